@@ -1,0 +1,76 @@
+"""Configuration of the MoFM encoder."""
+
+from huggingface_hub.dataclasses import strict
+from tokenization_mofm.configuration_cubes import ThermalCubeConfig
+
+from .masking import MASKINGS
+
+# every size differs from the defaults in these fields only; widths and depths are those of ViT-Ti, -S, -B and -L
+PRESETS = {
+    "tiny": {"hidden_size": 192, "num_hidden_layers": 12, "num_attention_heads": 3, "intermediate_size": 768},
+    "small": {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6, "intermediate_size": 1536},
+    "base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072},
+    "large": {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
+}
+
+
+@strict
+class MoFMConfig(ThermalCubeConfig):
+    """Everything a MoFM model needs; the geometry is documented in `ThermalCubeConfig`.
+
+    Args:
+        hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, hidden_act: the ViT encoder.
+        hidden_dropout_prob, attention_probs_dropout_prob: dropout in the encoder.
+        qkv_bias: whether queries, keys and values have a bias.
+        layer_norm_eps, initializer_range: as in every ViT.
+        drop_empty_cubes: leave cubes without heat out of the sequence. They carry no motion, and are about two
+            thirds of a clip.
+        codebook_size: words T of the MotionBook whose ids are predicted.
+        masking: "keypoint" (the paper's), "uniform" or "tube".
+        mask_ratio: wanted share of active cubes to mask.
+        mask_span: time slices for which a key-point is masked in one go.
+    """
+
+    model_type = "mofm"
+
+    # encoder
+    hidden_size: int = 192
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 3
+    intermediate_size: int = 768
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float | int = 0.0
+    attention_probs_dropout_prob: float | int = 0.0
+    qkv_bias: bool = True
+    layer_norm_eps: float = 1e-6
+    initializer_range: float = 0.02
+    drop_empty_cubes: bool = True
+
+    # pre-training
+    codebook_size: int = 512
+    masking: str = "keypoint"
+    mask_ratio: float = 0.4
+    mask_span: int = 2
+
+    def validate_architecture(self) -> None:
+        super().validate_architecture()
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size must be a multiple of num_attention_heads = {self.num_attention_heads}, "
+                f"got {self.hidden_size}"
+            )
+        if self.codebook_size < 2:
+            raise ValueError(f"codebook_size must be at least 2, got {self.codebook_size}")
+        if self.masking not in MASKINGS:
+            raise ValueError(f"masking must be one of {MASKINGS}, got {self.masking!r}")
+        if not 0 < self.mask_ratio < 1:
+            raise ValueError(f"mask_ratio must be in (0, 1), got {self.mask_ratio}")
+        if not 1 <= self.mask_span <= self.grid_size[0]:
+            raise ValueError(f"mask_span must be in [1, {self.grid_size[0]}] time slices, got {self.mask_span}")
+
+    @classmethod
+    def from_preset(cls, name: str, **overrides: int | float | str | bool) -> "MoFMConfig":
+        """Return the configuration of a named size, with any field overridden."""
+        if name not in PRESETS:
+            raise ValueError(f"preset must be one of {tuple(PRESETS)}, got {name!r}")
+        return cls(**{**PRESETS[name], **overrides})

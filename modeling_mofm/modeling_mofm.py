@@ -1,0 +1,372 @@
+"""MoFM: a ViT encoder over thermal cubes, pre-trained to predict the MotionBook ids of masked cubes (MoFM, section 3.3).
+
+Key-points are embedded on the model's own device without rendering them; given heat-maps go the dense way. Cubes
+without heat are left out of the sequence.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.activations import ACT2FN
+from transformers.masking_utils import create_bidirectional_mask
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.processing_utils import Unpack
+from transformers.utils import ModelOutput, TransformersKwargs
+from transformers.utils.generic import can_return_tuple
+from transformers.utils.output_capturing import capture_outputs
+
+from tokenization_mofm.clip_inputs import check_clips, people_axis, touched_by_keypoints
+from tokenization_mofm.cube_embedding import CubeEmbedding
+
+from .configuration_mofm import MoFMConfig
+from .masking import mask_cubes, noise_shape
+
+
+@dataclass
+class MoFMModelOutput(ModelOutput):
+    """
+    Args:
+        last_hidden_state: `[N, P, D]`, one token for each cube in the sequence. P is the largest number of cubes that
+            a clip of the batch keeps; tokens behind a clip's own last one are padding and are 0.
+        pooler_output: `[N, D]` (`[B, M, D]` if the input has a people axis), mean over the clip's tokens.
+        cube_ids: `[N, P]` which cube each token is, in [0, L); padding holds cubes that were left out.
+        attention_mask: bool `[N, P]`, False is padding.
+        hidden_states, attentions: of each layer, where asked for.
+    """
+
+    last_hidden_state: Tensor | None = None
+    pooler_output: Tensor | None = None
+    cube_ids: Tensor | None = None
+    attention_mask: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+@dataclass
+class MoFMForMaskedMotionModelingOutput(ModelOutput):
+    """
+    Args:
+        loss: scalar, cross-entropy of the masked cubes: the mean over a clip's masked cubes, then over clips, so that
+            every clip weighs the same however a batch is split over processes.
+        logits: `[N, L, T]` scores of the MotionBook's words for each cube of the grid; 0 where a cube was left out.
+        bool_masked_pos: bool `[N, L]`, the masked cubes.
+        hidden_states, attentions: of each layer, where asked for.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    bool_masked_pos: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+def sincos_positions(grid_size: tuple[int, int, int], width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return fixed sine-cosine positions of a grid of cubes, `[L, width]`; a sixth of the width each for t, y, x.
+
+    Computed where they are used: any grid has positions, and nothing of them is stored in a checkpoint.
+    """
+    frequencies = torch.arange(width // 6, device=device, dtype=torch.float32) / max(width // 6, 1)
+    frequencies = 100.0**-frequencies  # the grid has a few dozen places at most: 10000 would waste half of the width
+    axes = [torch.arange(side, device=device, dtype=torch.float32) for side in grid_size]
+    places = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, 2)  # L 3
+    angles = (places[:, :, None] * frequencies).flatten(1)
+    table = torch.cat((angles.sin(), angles.cos()), -1)
+    return F.pad(table, (0, width - table.shape[1])).to(dtype)
+
+
+def eager_attention_forward(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **kwargs: Unpack[TransformersKwargs],
+) -> tuple[Tensor, Tensor]:
+    """Attend with plain matrix products: the backend that can return its weights."""
+    weights = query @ key.transpose(2, 3) * scaling
+    if attention_mask is not None:
+        weights = weights + attention_mask
+    weights = F.softmax(weights, dim=-1, dtype=torch.float32).to(query.dtype)
+    weights = F.dropout(weights, p=dropout, training=module.training)
+    return (weights @ value).transpose(1, 2).contiguous(), weights
+
+
+class MoFMEmbeddings(nn.Module):
+    """Thermal cubes to tokens: cube embedding, mask embedding [M], positions."""
+
+    def __init__(self, config: MoFMConfig):
+        super().__init__()
+        self.config = config
+        self.cube_embeddings = CubeEmbedding(
+            config.num_keypoints,
+            config.hidden_size,
+            config.heatmap_size,
+            config.cube_size,
+            config.sigma,
+            config.truncate,
+        )
+        self.mask_token = nn.Parameter(torch.zeros(config.hidden_size))
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(
+        self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None, bool_masked_pos: Tensor | None
+    ) -> Tensor:
+        """Embed `[N, F, K, 2]` key-points or `[N, K, F, H, W]` heat-maps to `[N, L, D]`."""
+        tokens = self.cube_embeddings(keypoints, scores, heatmaps)
+        if bool_masked_pos is not None:
+            tokens = torch.where(bool_masked_pos[..., None], self.mask_token, tokens)
+        grid = self.config.grid_size
+        return self.dropout(tokens + sincos_positions(grid, tokens.shape[-1], tokens.device, tokens.dtype))
+
+
+class MoFMAttention(nn.Module):
+    def __init__(self, config: MoFMConfig):
+        super().__init__()
+        self.config = config
+        self.head_dim = config.hidden_size // config.num_attention_heads
+        self.scaling = self.head_dim**-0.5
+        self.attention_dropout = config.attention_probs_dropout_prob
+        self.is_causal = False
+        self.q_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=config.qkv_bias)
+        self.k_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=config.qkv_bias)
+        self.v_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=config.qkv_bias)
+        self.o_proj = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(
+        self, hidden_states: Tensor, attention_mask: Tensor | None = None, **kwargs: Unpack[TransformersKwargs]
+    ) -> tuple[Tensor, Tensor | None]:
+        N, P, D = hidden_states.shape
+        heads = (N, P, -1, self.head_dim)
+        query = self.q_proj(hidden_states).view(heads).transpose(1, 2)
+        key = self.k_proj(hidden_states).view(heads).transpose(1, 2)
+        value = self.v_proj(hidden_states).view(heads).transpose(1, 2)
+        attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
+            self.config._attn_implementation, eager_attention_forward
+        )
+        attended, weights = attend(
+            self,
+            query,
+            key,
+            value,
+            attention_mask,
+            dropout=self.attention_dropout if self.training else 0.0,
+            scaling=self.scaling,
+            **kwargs,
+        )
+        return self.o_proj(attended.reshape(N, P, D)), weights
+
+
+class MoFMMLP(nn.Module):
+    def __init__(self, config: MoFMConfig):
+        super().__init__()
+        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.activation_fn = ACT2FN[config.hidden_act]
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        return self.fc2(self.activation_fn(self.fc1(hidden_states)))
+
+
+class MoFMLayer(GradientCheckpointingLayer):
+    """A pre-norm transformer block."""
+
+    def __init__(self, config: MoFMConfig):
+        super().__init__()
+        self.layernorm_before = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.attention = MoFMAttention(config)
+        self.layernorm_after = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.mlp = MoFMMLP(config)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(
+        self, hidden_states: Tensor, attention_mask: Tensor | None = None, **kwargs: Unpack[TransformersKwargs]
+    ) -> Tensor:
+        attended, _ = self.attention(self.layernorm_before(hidden_states), attention_mask, **kwargs)
+        hidden_states = hidden_states + self.dropout(attended)
+        return hidden_states + self.dropout(self.mlp(self.layernorm_after(hidden_states)))
+
+
+class MoFMPreTrainedModel(PreTrainedModel):
+    config: MoFMConfig
+    base_model_prefix = "mofm"
+    main_input_name = "keypoints"
+    input_modalities = ("video",)
+    supports_gradient_checkpointing = True
+    accepts_loss_kwargs = False
+    _no_split_modules = ["MoFMEmbeddings", "MoFMLayer"]
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+    _can_record_outputs = {"hidden_states": MoFMLayer, "attentions": MoFMAttention}
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, MoFMEmbeddings):
+            init.trunc_normal_(module.mask_token, std=self.config.initializer_range)
+        elif isinstance(module, CubeEmbedding):
+            init.copy_(module.projection.weight, module.smooth_weights(1.5 * self.config.initializer_range))
+
+
+class MoFMModel(MoFMPreTrainedModel):
+    """The encoder: key-points (or heat-maps) to one token per cube that holds heat, and their mean.
+
+    Inputs may have a people axis, `[B, M, F, K, 2]`; each person is a sequence of its own (N = B * M).
+    """
+
+    def __init__(self, config: MoFMConfig):
+        super().__init__(config)
+        self.embeddings = MoFMEmbeddings(config)
+        self.layers = nn.ModuleList([MoFMLayer(config) for _ in range(config.num_hidden_layers)])
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.embeddings.cube_embeddings
+
+    @capture_outputs(tie_last_hidden_states=False)
+    def forward(
+        self,
+        keypoints: Tensor | None = None,
+        scores: Tensor | None = None,
+        heatmaps: Tensor | None = None,
+        bool_masked_pos: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> MoFMModelOutput:
+        """Encode clips.
+
+        Args:
+            keypoints: `[B, F, K, 2]` or `[B, M, F, K, 2]` in map pixels, as `MoFMFeatureExtractor` makes them.
+            scores: `[B, (M,) F, K]` in [0, 1]; 0 is a missing joint; without them every joint is there.
+            heatmaps: `[B, (M,) K, F, H, W]`, instead of key-points.
+            bool_masked_pos: bool `[N, L]`, cubes to be replaced by the mask embedding.
+
+        Raises:
+            ValueError: neither or both of key-points and heat-maps, or a shape that is not the configuration's.
+        """
+        people = people_axis(keypoints, heatmaps)
+        keypoints, scores, heatmaps = check_clips(self.config, self.dtype, keypoints, scores, heatmaps)
+        tokens = self.embeddings(keypoints, scores, heatmaps, bool_masked_pos)
+        if self.config.drop_empty_cubes:
+            active = touched_by_keypoints(self.config, keypoints, scores, heatmaps).any(-1)
+            if bool_masked_pos is not None:
+                active = active | bool_masked_pos
+            tokens, cube_ids, kept = drop_empty(tokens, active)
+        else:
+            kept = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+            cube_ids = torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape[0], -1)
+        attention_mask = create_bidirectional_mask(config=self.config, inputs_embeds=tokens, attention_mask=kept)
+        hidden_states = tokens
+        for layer in self.layers:
+            hidden_states = layer(hidden_states, attention_mask, **kwargs)
+        hidden_states = self.layernorm(hidden_states) * kept[..., None]
+        pooled = hidden_states.sum(1) / kept.sum(1, keepdim=True)
+        if people is not None:
+            pooled = pooled.unflatten(0, people)
+        return MoFMModelOutput(
+            last_hidden_state=hidden_states, pooler_output=pooled, cube_ids=cube_ids, attention_mask=kept
+        )
+
+
+class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
+    """MoFM with the pre-training head: the MotionBook ids of masked cubes."""
+
+    def __init__(self, config: MoFMConfig):
+        super().__init__(config)
+        self.mofm = MoFMModel(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.codebook_size)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        keypoints: Tensor | None = None,
+        scores: Tensor | None = None,
+        heatmaps: Tensor | None = None,
+        bool_masked_pos: Tensor | None = None,
+        mask_noise: Tensor | None = None,
+        labels: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> MoFMForMaskedMotionModelingOutput:
+        """Predict the words of masked cubes.
+
+        Args:
+            keypoints, scores, heatmaps: as in `MoFMModel.forward`.
+            bool_masked_pos: bool `[N, L]`, the masked cubes. Without it they are chosen as the configuration says
+                if there is `mask_noise`, or if the model is training; else nothing is masked.
+            mask_noise: `[N, *noise_shape]` random numbers in [0, 1) from which the mask follows.
+            labels: `[N, L]` MotionBook ids, as the dVED gives them: for every cube, the masked ones are used.
+        """
+        if bool_masked_pos is None and (mask_noise is not None or self.training):
+            bool_masked_pos = self.mask(keypoints, scores, heatmaps, mask_noise)
+        outputs = self.mofm(keypoints, scores, heatmaps, bool_masked_pos, **kwargs)
+        packed = self.lm_head(outputs.last_hidden_state)  # N P T
+        loss = None
+        if labels is not None:
+            loss = self.masked_loss(packed, labels, bool_masked_pos, outputs)
+        index = outputs.cube_ids[..., None].expand_as(packed)
+        logits = packed.new_zeros(len(packed), self.config.num_cubes, packed.shape[-1])
+        logits = logits.scatter(1, index, packed * outputs.attention_mask[..., None])
+        return MoFMForMaskedMotionModelingOutput(
+            loss=loss,
+            logits=logits,
+            bool_masked_pos=bool_masked_pos,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+    def mask(
+        self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None, noise: Tensor | None = None
+    ) -> Tensor:
+        """Choose the masked cubes as the configuration says, bool `[N, L]`."""
+        config = self.config
+        keypoints, scores, heatmaps = check_clips(config, self.dtype, keypoints, scores, heatmaps)
+        touched = touched_by_keypoints(config, keypoints, scores, heatmaps)
+        if noise is None:
+            shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
+            noise = torch.rand(len(touched), *shape, device=touched.device)
+        return mask_cubes(touched, noise, config.grid_size, config.masking, config.mask_ratio, config.mask_span)
+
+    def masked_loss(
+        self, packed: Tensor, labels: Tensor, bool_masked_pos: Tensor | None, outputs: MoFMModelOutput
+    ) -> Tensor:
+        labels = labels.gather(1, outputs.cube_ids)
+        wanted = outputs.attention_mask & (labels >= 0) & (labels < self.config.codebook_size)
+        if bool_masked_pos is not None:
+            wanted = wanted & bool_masked_pos.gather(1, outputs.cube_ids)
+        labels = torch.where(wanted, labels, -100)
+        losses = F.cross_entropy(packed.transpose(1, 2).float(), labels, reduction="none")  # N P
+        count = wanted.sum(1)
+        return (losses.sum(1) / count.clamp(min=1)).sum() / (count > 0).sum().clamp(min=1)
+
+
+def drop_empty(tokens: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Leave cubes without heat out of the sequence.
+
+    Args:
+        tokens: `[N, L, D]`.
+        active: bool `[N, L]`.
+
+    Returns:
+        tokens `[N, P, D]`, their cube ids `[N, P]`, and bool `[N, P]`, False is padding. A clip without any heat
+        keeps its first cube, so that attention has something to attend to. Compiled and exported graphs keep P = L
+        (a length that depends on the data would break them) and give the same outputs.
+    """
+    active = active.clone()
+    active[:, 0] |= ~active.any(1)
+    cube_ids = active.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
+    kept = active.sum(1)
+    if not torch.compiler.is_compiling():
+        cube_ids = cube_ids[:, : int(kept.max())]
+    tokens = tokens.gather(1, cube_ids[..., None].expand(-1, -1, tokens.shape[-1]))
+    return tokens, cube_ids, torch.arange(cube_ids.shape[1], device=tokens.device) < kept[:, None]

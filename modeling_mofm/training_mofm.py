@@ -1,0 +1,138 @@
+"""Pre-train MoFM: the frozen dVED says what the words of a clip are, MoFM predicts those of the masked cubes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import Trainer
+
+from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS
+from tokenization_mofm.corpora.clips import FixedClips, held_out_clips
+from tokenization_mofm.modeling_dved import DVEDModel
+from tokenization_mofm.tokenization_mofm import MoFMTokenizer
+from tokenization_mofm.training import (
+    DataArguments,
+    MotionTrainingArguments,
+    check_run,
+    last_checkpoint,
+    load_split,
+    training_samples,
+)
+
+from .configuration_mofm import MoFMConfig
+from .evaluation_mofm import evaluate_mofm
+from .masking import noise_shape
+from .modeling_mofm import MoFMForMaskedMotionModeling
+
+
+@dataclass
+class MoFMArguments:
+    """Which MoFM to pre-train, and with which words."""
+
+    tokenizer: str = field(metadata={"help": "Folder or Hub id of a trained MoFMTokenizer."})
+    preset: str = field(default="tiny", metadata={"help": "Size: tiny, small, base or large."})
+    masking: str = field(default="keypoint", metadata={"help": "keypoint, uniform or tube."})
+    mask_ratio: float = field(default=0.4, metadata={"help": "Wanted share of active cubes to mask."})
+    mask_span: int = field(default=2, metadata={"help": "Time slices for which a key-point is masked in one go."})
+
+    def config(self, dved: DVEDModel) -> MoFMConfig:
+        """Return the configuration; its geometry and vocabulary are the tokenizer's."""
+        geometry = {name: getattr(dved.config, name) for name in GEOMETRY_FIELDS}
+        span = min(self.mask_span, dved.config.grid_size[0])
+        return MoFMConfig.from_preset(
+            self.preset,
+            **geometry,
+            codebook_size=dved.config.codebook_size,
+            masking=self.masking,
+            mask_ratio=self.mask_ratio,
+            mask_span=span,
+        )
+
+
+class MoFMTrainer(Trainer):
+    """`Trainer` that tokenises each batch on its device, unless the words are cached, and evaluates the predictions."""
+
+    def __init__(self, *args, dved: DVEDModel, clips: dict[str, Tensor] | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.dved = dved.to(self.args.device).eval()
+        self.clips = clips
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        if "labels" not in inputs:
+            with torch.no_grad():
+                labels = self.dved.encode(inputs["keypoints"], inputs["scores"]).input_ids
+            inputs = {**inputs, "labels": labels}
+        outputs = model(**inputs)
+        return (outputs.loss, outputs) if return_outputs else outputs.loss
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
+        metrics = evaluate_mofm(self.model, self.dved, self.clips)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
+        self.log(metrics)
+        return metrics
+
+
+def check_checkpoint(output_dir: str, config: MoFMConfig) -> None:
+    """Refuse to go on from a model of another geometry, layout or vocabulary.
+
+    Raises:
+        ValueError: naming the field, its value there and here.
+    """
+    checkpoint = last_checkpoint(output_dir)
+    if checkpoint is None:
+        return
+    theirs = MoFMConfig.from_pretrained(checkpoint)
+    for name in (*GEOMETRY_FIELDS, "codebook_size", "hidden_size", "num_hidden_layers"):
+        there, here = getattr(theirs, name), getattr(config, name)
+        if (list(there) != list(here)) if name == "cube_size" else (there != here):
+            raise ValueError(
+                f"{name} of {Path(checkpoint).name} in output_dir is {there}, but this run's is {here}; "
+                "they must agree, or output_dir be another folder"
+            )
+
+
+def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainingArguments) -> dict[str, float]:
+    """Pre-train MoFM on a corpus, save it beside its tokenizer to `args.output_dir`, and return its held-out figures.
+
+    An interrupted run goes on from its last checkpoint. Without augmentation every row is one clip that never
+    changes, and is tokenised once.
+
+    Raises:
+        ValueError: a configuration or a corpus that cannot work, before training starts.
+        OSError: a tokenizer that cannot be loaded, or an output directory that cannot be written.
+    """
+    check_run(args)
+    tokenizer = MoFMTokenizer.from_pretrained(model_args.tokenizer).to(args.device)
+    dved, extractor = tokenizer.dved, tokenizer.feature_extractor
+    config = model_args.config(dved)
+    check_checkpoint(args.output_dir, config)
+    torch.manual_seed(args.seed)
+    model = MoFMForMaskedMotionModeling(config)
+    shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
+    clips = held_out_clips(load_split(data.dataset, "test"), extractor, data.eval_clips or None)
+    samples = training_samples(data, args, extractor, shape)
+    if not data.augment and not data.streaming:
+        fixed = held_out_clips(load_split(data.dataset, "train", seed=args.seed), extractor)
+        fixed["labels"] = tokenise(dved, fixed)
+        samples = FixedClips(fixed, len(samples), args.seed, shape)
+    trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=dved, clips=clips)
+    trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
+    metrics = trainer.evaluate()
+    if trainer.is_world_process_zero():
+        trainer.save_model(args.output_dir)
+        tokenizer.save_pretrained(args.output_dir)
+        trainer.save_metrics("eval", metrics, combined=False)
+    return metrics
+
+
+@torch.no_grad()
+def tokenise(dved: DVEDModel, clips: dict[str, Tensor], batch_size: int = 64) -> Tensor:
+    """Return the words `[N, L]` of clips, a batch at a time."""
+    parts = []
+    for start in range(0, len(clips["keypoints"]), batch_size):
+        batch = {name: values[start : start + batch_size].to(dved.device) for name, values in clips.items()}
+        parts.append(dved.encode(**batch).input_ids.cpu())
+    return torch.cat(parts)

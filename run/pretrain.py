@@ -1,0 +1,30 @@
+"""Pre-train MoFM on a motion corpus with a trained motion tokenizer.
+
+accelerate launch run/pretrain.py --dataset <folder or Hub id> --tokenizer <folder> --output_dir <folder>
+"""
+
+from transformers import HfArgumentParser
+
+from modeling_mofm.training_mofm import MoFMArguments, pretrain
+from tokenization_mofm.training import DataArguments, MotionTrainingArguments
+
+
+def main() -> None:
+    parser = HfArgumentParser((MoFMArguments, DataArguments, MotionTrainingArguments))
+    model, data, training = parser.parse_args_into_dataclasses()
+    metrics = pretrain(model, data, training)
+    if training.process_index == 0:
+        print("\nheld-out figures:")
+        for name, value in metrics.items():
+            print(f"  {name.removeprefix('eval_'):22s} {value:.4f}")
+        folder = training.output_dir
+        print(
+            "\nload it with\n  import modeling_mofm\n  from transformers import AutoModel\n"
+            f"  from tokenization_mofm import MoFMTokenizer\n"
+            f'  model = AutoModel.from_pretrained("{folder}")\n'
+            f'  tokenizer = MoFMTokenizer.from_pretrained("{folder}")'
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""Train the dVED on a motion corpus and leave a motion tokenizer.
+
+accelerate launch run/train_tokenizer.py --dataset <folder or Hub id> --output_dir <folder>
+"""
+
+from transformers import HfArgumentParser
+
+from tokenization_mofm.training import DataArguments, MotionTrainingArguments
+from tokenization_mofm.training_dved import DVEDArguments, train_dved
+
+
+def main() -> None:
+    parser = HfArgumentParser((DVEDArguments, DataArguments, MotionTrainingArguments))
+    model, data, training = parser.parse_args_into_dataclasses()
+    metrics = train_dved(model, data, training)
+    if training.process_index == 0:
+        print("\nheld-out figures:")
+        for name, value in metrics.items():
+            print(f"  {name.removeprefix('eval_'):22s} {value:.4f}")
+        print(f'\nload it with\n  tokenizer = MoFMTokenizer.from_pretrained("{training.output_dir}")')
+
+
+if __name__ == "__main__":
+    main()

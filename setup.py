@@ -1,0 +1,26 @@
+"""MoFM: a foundation model of human motion from 2D key-points."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="mofm",
+    version="0.1.0",
+    description="A foundation model of human motion from 2D key-points, in the Hugging Face ecosystem",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["modeling_mofm*", "tokenization_mofm*"]),
+    install_requires=[
+        "torch>=2.8",
+        "transformers>=5.17,<6",
+        "datasets>=4.4",
+        "accelerate>=1.10",
+        "tokenizers>=0.22",
+        "evaluate>=0.4.5",
+        "numpy>=2.0",
+        "safetensors>=0.5",
+    ],
+    extras_require={
+        "plot": ["matplotlib>=3.9"],
+        "dev": ["pytest>=8.3", "ruff>=0.9", "matplotlib>=3.9"],
+    },
+)

@@ -1,0 +1,52 @@
+"""The geometry of Thermal Cubes: the part of a configuration that the dVED and MoFM must agree on."""
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+GEOMETRY_FIELDS = ("num_keypoints", "num_frames", "heatmap_size", "cube_size", "sigma", "truncate")
+
+
+@strict
+class ThermalCubeConfig(PreTrainedConfig):
+    """Geometry shared by `DVEDConfig` and `MoFMConfig`.
+
+    Args:
+        num_keypoints: channels of the heat-map volume, one per joint of the canonical skeleton (COCO-17).
+        num_frames: frames F of a clip.
+        heatmap_size: height and width of a heat-map, pixels.
+        cube_size: frames, rows and columns of a thermal cube; must divide the clip.
+        sigma: standard deviation of a joint's Gaussian, pixels (the authors' lab uses 0.45 to 0.75).
+        truncate: a Gaussian ends `truncate * sigma` from its joint, in x and in y.
+    """
+
+    num_keypoints: int = 17
+    num_frames: int = 48
+    heatmap_size: int = 72
+    cube_size: list[int] | tuple[int, ...] = (12, 9, 9)
+    sigma: float | int = 0.75
+    truncate: float | int = 3.0
+
+    def validate_architecture(self) -> None:
+        """Raise a ValueError that names the field, its value and what is allowed."""
+        if len(self.cube_size) != 3 or min(self.cube_size) < 1:
+            raise ValueError(f"cube_size must be three positive integers (frames, rows, columns), got {self.cube_size}")
+        for name in ("num_keypoints", "num_frames", "heatmap_size", "sigma", "truncate"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        frames, rows, columns = self.cube_size
+        if self.num_frames % frames:
+            raise ValueError(f"num_frames must be a multiple of cube_size[0] = {frames}, got {self.num_frames}")
+        if self.heatmap_size % rows or self.heatmap_size % columns:
+            raise ValueError(f"heatmap_size must be a multiple of {rows} and {columns}, got {self.heatmap_size}")
+
+    @property
+    def grid_size(self) -> tuple[int, int, int]:
+        """Cubes along time, rows and columns."""
+        frames, rows, columns = self.cube_size
+        return self.num_frames // frames, self.heatmap_size // rows, self.heatmap_size // columns
+
+    @property
+    def num_cubes(self) -> int:
+        """Cubes L of a clip."""
+        slices, rows, columns = self.grid_size
+        return slices * rows * columns

@@ -1,0 +1,222 @@
+"""Clips to train and to measure on, drawn from a corpus.
+
+Sample i of a training is a pure function of (corpus, seed, i): which row, which stretch of it, which camera and every
+other augmentation. A run that resumes, or that is split over processes and workers, sees exactly the same samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from datasets import Dataset, IterableDataset
+
+from ..augmentation import Augmentation
+from ..cameras import Camera, random_camera
+from ..feature_extraction_mofm import MoFMFeatureExtractor
+from ..keypoints import Motion, as_motion
+from .packed import packed_camera
+from .schema import KEYPOINT_COLUMNS, decode_row
+
+MAX_FRAMES = 144  # a clip sampled from a longer stretch than this would skip over whole movements
+ROOM = 1.5  # metres between a random camera and the nearest joint
+
+
+def crop(num_frames: int, shortest: int, generator: np.random.Generator | None) -> slice:
+    """Choose at most `MAX_FRAMES` frames of a recording: the middle ones, or with a generator a random stretch."""
+    if num_frames <= MAX_FRAMES:
+        return slice(0, num_frames)
+    if generator is None:
+        start = (num_frames - MAX_FRAMES) // 2
+        return slice(start, start + MAX_FRAMES)
+    length = int(generator.integers(min(shortest, MAX_FRAMES), MAX_FRAMES + 1))
+    start = int(generator.integers(0, num_frames - length + 1))
+    return slice(start, start + length)
+
+
+def held_out_clip(row: dict, extractor: MoFMFeatureExtractor) -> Motion:
+    """Return the one clip by which a row is measured: its middle, uniformly sampled, in the fixed view if it is 3D."""
+    keypoints, scores = decode_row(row)
+    stretch = crop(keypoints.shape[1], extractor.num_frames, None)
+    keypoints, scores = keypoints[:, stretch], scores[:, stretch]
+    camera = packed_camera(row["source"].split("/")[0]) if keypoints.shape[-1] == 3 else None
+    return extractor.clip(as_motion(keypoints, scores, row["layout"], camera))
+
+
+def held_out_clips(
+    corpus: Dataset, extractor: MoFMFeatureExtractor, num_clips: int | None = None, seed: int = 0
+) -> dict[str, torch.Tensor]:
+    """Return the clips by which a corpus is measured, one per person and row, or a seeded choice of rows.
+
+    Args:
+        corpus: rows with the columns of `motion_features`.
+        extractor: fits clips into the map.
+        num_clips: at most this many rows; None takes all.
+        seed: of the choice.
+
+    Returns:
+        `keypoints` [N, F, 17, 2] in map pixels and `scores` [N, F, 17]; people never seen are left out.
+
+    Raises:
+        ValueError: no row has a joint in its clip.
+    """
+    order = np.random.default_rng(seed).permutation(len(corpus))[:num_clips]
+    corpus = corpus.select_columns([*KEYPOINT_COLUMNS, "source"]).with_format("numpy")
+    keypoints, scores = [], []
+    for index in sorted(order):
+        try:
+            motion = held_out_clip(corpus[int(index)], extractor)
+        except ValueError:  # no joint in sight in this stretch
+            continue
+        seen = motion.scores.any((1, 2))
+        keypoints.append(motion.keypoints[seen])
+        scores.append(motion.scores[seen])
+    if not keypoints:
+        raise ValueError(f"none of the {len(order)} rows has a joint in its clip; at least one must")
+    return {
+        "keypoints": torch.from_numpy(np.concatenate(keypoints).astype(np.float32)),
+        "scores": torch.from_numpy(np.concatenate(scores).astype(np.float32)),
+    }
+
+
+def training_clip(
+    row: dict, extractor: MoFMFeatureExtractor, augmentation: Augmentation | None, generator: np.random.Generator
+) -> Motion:
+    """Return a random clip of one person of a row: stretch, frames, camera and augmentation from the generator."""
+    keypoints, scores = decode_row(row)
+    stretch = crop(keypoints.shape[1], extractor.num_frames, generator)
+    keypoints, scores = keypoints[:, stretch], scores[:, stretch]
+    present = np.flatnonzero(scores.any((1, 2)))
+    person = int(generator.choice(present)) if len(present) else 0
+    keypoints, scores = keypoints[person : person + 1], scores[person : person + 1]
+    camera = None
+    if keypoints.shape[-1] == 3:
+        camera = random_camera(generator)
+        seen = keypoints[scores > 0]
+        reach = np.linalg.norm(seen - seen.mean(0), axis=-1).max(initial=0)
+        camera = Camera(camera.yaw, camera.pitch, max(camera.distance, float(reach) + ROOM))
+    motion = as_motion(keypoints, scores, row["layout"], camera)
+    if augmentation is None:
+        return extractor.clip(motion, generator)
+    motion = Motion(*augmentation.vary_picture(motion.keypoints, motion.scores, generator))
+    motion = extractor.clip(motion, generator)
+    return Motion(augmentation.vary_map(motion.keypoints, extractor.heatmap_size, generator), motion.scores)
+
+
+class TrainingClips(torch.utils.data.Dataset):
+    """`num_samples` random clips of a corpus, with the random numbers from which masks follow.
+
+    Args:
+        corpus: rows with the columns of `motion_features`.
+        extractor: fits clips into the map.
+        num_samples: length of the training in clips; the corpus is drawn from with replacement.
+        seed: of everything random.
+        augmentation: None shows every row in its own view with random frames only.
+        noise_shape: shape of the `mask_noise` of each sample, if any.
+    """
+
+    def __init__(
+        self,
+        corpus: Dataset,
+        extractor: MoFMFeatureExtractor,
+        num_samples: int,
+        seed: int,
+        augmentation: Augmentation | None = None,
+        noise_shape: tuple[int, ...] | None = None,
+    ):
+        columns = [*KEYPOINT_COLUMNS, "source"]
+        self.corpus = corpus.select_columns(columns).with_format("numpy")
+        self.extractor = extractor
+        self.num_samples = num_samples
+        self.seed = seed
+        self.augmentation = augmentation
+        self.noise_shape = noise_shape
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        generator = np.random.default_rng([self.seed, index])
+        while True:
+            row = self.corpus[int(generator.integers(len(self.corpus)))]
+            try:
+                return make_sample(row, self.extractor, self.augmentation, self.noise_shape, generator)
+            except ValueError:  # all joints of this stretch are missing: draw another
+                continue
+
+
+class FixedClips(torch.utils.data.Dataset):
+    """Clips that never change, and the tokens that go with them, with fresh `mask_noise` for each of `num_samples`.
+
+    Args:
+        clips: tensors whose first axis is the clip: `keypoints`, `scores` and, tokenised once, `labels`.
+        num_samples, seed, noise_shape: as in `TrainingClips`.
+    """
+
+    def __init__(
+        self, clips: dict[str, torch.Tensor], num_samples: int, seed: int, noise_shape: tuple[int, ...] | None = None
+    ):
+        self.clips = clips
+        self.num_samples = num_samples
+        self.seed = seed
+        self.noise_shape = noise_shape
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray | torch.Tensor]:
+        generator = np.random.default_rng([self.seed, index])
+        row = int(generator.integers(len(self.clips["keypoints"])))
+        sample = {name: values[row] for name, values in self.clips.items()}
+        if self.noise_shape is not None:
+            sample["mask_noise"] = torch.from_numpy(generator.random(self.noise_shape, np.float32))
+        return sample
+
+
+class StreamedClips(torch.utils.data.IterableDataset):
+    """The same from a streamed corpus: one random clip per row, in the order of the stream."""
+
+    def __init__(
+        self,
+        corpus: IterableDataset,
+        extractor: MoFMFeatureExtractor,
+        seed: int,
+        augmentation: Augmentation | None = None,
+        noise_shape: tuple[int, ...] | None = None,
+    ):
+        self.corpus = corpus
+        self.extractor = extractor
+        self.seed = seed
+        self.augmentation = augmentation
+        self.noise_shape = noise_shape
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+        if hasattr(self.corpus, "set_epoch"):
+            self.corpus.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        worker = torch.utils.data.get_worker_info()
+        for index, row in enumerate(self.corpus):
+            generator = np.random.default_rng([self.seed, self.epoch, worker.id if worker else 0, index])
+            try:
+                yield make_sample(row, self.extractor, self.augmentation, self.noise_shape, generator)
+            except ValueError:
+                continue
+
+
+def make_sample(
+    row: dict,
+    extractor: MoFMFeatureExtractor,
+    augmentation: Augmentation | None,
+    noise_shape: tuple[int, ...] | None,
+    generator: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """Return `keypoints` [F, 17, 2], `scores` [F, 17] and, with a `noise_shape`, `mask_noise` of one training clip."""
+    motion = training_clip(row, extractor, augmentation, generator)
+    sample = {"keypoints": motion.keypoints[0].astype(np.float32), "scores": motion.scores[0].astype(np.float32)}
+    if noise_shape is not None:
+        sample["mask_noise"] = generator.random(noise_shape, np.float32)
+    return sample

@@ -1,0 +1,106 @@
+"""The linear map of each thermal cube, shared by the dVED's encoder and MoFM.
+
+From key-points it is computed exactly without building the heat-map volume. Heat is a product of two 1-D profiles and
+a joint reaches few cubes per frame (four at the default size), so the embedding of a cube is the sum, over the joints
+and frames that reach it, of a small outer product times the weights of that joint and frame.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .thermal_cubes import gaussian_profile
+
+
+class CubeEmbedding(nn.Module):
+    """Embed thermal cubes of key-points or of given heat-maps with the same weights.
+
+    Args:
+        num_keypoints: channels of the volume.
+        hidden_size: width D of the embedding.
+        heatmap_size: height and width of the map, pixels.
+        cube_size: frames, rows and columns of a cube.
+        sigma, truncate: the Gaussian, as in `thermal_cubes`.
+    """
+
+    def __init__(
+        self,
+        num_keypoints: int,
+        hidden_size: int,
+        heatmap_size: int,
+        cube_size: tuple[int, int, int],
+        sigma: float,
+        truncate: float,
+    ):
+        super().__init__()
+        self.cube_size = tuple(cube_size)
+        self.heatmap_size = heatmap_size
+        self.sigma = sigma
+        self.truncate = truncate
+        self.projection = nn.Conv3d(num_keypoints, hidden_size, kernel_size=self.cube_size, stride=self.cube_size)
+
+    @torch.no_grad()
+    def smooth_weights(self, std: float) -> Tensor:
+        """Return initial weights `[D, K, t, h, w]`: random waves over a cube, of random amplitude per key-point.
+
+        A key-point lights a handful of the thousands of voxels of a cube. With independent weights, what is learnt at
+        one place says nothing about its neighbours; waves make near places look alike from the start.
+        """
+        D, K = self.projection.weight.shape[:2]
+        like = self.projection.weight
+        axes = [torch.arange(side, device=like.device, dtype=torch.float32) for side in self.cube_size]
+        places = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)  # t h w 3
+        highest = torch.tensor([1.0 / side for side in self.cube_size], device=like.device) * (2 * torch.pi)
+        frequencies = (torch.rand(D, 3, device=like.device) * 2 - 1) * highest  # at most one period per cube
+        phases = torch.rand(D, device=like.device) * (2 * torch.pi)
+        waves = torch.cos(torch.einsum("thwa,da->dthw", places, frequencies) + phases[:, None, None, None])
+        amplitudes = torch.randn(D, K, device=like.device) * (std * 2**0.5)
+        return amplitudes[:, :, None, None, None] * waves[:, None]
+
+    def forward(
+        self, keypoints: Tensor | None = None, scores: Tensor | None = None, heatmaps: Tensor | None = None
+    ) -> Tensor:
+        """Embed `keypoints` [N, F, K, 2] with `scores` [N, F, K], or `heatmaps` [N, K, F, H, W], to [N, L, D]."""
+        if heatmaps is not None:
+            return self.projection(heatmaps).flatten(2).transpose(1, 2)
+        return self.embed_keypoints(keypoints, scores)
+
+    def embed_keypoints(self, keypoints: Tensor, scores: Tensor) -> Tensor:
+        """Embed `keypoints` [N, F, K, 2] (map pixels) with `scores` [N, F, K] without rendering them: [N, L, D]."""
+        N, F, K, _ = keypoints.shape
+        t, h, w = self.cube_size
+        T, Y, X = F // t, self.heatmap_size // h, self.heatmap_size // w
+        D = self.projection.out_channels
+
+        present = scores > 0
+        x, y = torch.where(present[..., None], keypoints, torch.zeros_like(keypoints)).unbind(-1)
+        columns, column_profile = self._reach(x, w, X)  # N F K R, N F K R w
+        rows, row_profile = self._reach(y, h, Y)
+        row_profile = row_profile * scores[..., None, None]
+        reach = columns.shape[-1] * rows.shape[-1]
+        patch = row_profile[..., :, None, :, None] * column_profile[..., None, :, None, :]  # N F K Ry Rx h w
+        cell = rows[..., :, None] * X + columns[..., None, :]  # N F K Ry Rx
+
+        # one matrix product per (frame of the cube, joint), then a sum of what falls into the same cube
+        patch = patch.to(self.projection.weight.dtype).reshape(N, T, t, K, reach, h * w).permute(2, 3, 0, 1, 4, 5).reshape(t * K, N * T * reach, h * w)
+        weight = self.projection.weight.permute(2, 1, 3, 4, 0).reshape(t * K, h * w, D)
+        parts = torch.bmm(patch, weight).view(t * K, N * T, reach, D)
+        cell = cell.view(N, T, t, K, reach).permute(2, 3, 0, 1, 4).reshape(t * K, N * T, reach)
+        slot = cell + torch.arange(N * T, device=cell.device)[:, None] * (Y * X)
+        cubes = parts.new_zeros(N * T * Y * X, D).index_add(0, slot.flatten(), parts.flatten(0, 2))
+        return cubes.view(N, T * Y * X, D) + self.projection.bias
+
+    def _reach(self, centre: Tensor, side: int, cells: int) -> tuple[Tensor, Tensor]:
+        """Return the cells that a 1-D profile reaches, `[..., R]`, and its values there, `[..., R, side]`.
+
+        Cells outside the map get an all-zero profile and an index inside it.
+        """
+        radius = self.truncate * self.sigma
+        reach = int(2 * radius / side) + 2
+        first = torch.floor(torch.ceil(centre.detach() - radius) / side)
+        cell = first[..., None] + torch.arange(reach, device=centre.device, dtype=centre.dtype)
+        pixels = cell[..., None] * side + torch.arange(side, device=centre.device, dtype=centre.dtype)
+        profile = gaussian_profile(centre[..., None], pixels, self.sigma, self.truncate)
+        inside = (cell >= 0) & (cell < cells)
+        return cell.clamp(0, cells - 1).long(), profile * inside[..., None]

@@ -1,0 +1,120 @@
+"""From key-points of any layout and length to the clips that the models take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from transformers import BatchFeature
+from transformers.feature_extraction_utils import FeatureExtractionMixin
+
+from .cameras import Camera, SensorCamera
+from .configuration_cubes import ThermalCubeConfig
+from .keypoints import ArrayLike, Motion, as_motion, normalise_clip, sample_frames
+
+
+class MoFMFeatureExtractor(FeatureExtractionMixin):
+    """Check key-points, bring them to COCO-17, sample frames and fit each person into the map.
+
+    Rendering is not done here: the models do it, on their own device.
+
+    Args:
+        num_frames: frames of a clip, sampled uniformly over the whole input.
+        heatmap_size: side of the map, pixels.
+        box_scale: longer side of a person's box over the whole clip, as a part of the map.
+        layout: skeleton layout of the input, where a call names none.
+    """
+
+    model_input_names = ["keypoints", "scores"]
+
+    def __init__(
+        self,
+        num_frames: int = 48,
+        heatmap_size: int = 72,
+        box_scale: float = 0.9,
+        layout: str = "coco17",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_frames = num_frames
+        self.heatmap_size = heatmap_size
+        self.box_scale = box_scale
+        self.layout = layout
+
+    @classmethod
+    def for_config(cls, config: ThermalCubeConfig) -> MoFMFeatureExtractor:
+        """Return the extractor that fits a model's geometry."""
+        return cls(num_frames=config.num_frames, heatmap_size=config.heatmap_size)
+
+    def __call__(
+        self,
+        keypoints: ArrayLike,
+        scores: ArrayLike | None = None,
+        layout: str | None = None,
+        camera: Camera | SensorCamera | None = None,
+    ) -> BatchFeature:
+        """Prepare one clip or a batch.
+
+        Args:
+            keypoints: `[F, K, 2]` one person, `[M, F, K, 2]` one clip, or a batch: a list of clips, or
+                `[B, M, F, K, 2]`. The last axis may be 3 with a `camera`. Clips of a batch may differ in length and
+                in people.
+            scores: the same without the last axis, in [0, 1], 0 is missing; None: finite joints are there.
+            layout: skeleton layout of the input.
+            camera: views 3D key-points.
+
+        Returns:
+            `keypoints` float32 tensor `[B, M, num_frames, 17, 2]` in map pixels and `scores`
+            `[B, M, num_frames, 17]`. People that a clip lacks have score 0.
+
+        Raises:
+            ValueError: see `as_motion`; in a batch the message names the clip.
+        """
+        if not is_batch(keypoints):
+            clips = [self.clip(as_motion(keypoints, scores, layout or self.layout, camera))]
+        else:
+            if scores is not None and len(scores) != len(keypoints):
+                raise ValueError(f"scores has {len(scores)} clips; it must have {len(keypoints)}, as keypoints has")
+            if not len(keypoints):
+                raise ValueError("keypoints is an empty batch; it must hold at least one clip")
+            clips = []
+            for i, clip in enumerate(keypoints):
+                try:
+                    motion = as_motion(clip, None if scores is None else scores[i], layout or self.layout, camera)
+                except ValueError as error:
+                    raise ValueError(f"clip {i}: {error}") from error
+                clips.append(self.clip(motion))
+        return BatchFeature(collate_people(clips))
+
+    def clip(self, motion: Motion, generator: np.random.Generator | None = None) -> Motion:
+        """Sample `num_frames` frames of a checked motion, random ones inside each stretch with a generator, and fit."""
+        frames = sample_frames(motion.keypoints.shape[1], self.num_frames, generator)
+        return self.fit(Motion(motion.keypoints[:, frames], motion.scores[:, frames]))
+
+    def fit(self, motion: Motion) -> Motion:
+        """Fit each person of a clip into the map."""
+        keypoints = normalise_clip(motion.keypoints, motion.scores, self.heatmap_size, self.box_scale)
+        return Motion(keypoints, motion.scores)
+
+
+def is_batch(keypoints: ArrayLike) -> bool:
+    """Tell a batch (a list of clips, or a rank 5 array) from one clip; nested lists of numbers are one clip."""
+    if isinstance(keypoints, (np.ndarray, torch.Tensor)):
+        return keypoints.ndim == 5
+    if isinstance(keypoints, Sequence) and len(keypoints):
+        return isinstance(keypoints[0], (np.ndarray, torch.Tensor)) or np.ndim(keypoints[0]) > 3
+    return isinstance(keypoints, Sequence)
+
+
+def collate_people(clips: Sequence[Motion]) -> dict[str, torch.Tensor]:
+    """Stack clips to `keypoints` [B, M, F, K, 2] and `scores` [B, M, F, K]; people that a clip lacks have score 0."""
+    people = max(len(clip.keypoints) for clip in clips)
+
+    def stack(arrays: list[np.ndarray]) -> torch.Tensor:
+        padded = np.zeros((len(arrays), people, *arrays[0].shape[1:]), np.float32)
+        for row, array in zip(padded, arrays, strict=True):
+            row[: len(array)] = array
+        return torch.from_numpy(padded)
+
+    return {"keypoints": stack([c.keypoints for c in clips]), "scores": stack([c.scores for c in clips])}

@@ -1,0 +1,307 @@
+"""The discrete variational encoder-decoder (dVED): thermal cubes to code words and back (MoFM, section 3.2, Fig. 2).
+
+The encoder embeds each cube, mixes neighbours with 2D and 3D residual blocks, and gives each cube a posterior over the
+words of the MotionBook. The decoder reads the words and draws the heat-map, by default the maximum over joints.
+
+Two departures from a plain convolutional decoder answer what heat-maps are. A cube without heat is not quantised: it
+has the word `<empty>`, and exact zeros are drawn there, so that neither the vocabulary nor the decoder spends itself
+on background. And as heat is a product of a profile over rows and one over columns, the decoder draws profiles, a few
+pairs per cube, which gives sharp blobs where a dense layer gives ghosts.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.processing_utils import Unpack
+from transformers.utils import ModelOutput, TransformersKwargs
+from transformers.utils.output_capturing import capture_outputs
+
+from .clip_inputs import check_clips, touched_by_keypoints
+from .configuration_dved import DVEDConfig
+from .cube_embedding import CubeEmbedding
+from .quantizers import GumbelQuantizer, VectorQuantizer, masked_mean
+from .thermal_cubes import cut_cubes, join_cubes, render_map, render_volume
+
+BACKGROUND_LOGIT = -1.5  # initial logit of a drawn profile: most voxels are background
+
+
+@dataclass
+class DVEDEncoderOutput(ModelOutput):
+    """
+    Args:
+        input_ids: `[N, L]` code word of each cube; `config.empty_id` where the cube holds no heat.
+        active: bool `[N, L]`, whether the cube holds heat.
+        latents: `[N, L, C]` what was quantised.
+    """
+
+    input_ids: Tensor | None = None
+    active: Tensor | None = None
+    latents: Tensor | None = None
+
+
+@dataclass
+class DVEDOutput(ModelOutput):
+    """
+    Args:
+        loss: scalar, the negative ELBO per active cube up to constants: reconstruction + kl_weight * kl, and
+            usage_weight * usage + commitment_weight * commitment that keep the code book healthy.
+        heatmaps: `[N, C, F, H, W]` reconstruction in [0, 1]; C is 1 or the number of key-points.
+        input_ids: `[N, L]` code words.
+        active: bool `[N, L]`.
+        reconstruction_loss, kl, usage, commitment: scalars, the parts of the loss before they are weighted.
+        hidden_states: `[N, T, Y, X, D]` of each residual block, where asked for.
+    """
+
+    loss: Tensor | None = None
+    heatmaps: Tensor | None = None
+    input_ids: Tensor | None = None
+    active: Tensor | None = None
+    reconstruction_loss: Tensor | None = None
+    kl: Tensor | None = None
+    usage: Tensor | None = None
+    commitment: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+
+
+class DVEDResidualBlock(GradientCheckpointingLayer):
+    """A convolution over the grid of cubes and one within each cube, with a skip connection.
+
+    A 2D block (kernel depth 1) looks around in its time slice, a 3D block also across slices.
+    """
+
+    def __init__(self, config: DVEDConfig, kernel_size: tuple[int, int, int]):
+        super().__init__()
+        D = config.hidden_size
+        self.norm1 = nn.LayerNorm(D, eps=config.layer_norm_eps)
+        self.conv = nn.Conv3d(D, D, kernel_size, padding=tuple(side // 2 for side in kernel_size))
+        self.norm2 = nn.LayerNorm(D, eps=config.layer_norm_eps)
+        self.linear = nn.Linear(D, D)
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        """Map `[N, T, Y, X, D]` to the same shape; channels stay last, as the norm and the CPU want them."""
+        residual = F.silu(self.norm1(hidden_states)).permute(0, 4, 1, 2, 3)
+        residual = self.conv(residual).permute(0, 2, 3, 4, 1)
+        return hidden_states + self.linear(F.silu(self.norm2(residual)))
+
+
+def residual_stack(config: DVEDConfig, repeats: int) -> nn.ModuleList:
+    """Return `repeats` pairs of a 2D and a 3D residual block."""
+    return nn.ModuleList([DVEDResidualBlock(config, kernel) for kernel in [(1, 3, 3), (3, 3, 3)] * repeats])
+
+
+class DVEDEncoder(nn.Module):
+    """Thermal cubes to latents."""
+
+    def __init__(self, config: DVEDConfig):
+        super().__init__()
+        self.grid_size = config.grid_size
+        self.cube_embeddings = CubeEmbedding(
+            config.num_keypoints,
+            config.hidden_size,
+            config.heatmap_size,
+            config.cube_size,
+            config.sigma,
+            config.truncate,
+        )
+        self.position_embeddings = nn.Parameter(torch.zeros(config.num_cubes, config.hidden_size))
+        self.blocks = residual_stack(config, config.num_encoder_blocks)
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.projection = nn.Linear(config.hidden_size, config.code_size)
+
+    def forward(self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None) -> Tensor:
+        """Encode key-points `[N, F, K, 2]` or heat-maps `[N, K, F, H, W]` to latents `[N, L, C]`."""
+        hidden_states = self.cube_embeddings(keypoints, scores, heatmaps) + self.position_embeddings
+        hidden_states = hidden_states.unflatten(1, self.grid_size)
+        for block in self.blocks:
+            hidden_states = block(hidden_states)
+        return self.projection(self.layernorm(hidden_states)).flatten(1, 3)
+
+
+class DVEDDecoder(nn.Module):
+    """Code words to heat."""
+
+    def __init__(self, config: DVEDConfig):
+        super().__init__()
+        self.grid_size = config.grid_size
+        self.cube_size = tuple(config.cube_size)
+        self.num_channels = config.num_output_channels
+        self.num_profiles = config.num_profiles
+        frames, rows, columns = self.cube_size
+        self.embedding = nn.Linear(config.code_size, config.hidden_size)
+        self.empty_embedding = nn.Parameter(torch.zeros(config.hidden_size))
+        self.position_embeddings = nn.Parameter(torch.zeros(config.num_cubes, config.hidden_size))
+        self.blocks = residual_stack(config, config.num_decoder_blocks)
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.fc1 = nn.Linear(config.hidden_size, 4 * config.hidden_size)
+        self.fc2 = nn.Linear(
+            4 * config.hidden_size, self.num_profiles * self.num_channels * frames * (rows + columns)
+        )
+
+    def forward(self, codes: Tensor, active: Tensor) -> Tensor:
+        """Decode `codes` [N, L, C] of the `active` [N, L] cubes to `[N, L, D]`."""
+        hidden_states = torch.where(active[..., None], self.embedding(codes), self.empty_embedding)
+        hidden_states = (hidden_states + self.position_embeddings).unflatten(1, self.grid_size)
+        for block in self.blocks:
+            hidden_states = block(hidden_states)
+        return self.layernorm(hidden_states).flatten(1, 3)
+
+    def draw(self, hidden_states: Tensor) -> Tensor:
+        """Draw cubes `[..., D]` as `[..., channels, t, h, w]` in [0, 1]: one minus the chance that no profile heats."""
+        t, h, w = self.cube_size
+        profiles = self.fc2(F.silu(self.fc1(hidden_states))) + BACKGROUND_LOGIT
+        profiles = profiles.sigmoid().unflatten(-1, (self.num_profiles, self.num_channels, t, h + w))
+        cold = 1 - profiles[..., :h, None] * profiles[..., None, h:]  # ... R C t h w
+        return 1 - cold.prod(-5)
+
+
+class DVEDPreTrainedModel(PreTrainedModel):
+    config: DVEDConfig
+    base_model_prefix = "dved"
+    main_input_name = "keypoints"
+    input_modalities = ("video",)
+    supports_gradient_checkpointing = True
+    accepts_loss_kwargs = False
+    _no_split_modules = ["DVEDResidualBlock", "CubeEmbedding"]
+    _can_compile_fullgraph = True
+    _can_record_outputs = {"hidden_states": DVEDResidualBlock}
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        std = self.config.initializer_range
+        if isinstance(module, (DVEDEncoder, DVEDDecoder)):
+            init.trunc_normal_(module.position_embeddings, std=std)
+            if isinstance(module, DVEDDecoder):
+                init.trunc_normal_(module.empty_embedding, std=std)
+        elif isinstance(module, DVEDResidualBlock):
+            # of the order of the fan-in rule at the default range: 0.02 alone makes these layers silent at the start
+            init.normal_(module.conv.weight, std=50 * std * module.conv.weight[0].numel() ** -0.5)
+            init.normal_(module.linear.weight, std=50 * std * module.linear.in_features**-0.5)
+        elif isinstance(module, CubeEmbedding):
+            init.copy_(module.projection.weight, module.smooth_weights(1.5 * std))
+        elif isinstance(module, (GumbelQuantizer, VectorQuantizer)):
+            init.normal_(module.book.weight, std=std)
+            init.ones_(module.book.share)
+            if isinstance(module, GumbelQuantizer):
+                init.zeros_(module.log_scale)
+
+
+class DVEDModel(DVEDPreTrainedModel):
+    """Key-points (or heat-maps) to MotionBook ids, and ids to heat-maps."""
+
+    def __init__(self, config: DVEDConfig):
+        super().__init__(config)
+        quantizer = {"gumbel": GumbelQuantizer, "vq": VectorQuantizer}[config.quantizer]
+        self.encoder = DVEDEncoder(config)
+        self.quantizer = quantizer(
+            config.codebook_size, config.code_size, config.restart_threshold, config.usage_decay
+        )
+        self.decoder = DVEDDecoder(config)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.encoder.cube_embeddings
+
+    def encode(
+        self, keypoints: Tensor | None = None, scores: Tensor | None = None, heatmaps: Tensor | None = None
+    ) -> DVEDEncoderOutput:
+        """Give each cube its code word; for the arguments and errors see `forward`. The word is the most probable."""
+        keypoints, scores, heatmaps = check_clips(self.config, self.dtype, keypoints, scores, heatmaps)
+        active = touched_by_keypoints(self.config, keypoints, scores, heatmaps).any(-1)
+        latents = self.encoder(keypoints, scores, heatmaps)
+        input_ids = torch.where(active, self.quantizer.nearest(latents), self.config.empty_id)
+        return DVEDEncoderOutput(input_ids=input_ids, active=active, latents=latents)
+
+    def decode(self, input_ids: Tensor) -> Tensor:
+        """Draw `input_ids` `[N, L]`; ids from `config.empty_id` on are drawn as nothing.
+
+        Returns:
+            `[N, C, F, H, W]` in [0, 1].
+
+        Raises:
+            ValueError: the ids are not one per cube of the grid, or an id is negative.
+        """
+        config = self.config
+        if input_ids.ndim != 2 or input_ids.shape[1] != config.num_cubes:
+            raise ValueError(f"input_ids must be [N, {config.num_cubes}], one per cube, got {list(input_ids.shape)}")
+        if not torch.compiler.is_compiling() and input_ids.numel() and int(input_ids.min()) < 0:
+            raise ValueError(f"input_ids must be 0 or more, got {int(input_ids.min())}")
+        active = input_ids < config.codebook_size
+        codes = self.quantizer.lookup(input_ids.clamp(max=config.codebook_size - 1))
+        cubes = self.draw_cubes(self.decoder(codes, active), active)
+        return join_cubes(cubes, config.grid_size)
+
+    @capture_outputs
+    def forward(
+        self,
+        keypoints: Tensor | None = None,
+        scores: Tensor | None = None,
+        heatmaps: Tensor | None = None,
+        return_loss: bool = True,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> DVEDOutput:
+        """Encode, quantise and reconstruct clips.
+
+        Args:
+            keypoints: `[N, F, K, 2]` in map pixels, as `MoFMFeatureExtractor` makes them (a people axis is folded
+                into the batch).
+            scores: `[N, F, K]` in [0, 1]; 0 is a missing joint; without them every joint is there.
+            heatmaps: `[N, K, F, H, W]`, instead of key-points.
+            return_loss: whether to compute the loss and its parts.
+
+        Raises:
+            ValueError: neither or both of key-points and heat-maps, or a shape that is not the configuration's.
+        """
+        config = self.config
+        keypoints, scores, heatmaps = check_clips(config, self.dtype, keypoints, scores, heatmaps)
+        active = touched_by_keypoints(config, keypoints, scores, heatmaps).any(-1)
+        quantized = self.quantizer(self.encoder(keypoints, scores, heatmaps), active)
+        cubes = self.draw_cubes(self.decoder(quantized.codes, active), active)
+        output = DVEDOutput(
+            heatmaps=join_cubes(cubes, config.grid_size),
+            input_ids=torch.where(active, quantized.ids, config.empty_id),
+            active=active,
+        )
+        if return_loss:
+            target = cut_cubes(self.target(keypoints, scores, heatmaps), tuple(config.cube_size))
+            output.reconstruction_loss = reconstruction = self.reconstruction_loss(cubes, target, active)
+            output.kl, output.usage, output.commitment = quantized.kl, quantized.usage, quantized.commitment
+            output.loss = (
+                reconstruction
+                + config.kl_weight * quantized.kl
+                + config.usage_weight * quantized.usage
+                + config.commitment_weight * quantized.commitment
+            )
+        return output
+
+    def draw_cubes(self, hidden_states: Tensor, active: Tensor) -> Tensor:
+        """Draw the decoder's `[N, L, D]` as cubes `[N, L, C, t, h, w]`, exact zeros where a cube is not active."""
+        if torch.compiler.is_compiling():  # a number of active cubes that depends on the data would break the graph
+            return self.decoder.draw(hidden_states) * active.view(*active.shape, 1, 1, 1, 1)
+        drawn = self.decoder.draw(hidden_states[active])
+        cubes = drawn.new_zeros(*active.shape, *drawn.shape[1:])
+        return cubes.masked_scatter(active.view(*active.shape, 1, 1, 1, 1), drawn)
+
+    def target(self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None) -> Tensor:
+        """Return the maps to reconstruct, `[N, C, F, H, W]`."""
+        config = self.config
+        gaussian = (config.heatmap_size, config.sigma, config.truncate)
+        if config.reconstruction == "joints":
+            return heatmaps if heatmaps is not None else render_volume(keypoints, scores, *gaussian)
+        if heatmaps is not None:
+            return heatmaps.amax(1, keepdim=True)
+        return render_map(keypoints, scores, *gaussian)[:, None]
+
+    def reconstruction_loss(self, cubes: Tensor, target: Tensor, active: Tensor) -> Tensor:
+        """Return the weighted squared error of `[N, L, C, t, h, w]` cubes, summed over a cube, mean over active ones.
+
+        Even in active cubes most voxels are background: a plain error is answered with faint, wide blobs, which are
+        the ghosts of moving joints. Heat counts `1 + heat_weight * heat` times.
+        """
+        error = (1 + self.config.heat_weight * target) * (cubes - target.to(cubes)).square()
+        return masked_mean(error.flatten(2).sum(-1), active)

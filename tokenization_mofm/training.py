@@ -1,0 +1,116 @@
+"""What training the dVED and pre-training MoFM share: arguments, the corpus, and checks before any work is done."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from datasets import Dataset, IterableDataset
+from transformers import TrainingArguments
+
+from .augmentation import Augmentation
+from .corpora.clips import StreamedClips, TrainingClips
+from .corpora.loading import check_columns, load_corpus
+from .feature_extraction_mofm import MoFMFeatureExtractor
+
+SYNTHETIC = "synthetic"
+SYNTHETIC_CLIPS = {"train": 4096, "test": 512}
+
+
+@dataclass
+class DataArguments:
+    """Where clips come from."""
+
+    dataset: str = field(
+        default=SYNTHETIC,
+        metadata={"help": "Folder, packed .npz file or Hub id of a motion corpus; 'synthetic' is the embedded one."},
+    )
+    streaming: bool = field(default=False, metadata={"help": "Read the training corpus as a stream."})
+    augment: bool = field(default=True, metadata={"help": "Flip, turn, scale, shift and thin out training clips."})
+    eval_clips: int = field(default=512, metadata={"help": "Held-out rows to measure on; 0 takes all of them."})
+
+
+@dataclass
+class MotionTrainingArguments(TrainingArguments):
+    """`TrainingArguments` with the defaults of this project."""
+
+    output_dir: str | None = field(default=None, metadata={"help": "Where the result and its checkpoints go."})
+    max_steps: int = field(default=10_000, metadata={"help": "Optimiser steps."})
+    per_device_train_batch_size: int = field(default=16, metadata={"help": "Clips per device and step."})
+    learning_rate: float = field(default=1e-3, metadata={"help": "Peak learning rate."})
+    lr_scheduler_type: str = field(default="cosine", metadata={"help": "Decay of the learning rate."})
+    warmup_steps: float = field(default=0.05, metadata={"help": "Warm-up, as a share of the steps if below 1."})
+    weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay."})
+    adam_beta2: float = field(default=0.95, metadata={"help": "AdamW's second beta."})
+    logging_steps: float = field(default=100, metadata={"help": "Steps between two lines of the log."})
+    save_steps: float = field(default=500, metadata={"help": "Steps between two checkpoints."})
+    save_total_limit: int | None = field(default=2, metadata={"help": "Checkpoints kept."})
+    dataloader_num_workers: int = field(default=1, metadata={"help": "Processes that prepare clips."})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "Samples hold what the models take."})
+    ddp_find_unused_parameters: bool | None = field(default=False, metadata={"help": "All parameters are used."})
+    use_cpu: bool = field(default=not torch.cuda.is_available(), metadata={"help": "Train on the CPU."})
+
+    def __post_init__(self) -> None:
+        if not self.output_dir:
+            raise ValueError("output_dir is missing; it must name the folder for the result")
+        super().__post_init__()
+
+
+def check_run(args: TrainingArguments) -> None:
+    """Refuse, before any work, what would fail later or spoil its result.
+
+    Raises:
+        RuntimeError: the launcher started more processes than take part, so that each would train for itself.
+        OSError: the output directory cannot be written.
+    """
+    launched = int(os.environ.get("WORLD_SIZE", 1))
+    if launched != args.world_size:
+        raise RuntimeError(
+            f"WORLD_SIZE is {launched}, but {args.world_size} process(es) take part in the training; they must agree "
+            "(on a CPU start with `accelerate launch --multi_gpu --num_processes N --num_machines 1 "
+            "--mixed_precision no --dynamo_backend no`, and pass --use_cpu true)"
+        )
+    try:
+        os.makedirs(args.output_dir, exist_ok=True)
+        with tempfile.TemporaryFile(dir=args.output_dir) as probe:
+            probe.write(b"\0" * 4096)
+    except OSError as error:
+        raise OSError(f"output_dir {args.output_dir!r} cannot be written ({error}); it must be a writable folder") from error
+
+
+def last_checkpoint(output_dir: str) -> str | None:
+    """Return the newest checkpoint that was written completely; one cut off half-way has no trainer state."""
+    found = [p for p in Path(output_dir).glob("checkpoint-*") if p.name.split("-")[-1].isdigit()]
+    whole = [p for p in found if (p / "trainer_state.json").is_file() and (p / "model.safetensors").is_file()]
+    return str(max(whole, key=lambda p: int(p.name.split("-")[-1]))) if whole else None
+
+
+def load_split(name: str, split: str, streaming: bool = False, seed: int = 0) -> Dataset | IterableDataset:
+    """Load the training or the held-out part of a corpus; the synthetic one has other subjects in its held-out part."""
+    if name != SYNTHETIC:
+        corpus = load_corpus(name, split, streaming)
+        check_columns(corpus)
+        return corpus
+    from .corpora.synthetic import SyntheticConfig, synthetic_dataset
+
+    subjects = (0, 48) if split == "train" else (48, 64)
+    config = SyntheticConfig(subjects=subjects)
+    return synthetic_dataset(SYNTHETIC_CLIPS[split], seed + (split != "train"), config, streaming)
+
+
+def training_samples(
+    data: DataArguments,
+    args: TrainingArguments,
+    extractor: MoFMFeatureExtractor,
+    noise_shape: tuple[int, ...] | None = None,
+) -> torch.utils.data.Dataset:
+    """Return the samples of a whole training, as many as its steps take."""
+    corpus = load_split(data.dataset, "train", data.streaming, args.seed)
+    augmentation = Augmentation() if data.augment else None
+    if data.streaming:
+        return StreamedClips(corpus, extractor, args.seed, augmentation, noise_shape)
+    batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    return TrainingClips(corpus, extractor, args.max_steps * batch, args.seed, augmentation, noise_shape)
