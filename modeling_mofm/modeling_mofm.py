@@ -22,7 +22,7 @@ from transformers.utils.generic import can_return_tuple
 from transformers.utils.output_capturing import capture_outputs
 
 from tokenization_mofm.clip_inputs import check_clips, people_axis, touched_by_keypoints
-from tokenization_mofm.cube_embedding import CubeEmbedding
+from tokenization_mofm.cube_embedding import CubeEmbedding, CubeProjection
 
 from .configuration_mofm import MoFMConfig
 from .masking import mask_cubes, noise_shape
@@ -214,8 +214,8 @@ class MoFMPreTrainedModel(PreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, MoFMEmbeddings):
             init.trunc_normal_(module.mask_token, std=self.config.initializer_range)
-        elif isinstance(module, CubeEmbedding):
-            init.copy_(module.projection.weight, module.smooth_weights(1.5 * self.config.initializer_range))
+        elif isinstance(module, CubeProjection):
+            init.copy_(module.weight, module.smooth_weights(1.5 * self.config.initializer_range))
 
 
 class MoFMModel(MoFMPreTrainedModel):

@@ -9,8 +9,8 @@ RECONSTRUCTIONS = ("max", "joints")
 
 # every size differs from the defaults in these fields only
 PRESETS = {
-    "tiny": {"hidden_size": 128, "num_encoder_blocks": 1, "num_decoder_blocks": 2, "code_size": 32},
-    "small": {"hidden_size": 256, "num_encoder_blocks": 1, "num_decoder_blocks": 2, "code_size": 32},
+    "tiny": {"hidden_size": 128, "num_encoder_blocks": 2, "num_decoder_blocks": 3, "code_size": 32},
+    "small": {"hidden_size": 256, "num_encoder_blocks": 2, "num_decoder_blocks": 3, "code_size": 32},
     "base": {"hidden_size": 384, "num_encoder_blocks": 2, "num_decoder_blocks": 3, "code_size": 32},
     "large": {"hidden_size": 512, "num_encoder_blocks": 2, "num_decoder_blocks": 4, "code_size": 64},
 }
@@ -38,6 +38,8 @@ class DVEDConfig(ThermalCubeConfig):
         commitment_weight: weight of the commitment loss of "vq".
         heat_weight: extra weight of a voxel in the reconstruction loss, times its true heat. Even inside active
             cubes most voxels are background, and a plain loss answers with faint, wide blobs.
+        structure_weight: weight of one minus the structural similarity of each cube and frame. A squared error alone
+            is answered with heat that is too faint wherever a position is uncertain.
         restart_threshold: a code word used in less than this share of an even share is moved to a current latent.
         usage_decay: decay of the moving average of the use of each code word.
         initializer_range: standard deviation of initial weights.
@@ -52,8 +54,8 @@ class DVEDConfig(ThermalCubeConfig):
 
     # network
     hidden_size: int = 128
-    num_encoder_blocks: int = 1
-    num_decoder_blocks: int = 2
+    num_encoder_blocks: int = 2
+    num_decoder_blocks: int = 3
     reconstruction: str = "max"
     num_profiles: int = 4
     layer_norm_eps: float = 1e-6
@@ -66,6 +68,7 @@ class DVEDConfig(ThermalCubeConfig):
     usage_weight: float | int = 1e-2
     commitment_weight: float | int = 0.25
     heat_weight: float | int = 4.0
+    structure_weight: float | int = 20.0
     restart_threshold: float | int = 0.05
     usage_decay: float = 0.98
 

@@ -13,6 +13,28 @@ from torch import Tensor, nn
 from .thermal_cubes import gaussian_profile
 
 
+class CubeProjection(nn.Conv3d):
+    """The weights of a cube embedding: `[D, K, t, h, w]` and a bias `[D]`; as a convolution, the dense path."""
+
+    @torch.no_grad()
+    def smooth_weights(self, std: float) -> Tensor:
+        """Return initial weights `[D, K, t, h, w]`: random waves over a cube, of random amplitude per key-point.
+
+        A key-point lights a handful of the thousands of voxels of a cube. With independent weights, what is learnt at
+        one place says nothing about its neighbours; waves make near places look alike from the start.
+        """
+        D, K = self.weight.shape[:2]
+        device = self.weight.device
+        axes = [torch.arange(side, device=device, dtype=torch.float32) for side in self.kernel_size]
+        places = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)  # t h w 3
+        highest = torch.tensor([1.0 / side for side in self.kernel_size], device=device) * (2 * torch.pi)
+        frequencies = (torch.rand(D, 3, device=device) * 2 - 1) * highest  # at most one period per cube
+        phases = torch.rand(D, device=device) * (2 * torch.pi)
+        waves = torch.cos(torch.einsum("thwa,da->dthw", places, frequencies) + phases[:, None, None, None])
+        amplitudes = torch.randn(D, K, device=device) * (std * 2**0.5)
+        return amplitudes[:, :, None, None, None] * waves[:, None]
+
+
 class CubeEmbedding(nn.Module):
     """Embed thermal cubes of key-points or of given heat-maps with the same weights.
 
@@ -38,25 +60,7 @@ class CubeEmbedding(nn.Module):
         self.heatmap_size = heatmap_size
         self.sigma = sigma
         self.truncate = truncate
-        self.projection = nn.Conv3d(num_keypoints, hidden_size, kernel_size=self.cube_size, stride=self.cube_size)
-
-    @torch.no_grad()
-    def smooth_weights(self, std: float) -> Tensor:
-        """Return initial weights `[D, K, t, h, w]`: random waves over a cube, of random amplitude per key-point.
-
-        A key-point lights a handful of the thousands of voxels of a cube. With independent weights, what is learnt at
-        one place says nothing about its neighbours; waves make near places look alike from the start.
-        """
-        D, K = self.projection.weight.shape[:2]
-        like = self.projection.weight
-        axes = [torch.arange(side, device=like.device, dtype=torch.float32) for side in self.cube_size]
-        places = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)  # t h w 3
-        highest = torch.tensor([1.0 / side for side in self.cube_size], device=like.device) * (2 * torch.pi)
-        frequencies = (torch.rand(D, 3, device=like.device) * 2 - 1) * highest  # at most one period per cube
-        phases = torch.rand(D, device=like.device) * (2 * torch.pi)
-        waves = torch.cos(torch.einsum("thwa,da->dthw", places, frequencies) + phases[:, None, None, None])
-        amplitudes = torch.randn(D, K, device=like.device) * (std * 2**0.5)
-        return amplitudes[:, :, None, None, None] * waves[:, None]
+        self.projection = CubeProjection(num_keypoints, hidden_size, kernel_size=self.cube_size, stride=self.cube_size)
 
     def forward(
         self, keypoints: Tensor | None = None, scores: Tensor | None = None, heatmaps: Tensor | None = None

@@ -23,8 +23,9 @@ from transformers.utils.output_capturing import capture_outputs
 
 from .clip_inputs import check_clips, touched_by_keypoints
 from .configuration_dved import DVEDConfig
-from .cube_embedding import CubeEmbedding
-from .quantizers import GumbelQuantizer, VectorQuantizer, masked_mean
+from .cube_embedding import CubeEmbedding, CubeProjection
+from .quantizers import CodeBook, GumbelQuantizer, VectorQuantizer, masked_mean
+from .reconstruction_metrics import SSIM_C1, SSIM_C2
 from .thermal_cubes import cut_cubes, join_cubes, render_map, render_volume
 
 BACKGROUND_LOGIT = -1.5  # initial logit of a drawn profile: most voxels are background
@@ -50,7 +51,7 @@ class DVEDOutput(ModelOutput):
     Args:
         loss: scalar, the negative ELBO per active cube up to constants: reconstruction + kl_weight * kl, and
             usage_weight * usage + commitment_weight * commitment that keep the code book healthy.
-        heatmaps: `[N, C, F, H, W]` reconstruction in [0, 1]; C is 1 or the number of key-points.
+        heatmaps: `[N, C, F, H, W]` reconstruction in [0, 1]; C is 1 or the number of key-points. Not drawn in training.
         input_ids: `[N, L]` code words.
         active: bool `[N, L]`.
         reconstruction_loss, kl, usage, commitment: scalars, the parts of the loss before they are weighted.
@@ -69,24 +70,25 @@ class DVEDOutput(ModelOutput):
 
 
 class DVEDResidualBlock(GradientCheckpointingLayer):
-    """A convolution over the grid of cubes and one within each cube, with a skip connection.
+    """A bottleneck: down to half the channels, a convolution over the grid of cubes, up again, and a skip connection.
 
     A 2D block (kernel depth 1) looks around in its time slice, a 3D block also across slices.
     """
 
     def __init__(self, config: DVEDConfig, kernel_size: tuple[int, int, int]):
         super().__init__()
-        D = config.hidden_size
-        self.norm1 = nn.LayerNorm(D, eps=config.layer_norm_eps)
-        self.conv = nn.Conv3d(D, D, kernel_size, padding=tuple(side // 2 for side in kernel_size))
-        self.norm2 = nn.LayerNorm(D, eps=config.layer_norm_eps)
-        self.linear = nn.Linear(D, D)
+        D, half, eps = config.hidden_size, config.hidden_size // 2, config.layer_norm_eps
+        self.norm1, self.down = nn.LayerNorm(D, eps=eps), nn.Linear(D, half)
+        self.norm2 = nn.LayerNorm(half, eps=eps)
+        self.conv = nn.Conv3d(half, half, kernel_size, padding=tuple(side // 2 for side in kernel_size))
+        self.norm3, self.up = nn.LayerNorm(half, eps=eps), nn.Linear(half, D)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         """Map `[N, T, Y, X, D]` to the same shape; channels stay last, as the norm and the CPU want them."""
-        residual = F.silu(self.norm1(hidden_states)).permute(0, 4, 1, 2, 3)
+        residual = self.down(F.silu(self.norm1(hidden_states)))
+        residual = F.silu(self.norm2(residual)).permute(0, 4, 1, 2, 3)
         residual = self.conv(residual).permute(0, 2, 3, 4, 1)
-        return hidden_states + self.linear(F.silu(self.norm2(residual)))
+        return hidden_states + self.up(F.silu(self.norm3(residual)))
 
 
 def residual_stack(config: DVEDConfig, repeats: int) -> nn.ModuleList:
@@ -151,12 +153,12 @@ class DVEDDecoder(nn.Module):
         return self.layernorm(hidden_states).flatten(1, 3)
 
     def draw(self, hidden_states: Tensor) -> Tensor:
-        """Draw cubes `[..., D]` as `[..., channels, t, h, w]` in [0, 1]: one minus the chance that no profile heats."""
+        """Draw cubes `[..., D]` as `[..., channels, t, h, w]` in [0, 1], a sum of products of two profiles."""
         t, h, w = self.cube_size
         profiles = self.fc2(F.silu(self.fc1(hidden_states))) + BACKGROUND_LOGIT
-        profiles = profiles.sigmoid().unflatten(-1, (self.num_profiles, self.num_channels, t, h + w))
-        cold = 1 - profiles[..., :h, None] * profiles[..., None, h:]  # ... R C t h w
-        return 1 - cold.prod(-5)
+        profiles = profiles.sigmoid().unflatten(-1, (self.num_channels, t, self.num_profiles, h + w))
+        rows, columns = profiles.split((h, w), dim=-1)
+        return (rows.transpose(-1, -2) @ columns).clamp(max=1)  # ... C t h w
 
 
 class DVEDPreTrainedModel(PreTrainedModel):
@@ -178,17 +180,16 @@ class DVEDPreTrainedModel(PreTrainedModel):
             init.trunc_normal_(module.position_embeddings, std=std)
             if isinstance(module, DVEDDecoder):
                 init.trunc_normal_(module.empty_embedding, std=std)
-        elif isinstance(module, DVEDResidualBlock):
-            # of the order of the fan-in rule at the default range: 0.02 alone makes these layers silent at the start
-            init.normal_(module.conv.weight, std=50 * std * module.conv.weight[0].numel() ** -0.5)
-            init.normal_(module.linear.weight, std=50 * std * module.linear.in_features**-0.5)
-        elif isinstance(module, CubeEmbedding):
-            init.copy_(module.projection.weight, module.smooth_weights(1.5 * std))
-        elif isinstance(module, (GumbelQuantizer, VectorQuantizer)):
-            init.normal_(module.book.weight, std=std)
-            init.ones_(module.book.share)
-            if isinstance(module, GumbelQuantizer):
-                init.zeros_(module.log_scale)
+        elif isinstance(module, CubeProjection):
+            init.copy_(module.weight, module.smooth_weights(1.5 * std))
+        elif isinstance(module, (nn.Conv3d, nn.Linear)):
+            # the fan-in rule at the default range: 0.02 alone makes narrow layers silent at the start
+            init.normal_(module.weight, std=50 * std * module.weight[0].numel() ** -0.5)
+        elif isinstance(module, CodeBook):
+            init.normal_(module.weight, std=std)
+            init.ones_(module.share)
+        elif isinstance(module, GumbelQuantizer):
+            init.zeros_(module.log_scale)
 
 
 class DVEDModel(DVEDPreTrainedModel):
@@ -233,8 +234,9 @@ class DVEDModel(DVEDPreTrainedModel):
             raise ValueError(f"input_ids must be 0 or more, got {int(input_ids.min())}")
         active = input_ids < config.codebook_size
         codes = self.quantizer.lookup(input_ids.clamp(max=config.codebook_size - 1))
-        cubes = self.draw_cubes(self.decoder(codes, active), active)
-        return join_cubes(cubes, config.grid_size)
+        places, in_use = active_places(active)
+        cubes = self.decoder.draw(pack(self.decoder(codes, active), places)) * in_use.view(-1, 1, 1, 1, 1)
+        return join_cubes(unpack(cubes, places, active.shape), config.grid_size)
 
     @capture_outputs
     def forward(
@@ -260,16 +262,18 @@ class DVEDModel(DVEDPreTrainedModel):
         config = self.config
         keypoints, scores, heatmaps = check_clips(config, self.dtype, keypoints, scores, heatmaps)
         active = touched_by_keypoints(config, keypoints, scores, heatmaps).any(-1)
-        quantized = self.quantizer(self.encoder(keypoints, scores, heatmaps), active)
-        cubes = self.draw_cubes(self.decoder(quantized.codes, active), active)
-        output = DVEDOutput(
-            heatmaps=join_cubes(cubes, config.grid_size),
-            input_ids=torch.where(active, quantized.ids, config.empty_id),
-            active=active,
-        )
+        places, in_use = active_places(active)
+        latents = pack(self.encoder(keypoints, scores, heatmaps), places)
+        quantized = self.quantizer(latents, in_use)
+        hidden_states = self.decoder(unpack(quantized.codes, places, active.shape), active)
+        cubes = self.decoder.draw(pack(hidden_states, places)) * in_use.view(-1, 1, 1, 1, 1)
+        ids = unpack(quantized.ids, places, active.shape)
+        output = DVEDOutput(input_ids=torch.where(active, ids, config.empty_id), active=active)
+        if not self.training:
+            output.heatmaps = join_cubes(unpack(cubes, places, active.shape), config.grid_size)
         if return_loss:
-            target = cut_cubes(self.target(keypoints, scores, heatmaps), tuple(config.cube_size))
-            output.reconstruction_loss = reconstruction = self.reconstruction_loss(cubes, target, active)
+            target = pack(cut_cubes(self.target(keypoints, scores, heatmaps), tuple(config.cube_size)), places)
+            output.reconstruction_loss = reconstruction = self.reconstruction_loss(cubes, target.to(cubes), in_use)
             output.kl, output.usage, output.commitment = quantized.kl, quantized.usage, quantized.commitment
             output.loss = (
                 reconstruction
@@ -278,14 +282,6 @@ class DVEDModel(DVEDPreTrainedModel):
                 + config.commitment_weight * quantized.commitment
             )
         return output
-
-    def draw_cubes(self, hidden_states: Tensor, active: Tensor) -> Tensor:
-        """Draw the decoder's `[N, L, D]` as cubes `[N, L, C, t, h, w]`, exact zeros where a cube is not active."""
-        if torch.compiler.is_compiling():  # a number of active cubes that depends on the data would break the graph
-            return self.decoder.draw(hidden_states) * active.view(*active.shape, 1, 1, 1, 1)
-        drawn = self.decoder.draw(hidden_states[active])
-        cubes = drawn.new_zeros(*active.shape, *drawn.shape[1:])
-        return cubes.masked_scatter(active.view(*active.shape, 1, 1, 1, 1), drawn)
 
     def target(self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None) -> Tensor:
         """Return the maps to reconstruct, `[N, C, F, H, W]`."""
@@ -298,10 +294,45 @@ class DVEDModel(DVEDPreTrainedModel):
         return render_map(keypoints, scores, *gaussian)[:, None]
 
     def reconstruction_loss(self, cubes: Tensor, target: Tensor, active: Tensor) -> Tensor:
-        """Return the weighted squared error of `[N, L, C, t, h, w]` cubes, summed over a cube, mean over active ones.
+        """Return the loss of drawn cubes `[n, C, t, h, w]`: weighted squared error and structure, mean over cubes.
 
         Even in active cubes most voxels are background: a plain error is answered with faint, wide blobs, which are
         the ghosts of moving joints. Heat counts `1 + heat_weight * heat` times.
         """
-        error = (1 + self.config.heat_weight * target) * (cubes - target.to(cubes)).square()
-        return masked_mean(error.flatten(2).sum(-1), active)
+        error = (1 + self.config.heat_weight * target) * (cubes - target).square()
+        loss = masked_mean(error.flatten(1).sum(-1), active)
+        return loss + self.config.structure_weight * masked_mean(1 - structure(cubes, target), active)
+
+
+def active_places(active: Tensor) -> tuple[Tensor | None, Tensor]:
+    """Return the flat indices of active cubes `[n]`, and bool `[n]`, whether each is one.
+
+    Compiled and exported graphs take all cubes (None): a number that depends on the data would break them.
+    """
+    if torch.compiler.is_compiling():
+        return None, active.flatten()
+    places = active.flatten().nonzero().squeeze(1)
+    return places, torch.ones_like(places, dtype=torch.bool)
+
+
+def pack(values: Tensor, places: Tensor | None) -> Tensor:
+    """Take `[n, ...]` cubes out of the grid `[N, L, ...]`."""
+    values = values.flatten(0, 1)
+    return values if places is None else values.index_select(0, places)
+
+
+def unpack(values: Tensor, places: Tensor | None, shape: torch.Size) -> Tensor:
+    """Put `[n, ...]` cubes back into the grid `[N, L, ...]`, zeros elsewhere."""
+    if places is not None:
+        values = values.new_zeros(shape.numel(), *values.shape[1:]).index_copy(0, places, values)
+    return values.unflatten(0, shape)
+
+
+def structure(cubes: Tensor, target: Tensor) -> Tensor:
+    """Return the structural similarity `[n]` of cubes `[n, C, t, h, w]`, each frame of a cube as one window, mean over the frames."""
+    mean_x, mean_y = cubes.mean((-2, -1)), target.mean((-2, -1))
+    var_x, var_y = cubes.square().mean((-2, -1)) - mean_x**2, target.square().mean((-2, -1)) - mean_y**2
+    cov = (cubes * target).mean((-2, -1)) - mean_x * mean_y
+    score = (2 * mean_x * mean_y + SSIM_C1) * (2 * cov + SSIM_C2)
+    score = score / ((mean_x**2 + mean_y**2 + SSIM_C1) * (var_x + var_y + SSIM_C2))
+    return score.mean((-2, -1))

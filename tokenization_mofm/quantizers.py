@@ -1,6 +1,6 @@
 """Quantisers of the dVED: the latent of each active cube becomes one of T code words.
 
-Both have one form: `forward(latents [N, L, C], active [N, L]) -> QuantizerOutput`, `nearest(latents) -> ids [N, L]` and
+Both have one form: `forward(latents [n, C], active [n]) -> QuantizerOutput`, `nearest(latents) -> ids [...]` and
 `lookup(ids) -> codes [..., C]`, so that the model does not know which one it holds. Code words and latents lie on the
 unit sphere (as in BEiT v2 and the Descript Audio Codec), where code books are used most evenly.
 """
@@ -20,8 +20,8 @@ class QuantizerOutput:
     """What a quantiser makes of the latents of a batch; every mean is over active cubes.
 
     Args:
-        codes: `[N, L, C]` code word of each latent; passes gradients to the latents.
-        ids: `[N, L]` index of the code word.
+        codes: `[n, C]` code word of each latent; passes gradients to the latents.
+        ids: `[n]` index of the code word.
         kl: scalar, KL of a cube's posterior to the uniform prior over the words, nats.
         usage: scalar, KL of the batch's mean posterior to the uniform prior, nats; 0 is an evenly used vocabulary.
         commitment: scalar, squared distance of latents and code words.
@@ -58,21 +58,21 @@ class CodeBook(nn.Module):
 
     @torch.no_grad()
     def track(self, latents: Tensor, active: Tensor) -> None:
-        """Update the use of each word by unit-length latents `[N, L, C]`; restart words that are hardly used.
+        """Update the use of each word by unit-length latents `[n, C]`; restart words that are hardly used.
 
         All processes count together, and restart words with latents of the first one.
         """
         size = len(self.share)
         counts = torch.zeros_like(self.share)
         ids = self(latents).argmax(-1)
-        counts.index_add_(0, ids.flatten(), active.flatten().to(counts))
+        counts.index_add_(0, ids, active.to(counts))
         counts = _sum_over_processes(counts)
         total = counts.sum().clamp(min=1)
         self.share.lerp_(counts * (size / total), 1 - self.usage_decay)
-        weights = active.flatten().float()
+        weights = active.float()
         weights = torch.where(weights.sum() > 0, weights, torch.ones_like(weights))
         pick = torch.multinomial(weights, size, replacement=True)
-        fresh = _from_first_process(latents.flatten(0, -2)[pick].to(self.weight))
+        fresh = _from_first_process(latents[pick].to(self.weight))
         dead = (self.share < self.restart_threshold) & (counts.sum() > 0)
         self.weight.copy_(torch.where(dead[:, None], fresh * self.weight.norm(dim=-1).mean(), self.weight))
         self.share.copy_(torch.where(dead, torch.ones_like(self.share), self.share))
@@ -147,9 +147,9 @@ class VectorQuantizer(Quantizer):
 
 
 def masked_mean(values: Tensor, active: Tensor) -> Tensor:
-    """Mean of `[N, L, ...]` over the active cubes `[N, L]`; 0 without any."""
-    weights = active.to(values.dtype).view(*active.shape, *(1,) * (values.ndim - 2))
-    return (values * weights).sum((0, 1)) / weights.sum().clamp(min=1)
+    """Mean of `[n, ...]` over the active cubes `[n]`; 0 without any."""
+    weights = active.to(values.dtype)
+    return torch.tensordot(weights, values, 1) / weights.sum().clamp(min=1)
 
 
 def _distributed() -> bool:
