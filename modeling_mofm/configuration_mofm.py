@@ -1,6 +1,7 @@
 """Configuration of the MoFM encoder."""
 
 from huggingface_hub.dataclasses import strict
+
 from tokenization_mofm.configuration_cubes import ThermalCubeConfig
 
 from .masking import MASKINGS

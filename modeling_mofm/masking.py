@@ -1,7 +1,7 @@
 """Which cubes to hide in masked pre-training (MoFM, section 3.3).
 
-Keypoint-wise masking hides key-points, not cubes: a key-point is chosen for a span of time, and every cube that its heat
-touches meanwhile is masked, so that what is to be predicted cannot be copied from the rest of the same joint's heat.
+Keypoint-wise masking hides key-points, not cubes: a key-point is chosen for a span of time, and every cube that its
+heat touches meanwhile is masked, so that what is to be predicted cannot be copied from the rest of the same joint's heat.
 Uniform and tube masking are there for comparison. In each, the cubes are put into an order by random numbers that the
 caller gives, and the first ones are masked; the same numbers give the same mask on every device.
 """
@@ -70,7 +70,7 @@ def _spread_over_span(noise: Tensor, span: int) -> Tensor:
 
 
 def _cut(order: Tensor, active: Tensor, ratio: float) -> Tensor:
-    """Mask `order <= threshold`, with the threshold that masks nearest to `ratio` of the active cubes, not 0 nor all."""
+    """Mask `order <= threshold`, the threshold that masks nearest to `ratio` of the active cubes, but not 0 or all."""
     count = active.sum(1, keepdim=True)
     masked_upto = torch.searchsorted(order.sort(1).values, order.contiguous(), right=True)  # if cut behind this cube
     miss = (masked_upto - ratio * count).abs()

@@ -1,4 +1,4 @@
-"""MoFM: a ViT encoder over thermal cubes, pre-trained to predict the MotionBook ids of masked cubes (MoFM, section 3.3).
+"""MoFM: a ViT encoder over thermal cubes, pre-trained to predict the MotionBook ids of masked cubes (section 3.3).
 
 Key-points are embedded on the model's own device without rendering them; given heat-maps go the dense way. Cubes
 without heat are left out of the sequence.

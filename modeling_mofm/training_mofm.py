@@ -17,6 +17,7 @@ from tokenization_mofm.training import (
     DataArguments,
     MotionTrainingArguments,
     check_run,
+    check_space,
     last_checkpoint,
     load_split,
     training_samples,
@@ -53,7 +54,7 @@ class MoFMArguments:
 
 
 class MoFMTrainer(Trainer):
-    """`Trainer` that tokenises each batch on its device, unless the words are cached, and evaluates the predictions."""
+    """`Trainer` that tokenises each batch on its device, unless words are cached, and evaluates predictions."""
 
     def __init__(self, *args, dved: DVEDModel, clips: dict[str, Tensor] | None = None, **kwargs):
         super().__init__(*args, **kwargs)
@@ -111,6 +112,7 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
     check_checkpoint(args.output_dir, config)
     torch.manual_seed(args.seed)
     model = MoFMForMaskedMotionModeling(config)
+    check_space(model, args)
     shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
     clips = held_out_clips(load_split(data.dataset, "test"), extractor, data.eval_clips or None)
     samples = training_samples(data, args, extractor, shape)

@@ -19,8 +19,12 @@ from tokenization_mofm.training import SYNTHETIC, load_split
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="a folder or Hub id written by train_tokenizer.py or pretrain.py")
-    parser.add_argument("--dataset", nargs="+", default=[SYNTHETIC], help="corpora, each measured on its held-out part")
+    parser.add_argument(
+        "--model", required=True, help="a folder or Hub id written by train_tokenizer.py or pretrain.py"
+    )
+    parser.add_argument(
+        "--dataset", nargs="+", default=[SYNTHETIC], help="corpora, each measured on its held-out part"
+    )
     parser.add_argument("--split", default="test", help="train or test")
     parser.add_argument("--clips", type=int, default=0, help="rows to measure on; 0 takes all of them")
     parser.add_argument("--seeds", type=int, default=3, help="choices of masks; the spread is over them")

@@ -27,7 +27,8 @@ def make_packed(path, clips=12, frames=30, seed=0):
     """Write a packed 2D set of wandering skeletons in the jhmdb15 joint order."""
     generator = np.random.default_rng(seed)
     joints = (
-        "neck belly face r_shoulder l_shoulder r_hip l_hip r_elbow l_elbow r_knee l_knee r_wrist l_wrist r_ankle l_ankle"
+        "neck belly face r_shoulder l_shoulder r_hip l_hip r_elbow l_elbow r_knee l_knee r_wrist l_wrist "
+        "r_ankle l_ankle"
     ).split()
     body = generator.uniform(0, 100, (clips, 1, len(joints), 2))
     motion = body + generator.normal(0, 1, (clips, frames, len(joints), 2)).cumsum(1)

@@ -29,7 +29,9 @@ class ThermalCubeConfig(PreTrainedConfig):
     def validate_architecture(self) -> None:
         """Raise a ValueError that names the field, its value and what is allowed."""
         if len(self.cube_size) != 3 or min(self.cube_size) < 1:
-            raise ValueError(f"cube_size must be three positive integers (frames, rows, columns), got {self.cube_size}")
+            raise ValueError(
+                f"cube_size must be three positive integers (frames, rows, columns), got {self.cube_size}"
+            )
         for name in ("num_keypoints", "num_frames", "heatmap_size", "sigma", "truncate"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")

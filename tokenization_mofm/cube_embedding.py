@@ -87,7 +87,12 @@ class CubeEmbedding(nn.Module):
         cell = rows[..., :, None] * X + columns[..., None, :]  # N F K Ry Rx
 
         # one matrix product per (frame of the cube, joint), then a sum of what falls into the same cube
-        patch = patch.to(self.projection.weight.dtype).reshape(N, T, t, K, reach, h * w).permute(2, 3, 0, 1, 4, 5).reshape(t * K, N * T * reach, h * w)
+        patch = (
+            patch.to(self.projection.weight.dtype)
+            .reshape(N, T, t, K, reach, h * w)
+            .permute(2, 3, 0, 1, 4, 5)
+            .reshape(t * K, N * T * reach, h * w)
+        )
         weight = self.projection.weight.permute(2, 1, 3, 4, 0).reshape(t * K, h * w, D)
         parts = torch.bmm(patch, weight).view(t * K, N * T, reach, D)
         cell = cell.view(N, T, t, K, reach).permute(2, 3, 0, 1, 4).reshape(t * K, N * T, reach)

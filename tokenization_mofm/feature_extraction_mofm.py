@@ -88,7 +88,7 @@ class MoFMFeatureExtractor(FeatureExtractionMixin):
         return BatchFeature(collate_people(clips))
 
     def clip(self, motion: Motion, generator: np.random.Generator | None = None) -> Motion:
-        """Sample `num_frames` frames of a checked motion, random ones inside each stretch with a generator, and fit."""
+        """Sample `num_frames` frames of a checked motion, with a generator random ones of each stretch, and fit."""
         frames = sample_frames(motion.keypoints.shape[1], self.num_frames, generator)
         return self.fit(Motion(motion.keypoints[:, frames], motion.scores[:, frames]))
 

@@ -51,7 +51,7 @@ class DVEDOutput(ModelOutput):
     Args:
         loss: scalar, the negative ELBO per active cube up to constants: reconstruction + kl_weight * kl, and
             usage_weight * usage + commitment_weight * commitment that keep the code book healthy.
-        heatmaps: `[N, C, F, H, W]` reconstruction in [0, 1]; C is 1 or the number of key-points. Not drawn in training.
+        heatmaps: `[N, C, F, H, W]` reconstruction in [0, 1]; C is 1 or the number of key-points; not in training.
         input_ids: `[N, L]` code words.
         active: bool `[N, L]`.
         reconstruction_loss, kl, usage, commitment: scalars, the parts of the loss before they are weighted.
@@ -140,9 +140,7 @@ class DVEDDecoder(nn.Module):
         self.blocks = residual_stack(config, config.num_decoder_blocks)
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.fc1 = nn.Linear(config.hidden_size, 4 * config.hidden_size)
-        self.fc2 = nn.Linear(
-            4 * config.hidden_size, self.num_profiles * self.num_channels * frames * (rows + columns)
-        )
+        self.fc2 = nn.Linear(4 * config.hidden_size, self.num_profiles * self.num_channels * frames * (rows + columns))
 
     def forward(self, codes: Tensor, active: Tensor) -> Tensor:
         """Decode `codes` [N, L, C] of the `active` [N, L] cubes to `[N, L, D]`."""
@@ -329,7 +327,7 @@ def unpack(values: Tensor, places: Tensor | None, shape: torch.Size) -> Tensor:
 
 
 def structure(cubes: Tensor, target: Tensor) -> Tensor:
-    """Return the structural similarity `[n]` of cubes `[n, C, t, h, w]`, each frame of a cube as one window, mean over the frames."""
+    """Return the structural similarity `[n]` of cubes `[n, C, t, h, w]`: each frame is one window; mean over frames."""
     mean_x, mean_y = cubes.mean((-2, -1)), target.mean((-2, -1))
     var_x, var_y = cubes.square().mean((-2, -1)) - mean_x**2, target.square().mean((-2, -1)) - mean_y**2
     cov = (cubes * target).mean((-2, -1)) - mean_x * mean_y

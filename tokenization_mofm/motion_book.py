@@ -1,4 +1,4 @@
-"""The MotionBook: code words as words of a `tokenizers` vocabulary, so that motion is text any language tool can read."""
+"""The MotionBook: code words as words of a `tokenizers` vocabulary, so that motion is text for any language tool."""
 
 from __future__ import annotations
 

@@ -99,9 +99,10 @@ class GumbelQuantizer(Quantizer):
     """The paper's quantiser: a categorical posterior over the words, sampled with Gumbel noise in training.
 
     The temperature sharpens the posterior that is sampled (noise is added behind it, not before), so that training
-    ends where inference is, with the most probable word. The logits are the cosine similarities to the code words times a learnt scale, so that the word which is read is
-    the word which is written. Samples are hard (straight-through): with soft ones the decoder learns to read mixtures
-    that do not exist at inference, and the code book collapses.
+    ends where inference is, with the most probable word. The logits are the cosine similarities to the code words
+    times a learnt scale, so that the word which is read is the word which is written. Samples are hard
+    (straight-through): with soft ones the decoder learns to read mixtures that do not exist at inference, and the
+    code book collapses.
     """
 
     initial_scale = 20.0

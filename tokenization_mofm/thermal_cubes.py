@@ -1,4 +1,4 @@
-"""Thermal Cubes: key-points become Gaussian heat-maps, and heat-maps become cubes of space and time (MoFM, section 3.1).
+"""Thermal Cubes: key-points become Gaussian heat-maps, and these become cubes of space and time (MoFM, section 3.1).
 
 Everything here is a pure, batched, differentiable function of tensors on any device. Coordinates are in map pixels,
 pixel centres lie at the integers. A key-point at (x, y) with score s heats the pixel (column i, row j) by
@@ -121,7 +121,9 @@ def touched_cubes(
     t, h, w = cube_size
     centres = _present(keypoints, scores)
 
-    def reaches(centre: Tensor, side: int) -> Tensor:  # ... F K -> ... F K cells: the window covers a pixel of the cell
+    def reaches(
+        centre: Tensor, side: int
+    ) -> Tensor:  # ... F K -> ... F K cells: the window covers a pixel of the cell
         low = torch.ceil(centre - truncate * sigma).clamp(min=0)
         high = torch.floor(centre + truncate * sigma).clamp(max=size - 1)
         start = torch.arange(0, size, side, device=centre.device, dtype=centre.dtype)

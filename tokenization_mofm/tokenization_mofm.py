@@ -54,7 +54,8 @@ class MoFMTokenizer(PushToHubMixin):
         words = sum(word.startswith("<motion_") for word in self.motion_book.get_vocab())
         if words != dved.config.codebook_size:
             raise ValueError(
-                f"the MotionBook has {words} motion words; it must have {dved.config.codebook_size}, as the dVED has codes"
+                f"the MotionBook has {words} motion words; it must have {dved.config.codebook_size}, "
+                "as the dVED has codes"
             )
 
     @property
@@ -113,16 +114,28 @@ class MoFMTokenizer(PushToHubMixin):
         """Read words back to ids `[L]`, without loss."""
         return text_to_ids(self.motion_book, text)
 
-    def save_pretrained(self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs) -> None:
-        """Save all parts into a directory, beside a MoFM model if there is one; `kwargs` go to `push_to_hub`."""
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike,
+        push_to_hub: bool = False,
+        max_shard_size: int | str = "50GB",
+        **kwargs,
+    ) -> None:
+        """Save all parts into a directory, beside a MoFM model if there is one.
+
+        Args:
+            save_directory: made if it does not exist.
+            push_to_hub: push to the Hub afterwards; `kwargs` (`repo_id`, token, ...) go to `push_to_hub`.
+            max_shard_size: of the dVED's weights.
+        """
         save_directory = os.fspath(save_directory)
         os.makedirs(save_directory, exist_ok=True)
-        if push_to_hub:
-            repo_id = kwargs.pop("repo_id", os.path.basename(os.path.normpath(save_directory)))
-            return self.push_to_hub(repo_id, **kwargs)
         self.feature_extractor.save_pretrained(save_directory)
         self.motion_book.save_pretrained(save_directory)
-        self.dved.save_pretrained(os.path.join(save_directory, DVED_FOLDER))
+        self.dved.save_pretrained(os.path.join(save_directory, DVED_FOLDER), max_shard_size=max_shard_size)
+        if push_to_hub:
+            repo_id = kwargs.pop("repo_id", os.path.basename(os.path.normpath(save_directory)))
+            self.push_to_hub(repo_id, max_shard_size=max_shard_size, **kwargs)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs) -> MoFMTokenizer:

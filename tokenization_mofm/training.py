@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from datasets import Dataset, IterableDataset
+from torch import nn
 from transformers import TrainingArguments
 
 from .augmentation import Augmentation
@@ -78,7 +80,25 @@ def check_run(args: TrainingArguments) -> None:
         with tempfile.TemporaryFile(dir=args.output_dir) as probe:
             probe.write(b"\0" * 4096)
     except OSError as error:
-        raise OSError(f"output_dir {args.output_dir!r} cannot be written ({error}); it must be a writable folder") from error
+        raise OSError(
+            f"output_dir {args.output_dir!r} cannot be written ({error}); it must be a writable folder"
+        ) from error
+
+
+def check_space(model: nn.Module, args: TrainingArguments) -> None:
+    """Refuse to start a training whose checkpoints do not fit on the disk.
+
+    Raises:
+        OSError: naming the output directory, what is free and what the checkpoints take.
+    """
+    kept = (args.save_total_limit or 1) + 1  # the next one is written before the oldest is removed
+    needed = 3 * kept * sum(p.numel() * p.element_size() for p in model.parameters())  # weights, two moments of Adam
+    free = shutil.disk_usage(args.output_dir).free
+    if free < needed:
+        raise OSError(
+            f"output_dir {args.output_dir!r} has {free / 1e6:.0f} MB free; {kept} checkpoints of this model take "
+            f"{needed / 1e6:.0f} MB (lower save_total_limit, or choose another disk)"
+        )
 
 
 def last_checkpoint(output_dir: str) -> str | None:
@@ -89,7 +109,7 @@ def last_checkpoint(output_dir: str) -> str | None:
 
 
 def load_split(name: str, split: str, streaming: bool = False, seed: int = 0) -> Dataset | IterableDataset:
-    """Load the training or the held-out part of a corpus; the synthetic one has other subjects in its held-out part."""
+    """Load the training or the held-out part of a corpus; that of the synthetic one has other subjects."""
     if name != SYNTHETIC:
         corpus = load_corpus(name, split, streaming)
         check_columns(corpus)

@@ -16,7 +16,15 @@ from .feature_extraction_mofm import MoFMFeatureExtractor
 from .modeling_dved import DVEDModel
 from .reconstruction_metrics import codebook_use
 from .tokenization_mofm import MoFMTokenizer
-from .training import DataArguments, MotionTrainingArguments, check_run, last_checkpoint, load_split, training_samples
+from .training import (
+    DataArguments,
+    MotionTrainingArguments,
+    check_run,
+    check_space,
+    last_checkpoint,
+    load_split,
+    training_samples,
+)
 
 
 @dataclass
@@ -75,8 +83,10 @@ class DVEDTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs:
             logs |= {name: round(float(value), 4) for name, value in self.parts.items()}
-            usage, perplexity = codebook_use(self.model.quantizer.book.share.cpu())
-            logs |= {"codebook_perplexity": round(perplexity, 1)}
+            share = self.model.quantizer.book.share.cpu()
+            in_use = share > self.model.config.restart_threshold  # a moving average never falls to 0
+            logs |= {"codebook_usage": round(float(in_use.double().mean()), 3)}
+            logs |= {"codebook_perplexity": round(codebook_use(share)[1], 1)}
         super().log(logs, start_time)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
@@ -100,6 +110,7 @@ def train_dved(model_args: DVEDArguments, data: DataArguments, args: MotionTrain
     extractor = MoFMFeatureExtractor.for_config(config)
     torch.manual_seed(args.seed)
     model = DVEDModel(config)
+    check_space(model, args)
     clips = held_out_clips(load_split(data.dataset, "test"), extractor, data.eval_clips or None)
     trainer = DVEDTrainer(model=model, args=args, train_dataset=training_samples(data, args, extractor), clips=clips)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))

@@ -1,0 +1,111 @@
+"""Time the hot paths of the main job against their plain versions, in one run.
+
+python -m benchmarks.hot_paths [--preset tiny] [--threads 1]
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
+from tokenization_mofm.augmentation import Augmentation
+from tokenization_mofm.corpora.clips import TrainingClips, held_out_clips
+from tokenization_mofm.cube_embedding import CubeEmbedding
+from tokenization_mofm.thermal_cubes import render_map, render_volume
+from tokenization_mofm.training import SYNTHETIC, load_split
+
+
+def milliseconds(step: Callable[[], object], clips: int, repeats: int) -> float:
+    """Median milliseconds per clip of a step over `clips` clips; the first call is not counted."""
+    step()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) / clips * 1e3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="tiny")
+    parser.add_argument("--dataset", default=SYNTHETIC, help="a motion corpus; how full clips are changes the ratios")
+    parser.add_argument("--clips", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+
+    dved = DVEDModel(DVEDConfig.from_preset(args.preset)).eval()
+    mofm = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(args.preset)).eval()
+    config = mofm.config
+    corpus = load_split(args.dataset, "test")
+    batch = held_out_clips(corpus, MoFMFeatureExtractor.for_config(config), args.clips)
+    keypoints, scores = batch["keypoints"], batch["scores"]
+    n = len(keypoints)
+    gaussian = (config.heatmap_size, config.sigma, config.truncate)
+    embedding = CubeEmbedding(
+        config.num_keypoints, config.hidden_size, config.heatmap_size, config.cube_size, *gaussian[1:]
+    )
+    volume = render_volume(keypoints, scores, *gaussian)
+    samples = TrainingClips(corpus, MoFMFeatureExtractor.for_config(config), 1_000, 0, Augmentation())
+
+    def train_step(model: torch.nn.Module, **inputs: torch.Tensor) -> None:
+        model.train()
+        model(keypoints, scores, **inputs).loss.backward()
+        model.zero_grad()
+        model.eval()
+
+    def embed(**inputs: torch.Tensor) -> None:
+        embedding(**inputs).sum().backward()
+        embedding.zero_grad()
+
+    def load() -> None:
+        for index in np.arange(n):
+            samples[int(index)]
+
+    def measure(step: Callable[[], object]) -> float:
+        return milliseconds(step, n, args.repeats)
+
+    with torch.no_grad():
+        rows = {
+            "render joint maps": measure(lambda: render_volume(keypoints, scores, *gaussian)),
+            "render the combined map": measure(lambda: render_map(keypoints, scores, *gaussian)),
+            "dVED encode (tokenise)": measure(lambda: dved.encode(keypoints, scores)),
+            "MoFM forward": measure(lambda: mofm(keypoints, scores)),
+        }
+        ids = dved.encode(keypoints, scores).input_ids
+        active = (ids != dved.config.empty_id).double().mean().item()
+        mofm.config.drop_empty_cubes = False
+        rows["MoFM forward, empty cubes kept"] = measure(lambda: mofm(keypoints, scores))
+        mofm.config.drop_empty_cubes = True
+    rows["embed cubes from key-points, with gradients"] = measure(lambda: embed(keypoints=keypoints, scores=scores))
+    rows["embed cubes from heat-maps, with gradients"] = measure(lambda: embed(heatmaps=volume))
+    rows["dVED training step without optimiser"] = measure(lambda: train_step(dved))
+    rows["MoFM training step without optimiser"] = measure(lambda: train_step(mofm, labels=ids))
+    rows["load and augment a clip"] = measure(load)
+
+    print(f"preset {args.preset}, {n} clips, {active:.0%} of cubes active, {args.threads} thread(s)")
+    for name, value in rows.items():
+        print(f"  {name:45s} {value:8.2f} ms/clip {1e3 / value:9.1f} clips/s")
+    forward, encode = rows["MoFM forward"], rows["dVED encode (tokenise)"]
+    dense = rows["embed cubes from heat-maps, with gradients"] + rows["render joint maps"]
+    sparse = rows["embed cubes from key-points, with gradients"]
+    step = rows["MoFM training step without optimiser"] + encode
+    print("ratios")
+    print(f"  tokenising / MoFM forward                     {encode / forward:6.2f}")
+    print(
+        f"  rendering + dense embedding / embedding       {dense / sparse:6.1f}"
+    )
+    print(f"  empty cubes kept / left out                   {rows['MoFM forward, empty cubes kept'] / forward:6.2f}")
+    print(f"  MoFM training step / loading                  {step / rows['load and augment a clip']:6.1f}")
+
+
+if __name__ == "__main__":
+    main()

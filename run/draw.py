@@ -1,0 +1,28 @@
+"""Draw a held-out clip, its MotionBook tokens, its heat and the heat decoded from the tokens.
+
+python run/draw.py --model mofm --output clip.png
+"""
+
+import argparse
+
+from tokenization_mofm import MoFMTokenizer
+from tokenization_mofm.corpora.clips import held_out_clips
+from tokenization_mofm.drawing import draw_clip
+from tokenization_mofm.training import SYNTHETIC, load_split
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="mofm", help="a folder or Hub id that holds a motion tokenizer")
+    parser.add_argument("--dataset", default=SYNTHETIC, help="corpus, drawn from its held-out part")
+    parser.add_argument("--clip", type=int, default=0, help="which of the first 64 clips")
+    parser.add_argument("--output", required=True, help="picture to write")
+    args = parser.parse_args()
+    tokenizer = MoFMTokenizer.from_pretrained(args.model)
+    clips = held_out_clips(load_split(args.dataset, "test"), tokenizer.feature_extractor, 64)
+    figure = draw_clip(tokenizer, clips["keypoints"][args.clip], clips["scores"][args.clip])
+    figure.savefig(args.output, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
