@@ -100,9 +100,7 @@ def main() -> None:
     step = rows["MoFM training step without optimiser"] + encode
     print("ratios")
     print(f"  tokenising / MoFM forward                     {encode / forward:6.2f}")
-    print(
-        f"  rendering + dense embedding / embedding       {dense / sparse:6.1f}"
-    )
+    print(f"  rendering + dense embedding / embedding       {dense / sparse:6.1f}")
     print(f"  empty cubes kept / left out                   {rows['MoFM forward, empty cubes kept'] / forward:6.2f}")
     print(f"  MoFM training step / loading                  {step / rows['load and augment a clip']:6.1f}")
 

@@ -1,7 +1,7 @@
 """Which cubes to hide in masked pre-training (MoFM, section 3.3).
 
 Keypoint-wise masking hides key-points, not cubes: a key-point is chosen for a span of time, and every cube that its
-heat touches meanwhile is masked, so that what is to be predicted cannot be copied from the rest of the same joint's heat.
+heat touches meanwhile is masked, so that what is to be predicted cannot be copied from the same joint's other heat.
 Uniform and tube masking are there for comparison. In each, the cubes are put into an order by random numbers that the
 caller gives, and the first ones are masked; the same numbers give the same mask on every device.
 """

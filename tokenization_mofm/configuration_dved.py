@@ -31,6 +31,7 @@ class DVEDConfig(ThermalCubeConfig):
             "joints" reconstructs every joint's own map.
         num_profiles: pairs of a row and a column profile that the decoder draws per cube and frame; a cube seldom
             holds more joints.
+        background: heat below this is drawn as 0: less than the foot of any joint with a score of 1.
         initial_temperature, final_temperature: of the Gumbel-softmax, annealed geometrically over the training.
         kl_weight: beta of the KL between a cube's posterior and the uniform prior (per cube, nats).
         usage_weight: weight of the KL between the batch's mean posterior and the uniform prior; keeps the code book
@@ -58,6 +59,7 @@ class DVEDConfig(ThermalCubeConfig):
     num_decoder_blocks: int = 3
     reconstruction: str = "max"
     num_profiles: int = 4
+    background: float | int = 0.02
     layer_norm_eps: float = 1e-6
     initializer_range: float = 0.02
 

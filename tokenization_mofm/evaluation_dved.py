@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 
 from .modeling_dved import DVEDModel
-from .reconstruction_metrics import codebook_use, frame_metrics, ghosting, temporal_std
+from .reconstruction_metrics import codebook_use, ghosting, pixel_metrics, pool_frames, temporal_std
 from .thermal_cubes import join_cubes
-
-FLOOR = 0.02  # heat below this is drawn as none: it is nearer to 0 than the foot of any joint with a score of 1
 
 
 @torch.no_grad()
@@ -22,32 +20,38 @@ def evaluate_dved(model: DVEDModel, clips: dict[str, Tensor], batch_size: int = 
         batch_size: clips at a time.
 
     Returns:
-        Means over clips: `ssim`, `psnr` (dB), `l1`, `tstd` over all voxels; `active_ssim`, `active_psnr`,
-        `active_l1` over the active cubes; `ghost`, the share of drawn heat that lies where there is none;
-        `codebook_usage` and `codebook_perplexity` over active cubes.
+        Means over clips, frames without any joint left out: `ssim`, `psnr` (dB), `l1` over all voxels; `active_ssim`,
+        `active_psnr`, `active_l1` over the active cubes; `tstd` over clips with a joint in every frame;
+        `ghost`, the share of drawn heat that lies where there is none; `codebook_usage` and `codebook_perplexity` over active cubes.
     """
     model.eval()
     config = model.config
-    sums: dict[str, float] = {}
+    sums: dict[str, tuple[float, int]] = {}
     counts = torch.zeros(config.codebook_size)
-    total = len(clips["keypoints"])
-    for start in range(0, total, batch_size):
+    for start in range(0, len(clips["keypoints"]), batch_size):
         batch = {name: values[start : start + batch_size].to(model.device) for name, values in clips.items()}
         encoded = model.encode(**batch)
-        drawn = model.decode(encoded.input_ids)
-        drawn = (drawn * (drawn > FLOOR)).amax(1)
+        drawn = model.decode(encoded.input_ids).amax(1)
         target = model.target(batch["keypoints"], batch["scores"], None).amax(1)
         frames, rows, columns = config.cube_size
         region = encoded.active[..., None, None, None, None].expand(-1, -1, 1, frames, rows, columns)
         region = join_cubes(region, config.grid_size)[:, 0]
-        everywhere = frame_metrics(drawn, target)
-        active = frame_metrics(drawn, target, region)
-        clip_values = {name: values.mean(-1) for name, values in everywhere.items()}
-        clip_values |= {f"active_{name}": values.mean(-1) for name, values in active.items()}
-        clip_values |= {"tstd": temporal_std(everywhere), "ghost": ghosting(drawn, target)}
-        for name, values in clip_values.items():
-            sums[name] = sums.get(name, 0.0) + float(values.sum())
+        pixels = pixel_metrics(drawn, target)
+        everywhere, active = pool_frames(pixels), pool_frames(pixels, region)
+        heated = target.flatten(2).any(-1)  # N F: an empty frame is drawn perfectly, and says nothing
+        values = {name: frame_mean(value, heated) for name, value in everywhere.items()}
+        values |= {f"active_{name}": frame_mean(value, heated) for name, value in active.items()}
+        values["ghost"] = ghosting(drawn, target)
+        values["tstd"] = temporal_std(everywhere)[heated.all(1)]
+        for name, value in values.items():
+            total, number = sums.get(name, (0.0, 0))
+            sums[name] = total + float(value.sum()), number + len(value)
         counts += torch.bincount(encoded.input_ids[encoded.active].cpu(), minlength=config.codebook_size)
     usage, perplexity = codebook_use(counts)
-    means = {name: value / total for name, value in sums.items()}
+    means = {name: total / max(number, 1) for name, (total, number) in sums.items()}
     return means | {"codebook_usage": usage, "codebook_perplexity": perplexity}
+
+
+def frame_mean(values: Tensor, counted: Tensor) -> Tensor:
+    """Mean of `[N, F]` values over the frames that count, `[N]`."""
+    return (values * counted).sum(1) / counted.sum(1).clamp(min=1)

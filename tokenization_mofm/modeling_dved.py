@@ -234,7 +234,7 @@ class DVEDModel(DVEDPreTrainedModel):
         codes = self.quantizer.lookup(input_ids.clamp(max=config.codebook_size - 1))
         places, in_use = active_places(active)
         cubes = self.decoder.draw(pack(self.decoder(codes, active), places)) * in_use.view(-1, 1, 1, 1, 1)
-        return join_cubes(unpack(cubes, places, active.shape), config.grid_size)
+        return self.compose(unpack(cubes, places, active.shape))
 
     @capture_outputs
     def forward(
@@ -268,7 +268,7 @@ class DVEDModel(DVEDPreTrainedModel):
         ids = unpack(quantized.ids, places, active.shape)
         output = DVEDOutput(input_ids=torch.where(active, ids, config.empty_id), active=active)
         if not self.training:
-            output.heatmaps = join_cubes(unpack(cubes, places, active.shape), config.grid_size)
+            output.heatmaps = self.compose(unpack(cubes, places, active.shape))
         if return_loss:
             target = pack(cut_cubes(self.target(keypoints, scores, heatmaps), tuple(config.cube_size)), places)
             output.reconstruction_loss = reconstruction = self.reconstruction_loss(cubes, target.to(cubes), in_use)
@@ -280,6 +280,10 @@ class DVEDModel(DVEDPreTrainedModel):
                 + config.commitment_weight * quantized.commitment
             )
         return output
+
+    def compose(self, cubes: Tensor) -> Tensor:
+        """Put drawn cubes `[N, L, C, t, h, w]` together to maps `[N, C, F, H, W]` on a background of exact zeros."""
+        return join_cubes(cubes * (cubes > self.config.background), self.config.grid_size)
 
     def target(self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None) -> Tensor:
         """Return the maps to reconstruct, `[N, C, F, H, W]`."""
@@ -327,7 +331,7 @@ def unpack(values: Tensor, places: Tensor | None, shape: torch.Size) -> Tensor:
 
 
 def structure(cubes: Tensor, target: Tensor) -> Tensor:
-    """Return the structural similarity `[n]` of cubes `[n, C, t, h, w]`: each frame is one window; mean over frames."""
+    """Return the structural similarity `[n]` of cubes `[n, C, t, h, w]`: a frame is one window; mean over frames."""
     mean_x, mean_y = cubes.mean((-2, -1)), target.mean((-2, -1))
     var_x, var_y = cubes.square().mean((-2, -1)) - mean_x**2, target.square().mean((-2, -1)) - mean_y**2
     cov = (cubes * target).mean((-2, -1)) - mean_x * mean_y

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
@@ -19,21 +18,27 @@ def ssim_map(prediction: Tensor, target: Tensor) -> Tensor:
     Returns:
         `[..., H, W]`, at most 1. Two empty pictures have 1.
     """
-    lead, (H, W) = prediction.shape[:-2], prediction.shape[-2:]
-    offsets = torch.arange(SSIM_WINDOW, device=prediction.device, dtype=prediction.dtype) - SSIM_WINDOW // 2
-    kernel = torch.softmax(-offsets.square() / (2 * SSIM_SIGMA**2), 0)
+    H, W = prediction.shape[-2:]
+    rows, columns = (_blur_matrix(side, prediction) for side in (H, W))
 
     def blur(picture: Tensor) -> Tensor:
-        picture = F.conv2d(picture, kernel.view(1, 1, -1, 1), padding=(SSIM_WINDOW // 2, 0))
-        return F.conv2d(picture, kernel.view(1, 1, 1, -1), padding=(0, SSIM_WINDOW // 2))
+        return rows @ picture @ columns  # on a CPU several times faster than a convolution of one channel
 
-    x, y = prediction.reshape(-1, 1, H, W), target.reshape(-1, 1, H, W)
-    mean_x, mean_y = blur(x), blur(y)
-    var_x, var_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
-    cov = blur(x * y) - mean_x * mean_y
+    mean_x, mean_y = blur(prediction), blur(target)
+    var_x, var_y = blur(prediction**2) - mean_x**2, blur(target**2) - mean_y**2
+    cov = blur(prediction * target) - mean_x * mean_y
     score = (2 * mean_x * mean_y + SSIM_C1) * (2 * cov + SSIM_C2)
-    score = score / ((mean_x**2 + mean_y**2 + SSIM_C1) * (var_x + var_y + SSIM_C2))
-    return score.view(*lead, H, W)
+    return score / ((mean_x**2 + mean_y**2 + SSIM_C1) * (var_x + var_y + SSIM_C2))
+
+
+def _blur_matrix(side: int, like: Tensor) -> Tensor:
+    """Return the symmetric `[side, side]` matrix that blurs one axis with SSIM's window, zeros beyond the border."""
+    offsets = torch.arange(SSIM_WINDOW, device=like.device, dtype=like.dtype) - SSIM_WINDOW // 2
+    window = torch.softmax(-offsets.square() / (2 * SSIM_SIGMA**2), 0)
+    pixels = torch.arange(side, device=like.device)
+    distance = (pixels[:, None] - pixels).abs()
+    place = (distance + SSIM_WINDOW // 2).clamp(max=SSIM_WINDOW - 1)
+    return torch.where(distance <= SSIM_WINDOW // 2, window[place], 0)
 
 
 def frame_metrics(prediction: Tensor, target: Tensor, region: Tensor | None = None) -> dict[str, Tensor]:
@@ -42,17 +47,27 @@ def frame_metrics(prediction: Tensor, target: Tensor, region: Tensor | None = No
     Returns:
         `psnr` (dB, at most 100), `ssim` and `l1`, each `[..., F]`. Frames without any pixel in the region are perfect.
     """
-    weight = torch.ones_like(target) if region is None else region.to(target.dtype)
+    return pool_frames(pixel_metrics(prediction, target), region)
+
+
+def pixel_metrics(prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Return `mse`, `ssim` and `l1` of every pixel of maps `[..., H, W]`."""
+    error = prediction - target
+    return {"mse": error.square(), "ssim": ssim_map(prediction, target), "l1": error.abs()}
+
+
+def pool_frames(pixels: dict[str, Tensor], region: Tensor | None = None) -> dict[str, Tensor]:
+    """Average `pixel_metrics` over each frame, or over its part in a `region`; see `frame_metrics`."""
+    weight = torch.ones_like(pixels["mse"]) if region is None else region.to(pixels["mse"])
     total = weight.sum((-2, -1))
 
     def mean(values: Tensor, perfect: float) -> Tensor:
         return torch.where(total > 0, (values * weight).sum((-2, -1)) / total.clamp(min=1), perfect)
 
-    error = prediction - target
     return {
-        "psnr": -10 * torch.log10(mean(error.square(), 0.0).clamp(min=1e-10)),
-        "ssim": mean(ssim_map(prediction, target), 1.0),
-        "l1": mean(error.abs(), 0.0),
+        "psnr": -10 * torch.log10(mean(pixels["mse"], 0.0).clamp(min=1e-10)),
+        "ssim": mean(pixels["ssim"], 1.0),
+        "l1": mean(pixels["l1"], 0.0),
     }
 
 
