@@ -64,7 +64,8 @@ def _spread_over_span(noise: Tensor, span: int) -> Tensor:
     """Let neighbouring time slices of a key-point share their number: `[N, K, T]`; spans start at a random slice."""
     slices = noise.shape[-1]
     span = min(max(span, 1), slices)
-    start = (noise[..., :1] * 4096 % 1 * span).long()  # low bits of the first number: independent of its order
+    starts = span if span < slices else 1  # a span of the whole clip has one place
+    start = (noise[..., :1] * 4096 % 1 * starts).long()  # low bits of the first number: independent of its order
     index = (torch.arange(slices, device=noise.device) + start) // span  # N K T
     return noise.gather(-1, index.clamp(max=slices - 1))
 

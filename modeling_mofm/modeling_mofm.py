@@ -256,6 +256,7 @@ class MoFMModel(MoFMPreTrainedModel):
         """
         people = people_axis(keypoints, heatmaps)
         keypoints, scores, heatmaps = check_clips(self.config, self.dtype, keypoints, scores, heatmaps)
+        check_per_cube("bool_masked_pos", bool_masked_pos, self.config, keypoints if heatmaps is None else heatmaps)
         tokens = self.embeddings(keypoints, scores, heatmaps, bool_masked_pos)
         if self.config.drop_empty_cubes:
             active = touched_by_keypoints(self.config, keypoints, scores, heatmaps).any(-1)
@@ -310,6 +311,7 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         if bool_masked_pos is None and (mask_noise is not None or self.training):
             bool_masked_pos = self.mask(keypoints, scores, heatmaps, mask_noise)
         outputs = self.mofm(keypoints, scores, heatmaps, bool_masked_pos, **kwargs)
+        check_per_cube("labels", labels, self.config, outputs.last_hidden_state)
         packed = self.lm_head(outputs.last_hidden_state)  # N P T
         loss = None
         if labels is not None:
@@ -350,6 +352,13 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         return (losses.sum(1) / count.clamp(min=1)).sum() / (count > 0).sum().clamp(min=1)
 
 
+def check_per_cube(name: str, values: Tensor | None, config: MoFMConfig, clips: Tensor) -> None:
+    """Raise a ValueError unless `values`, if given, is one value per cube of each of the N clips, `[N, L]`."""
+    shape = (len(clips), config.num_cubes)
+    if values is not None and tuple(values.shape) != shape:
+        raise ValueError(f"{name} must be {list(shape)} (people folded into the batch), got {list(values.shape)}")
+
+
 def drop_empty(tokens: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Leave cubes without heat out of the sequence.
 
@@ -367,6 +376,6 @@ def drop_empty(tokens: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     cube_ids = active.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
     kept = active.sum(1)
     if not torch.compiler.is_compiling():
-        cube_ids = cube_ids[:, : int(kept.max())]
+        cube_ids = cube_ids[:, : int(kept.max()) if len(kept) else 0]
     tokens = tokens.gather(1, cube_ids[..., None].expand(-1, -1, tokens.shape[-1]))
     return tokens, cube_ids, torch.arange(cube_ids.shape[1], device=tokens.device) < kept[:, None]

@@ -44,7 +44,9 @@ def check_clips(
     if scores.shape != keypoints.shape[:-1]:
         raise ValueError(f"scores must be {list(keypoints.shape[:-1])} as keypoints are, got {list(scores.shape)}")
     precise = torch.promote_types(keypoints.dtype, torch.float32)
-    return keypoints.reshape(-1, F, K, 2).to(precise), scores.reshape(-1, F, K).to(precise), None
+    scores = scores.reshape(-1, F, K).to(precise)
+    # NaN or negative is missing; the tokenizer refuses such scores, a model that may be compiled cannot look
+    return keypoints.reshape(-1, F, K, 2).to(precise), torch.where(scores > 0, scores, 0.0), None
 
 
 def touched_by_keypoints(

@@ -80,6 +80,13 @@ class DVEDConfig(ThermalCubeConfig):
             raise ValueError(f"quantizer must be one of {QUANTIZERS}, got {self.quantizer!r}")
         if self.reconstruction not in RECONSTRUCTIONS:
             raise ValueError(f"reconstruction must be one of {RECONSTRUCTIONS}, got {self.reconstruction!r}")
+        for name in ("hidden_size", "code_size", "num_profiles"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        weights = ("kl_weight", "usage_weight", "commitment_weight", "heat_weight", "structure_weight")
+        for name in ("num_encoder_blocks", "num_decoder_blocks", "restart_threshold", "background", *weights):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if self.codebook_size < 2:
             raise ValueError(f"codebook_size must be at least 2, got {self.codebook_size}")
         if not 0 < self.final_temperature <= self.initial_temperature:

@@ -22,7 +22,8 @@ def evaluate_dved(model: DVEDModel, clips: dict[str, Tensor], batch_size: int = 
     Returns:
         Means over clips, frames without any joint left out: `ssim`, `psnr` (dB), `l1` over all voxels; `active_ssim`,
         `active_psnr`, `active_l1` over the active cubes; `tstd` over clips with a joint in every frame;
-        `ghost`, the share of drawn heat that lies where there is none; `codebook_usage` and `codebook_perplexity` over active cubes.
+        `ghost`, the share of drawn heat that lies where there is none; `codebook_usage` and `codebook_perplexity` over
+        active cubes.
     """
     model.eval()
     config = model.config

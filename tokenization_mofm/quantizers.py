@@ -69,6 +69,8 @@ class CodeBook(nn.Module):
         counts = _sum_over_processes(counts)
         total = counts.sum().clamp(min=1)
         self.share.lerp_(counts * (size / total), 1 - self.usage_decay)
+        if not len(latents):  # no cube is active: the words stand in, so that processes stay in step
+            latents, active = self.words, active.new_zeros(size)
         weights = active.float()
         weights = torch.where(weights.sum() > 0, weights, torch.ones_like(weights))
         pick = torch.multinomial(weights, size, replacement=True)
@@ -125,9 +127,9 @@ class GumbelQuantizer(Quantizer):
             codes = self.lookup(ids)
         log_size = math.log(log_posterior.shape[-1])
         posterior = log_posterior.exp()
-        kl = masked_mean((posterior * log_posterior).sum(-1), active) + log_size
+        kl = masked_mean((posterior * log_posterior).sum(-1) + log_size, active)
         mean = masked_mean(posterior, active)
-        usage = (mean * mean.clamp(min=1e-9).log()).sum() + log_size
+        usage = ((mean * mean.clamp(min=1e-9).log()).sum() + log_size) * active.any()
         return QuantizerOutput(codes, ids, kl, usage, latents.new_zeros(()))
 
 

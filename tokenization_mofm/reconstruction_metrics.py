@@ -80,7 +80,7 @@ def temporal_std(metrics: dict[str, Tensor]) -> Tensor:
     for values in metrics.values():
         low, high = values.amin(-1, keepdim=True), values.amax(-1, keepdim=True)
         scaled = torch.where(high > low, (values - low) / (high - low).clamp(min=1e-12), 0.0)
-        spreads.append(scaled.std(-1))
+        spreads.append(scaled.std(-1) if values.shape[-1] > 1 else torch.zeros_like(low.squeeze(-1)))
     return torch.stack(spreads).mean(0)
 
 

@@ -121,13 +121,11 @@ def touched_cubes(
     t, h, w = cube_size
     centres = _present(keypoints, scores)
 
-    def reaches(
-        centre: Tensor, side: int
-    ) -> Tensor:  # ... F K -> ... F K cells: the window covers a pixel of the cell
-        low = torch.ceil(centre - truncate * sigma).clamp(min=0)
-        high = torch.floor(centre + truncate * sigma).clamp(max=size - 1)
-        start = torch.arange(0, size, side, device=centre.device, dtype=centre.dtype)
-        return (low[..., None] <= start + (side - 1)) & (high[..., None] >= start)
+    pixels = torch.arange(size, device=keypoints.device, dtype=keypoints.dtype)
+
+    def reaches(centre: Tensor, side: int) -> Tensor:  # ... F K -> ... F K cells, by the rule of `gaussian_profile`
+        inside = (pixels - centre[..., None]).abs() <= truncate * sigma
+        return inside.unflatten(-1, (-1, side)).any(-1)
 
     columns = reaches(centres[..., 0], w) & (scores > 0)[..., None]
     rows = reaches(centres[..., 1], h)

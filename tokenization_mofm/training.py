@@ -16,6 +16,7 @@ from transformers import TrainingArguments
 from .augmentation import Augmentation
 from .corpora.clips import StreamedClips, TrainingClips
 from .corpora.loading import check_columns, load_corpus
+from .corpora.synthetic import SyntheticConfig, synthetic_dataset
 from .feature_extraction_mofm import MoFMFeatureExtractor
 
 SYNTHETIC = "synthetic"
@@ -114,8 +115,6 @@ def load_split(name: str, split: str, streaming: bool = False, seed: int = 0) ->
         corpus = load_corpus(name, split, streaming)
         check_columns(corpus)
         return corpus
-    from .corpora.synthetic import SyntheticConfig, synthetic_dataset
-
     subjects = (0, 48) if split == "train" else (48, 64)
     config = SyntheticConfig(subjects=subjects)
     return synthetic_dataset(SYNTHETIC_CLIPS[split], seed + (split != "train"), config, streaming)

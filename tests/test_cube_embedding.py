@@ -1,0 +1,129 @@
+import pytest
+import torch
+
+from tokenization_mofm.cube_embedding import CubeEmbedding
+from tokenization_mofm.thermal_cubes import render_volume
+
+# frames, map, cube, sigma, truncate; the last three touch more than four cubes per joint and frame
+GEOMETRIES = [
+    (48, 72, (12, 9, 9), 0.75, 3.0),
+    (8, 24, (4, 6, 6), 0.75, 3.0),
+    (6, 20, (3, 4, 10), 0.45, 3.0),
+    (4, 12, (2, 12, 12), 1.0, 3.0),
+    (4, 24, (4, 6, 4), 4.0, 3.0),
+    (4, 12, (1, 2, 3), 2.0, 3.0),
+    (2, 12, (2, 1, 1), 0.75, 3.0),
+]
+NAMES = [f"{frames}x{size}-{'x'.join(map(str, cube))}-{sigma}" for frames, size, cube, sigma, _ in GEOMETRIES]
+
+
+def joints(n, frames, size, num_keypoints=17, dtype=torch.float32):
+    """Return joints on the map and a little outside it, a third of them missing with NaN coordinates."""
+    keypoints = torch.rand(n, frames, num_keypoints, 2, dtype=dtype) * (size + 8) - 4
+    scores = torch.rand(n, frames, num_keypoints, dtype=dtype) * 0.9 + 0.1
+    scores[torch.rand(scores.shape) < 0.3] = 0
+    keypoints[scores == 0] = torch.nan
+    return keypoints, scores
+
+
+def embedding(frames, size, cube, sigma, truncate, hidden_size=6, dtype=torch.float32):
+    module = CubeEmbedding(17, hidden_size, size, cube, sigma, truncate).to(dtype)
+    torch.nn.init.normal_(module.projection.weight)
+    torch.nn.init.normal_(module.projection.bias)
+    return module
+
+
+def largest_error(result, expected):
+    return ((result - expected).abs().max() / expected.abs().max()).item()
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=NAMES)
+def test_sparse_path_is_the_dense_path(geometry):
+    frames, size, cube, sigma, truncate = geometry
+    module = embedding(*geometry)
+    keypoints, scores = joints(2, frames, size)
+    sparse = module(keypoints, scores)
+    dense = module(heatmaps=render_volume(keypoints, scores, size, sigma, truncate))
+    assert sparse.shape == (2, (frames // cube[0]) * (size // cube[1]) * (size // cube[2]), 6)
+    assert largest_error(sparse, dense) < 1e-5
+    assert (dense - module.projection.bias).abs().max() > 1
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES[1:], ids=NAMES[1:])
+def test_gradients_are_those_of_the_dense_path(geometry):
+    frames, size, _, sigma, truncate = geometry
+    module = embedding(*geometry, dtype=torch.float64)
+    keypoints, scores = joints(2, frames, size, dtype=torch.float64)
+    keypoints = torch.nan_to_num(keypoints, nan=5.0).requires_grad_()
+    inputs = (module.projection.weight, module.projection.bias, keypoints)
+    sparse = module(keypoints, scores)
+    dense = module(heatmaps=render_volume(keypoints, scores, size, sigma, truncate))
+    direction = torch.randn_like(dense)
+    expected = torch.autograd.grad(dense, inputs, direction)
+    for name, result, reference in zip(
+        ("weight", "bias", "keypoints"), torch.autograd.grad(sparse, inputs, direction), expected, strict=True
+    ):
+        assert reference.abs().max() > 0, name
+        assert largest_error(result, reference) < 1e-5, name
+
+
+def test_gradients_in_single_precision_at_the_default_geometry():
+    geometry = GEOMETRIES[0]
+    frames, size, _, sigma, truncate = geometry
+    module = embedding(*geometry)
+    keypoints, scores = joints(1, frames, size)
+    keypoints = torch.nan_to_num(keypoints, nan=5.0).requires_grad_()
+    inputs = (module.projection.weight, module.projection.bias, keypoints)
+    sparse = module(keypoints, scores)
+    dense = module(heatmaps=render_volume(keypoints, scores, size, sigma, truncate))
+    direction = torch.randn_like(dense)
+    expected = torch.autograd.grad(dense, inputs, direction)
+    for result, reference in zip(torch.autograd.grad(sparse, inputs, direction), expected, strict=True):
+        assert largest_error(result, reference) < 1e-5
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -3.0, 1e30])
+def test_missing_joints_have_no_influence(value):
+    geometry = GEOMETRIES[1]
+    module = embedding(*geometry)
+    keypoints, scores = joints(2, *geometry[:2])
+    missing = (scores == 0)[..., None]
+    expected = module(torch.where(missing, torch.tensor(7.0), keypoints), scores)
+    assert expected.isfinite().all()
+    assert torch.equal(module(torch.where(missing, torch.tensor(value), keypoints), scores), expected)
+
+
+def test_missing_joints_have_no_gradient():
+    geometry = GEOMETRIES[1]
+    module = embedding(*geometry)
+    keypoints, scores = joints(2, *geometry[:2])
+    keypoints.requires_grad_()
+    module(keypoints, scores).square().sum().backward()
+    assert not keypoints.grad[scores == 0].any()
+    assert keypoints.grad[scores > 0].any()
+    assert module.projection.weight.grad.isfinite().all()
+
+
+def test_clip_without_joints_is_the_bias():
+    module = embedding(*GEOMETRIES[1])
+    tokens = module(torch.full((2, 8, 17, 2), torch.nan), torch.zeros(2, 8, 17))
+    assert torch.equal(tokens, module.projection.bias.expand_as(tokens))
+
+
+def test_clips_of_a_batch_are_independent():
+    geometry = GEOMETRIES[1]
+    module = embedding(*geometry)
+    keypoints, scores = joints(4, *geometry[:2])
+    together = module(keypoints, scores)
+    alone = torch.cat([module(keypoints[i : i + 1], scores[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_smooth_weights_have_the_asked_spread_and_vary_slowly():
+    projection = CubeEmbedding(17, 256, 72, (12, 9, 9), 0.75, 3.0).projection
+    weights = projection.smooth_weights(0.03)
+    assert weights.shape == projection.weight.shape
+    assert weights.std().item() == pytest.approx(0.03, rel=0.1)
+    for axis in (2, 3, 4):
+        step = weights.diff(dim=axis).std() / weights.std()
+        assert step < 0.6  # independent weights have 1.41
