@@ -471,7 +471,7 @@ def test_wrong_configurations_are_refused(fields, message):
 
 
 @pytest.mark.parametrize(
-    ("preset", "millions"), [("tiny", 5.34), ("small", 21.3), ("base", 85.1), ("large", 302.3)], ids=list(PRESETS)
+    ("preset", "millions"), [("tiny", 2.67), ("small", 21.3), ("base", 85.1), ("large", 302.3)], ids=list(PRESETS)
 )
 def test_presets_are_the_vits(preset, millions):
     config = MoFMConfig.from_preset(preset, mask_ratio=0.6)
@@ -487,3 +487,18 @@ def test_presets_are_the_vits(preset, millions):
 def test_unknown_preset_is_refused():
     with pytest.raises(ValueError, match=r"preset must be one of \('tiny', 'small', 'base', 'large'\), got 'huge'"):
         MoFMConfig.from_preset("huge")
+
+
+@pytest.mark.parametrize("shape", [(32,), (1, 32), (3, 1, 32), (3, 31)])
+@pytest.mark.parametrize("name", ["bool_masked_pos", "labels"])
+def test_masks_and_labels_of_another_shape_are_refused(model, clips, name, shape):
+    values = torch.zeros(shape, dtype=torch.bool if name == "bool_masked_pos" else torch.long)
+    with pytest.raises(ValueError, match=rf"{name} must be \[3, 32\] .*, got \[{', '.join(map(str, shape))}\]"):
+        model.eval()(*clips, **{name: values})
+
+
+def test_scores_that_are_not_a_number_are_missing(model, clips):
+    keypoints, scores = clips
+    broken = torch.where(scores == 0, torch.nan, scores)
+    with torch.no_grad():
+        assert torch.equal(model.eval()(keypoints, broken).logits, model(keypoints, scores).logits)
