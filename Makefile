@@ -19,9 +19,9 @@ $(VENV)/.installed: setup.py constraints.txt
 
 pretrain: setup
 	$(LAUNCH) run/train_tokenizer.py --preset tiny $(QUICK) --dataset synthetic --output_dir runs/quick-tokenizer \
-		--max_steps 1500 --per_device_train_batch_size 16
+		--max_steps 2000
 	$(LAUNCH) run/pretrain.py --preset tiny --tokenizer runs/quick-tokenizer --dataset synthetic --output_dir mofm \
-		--max_steps 1200 --per_device_train_batch_size 16
+		--max_steps 1500
 
 test: setup
 	$(BIN)/python -m pytest

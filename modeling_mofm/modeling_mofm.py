@@ -71,8 +71,9 @@ def sincos_positions(grid_size: tuple[int, int, int], width: int, device: torch.
 
     Computed where they are used: any grid has positions, and nothing of them is stored in a checkpoint.
     """
-    frequencies = torch.arange(width // 6, device=device, dtype=torch.float32) / max(width // 6, 1)
-    frequencies = 100.0**-frequencies  # the grid has a few dozen places at most: 10000 would waste half of the width
+    steps = torch.arange(width // 6, device=device, dtype=torch.float32) / max(width // 6 - 1, 1)
+    # half a turn to a 32nd of a turn per cube: the slower waves of text would be the same all over so small a grid
+    frequencies = torch.pi * 16.0**-steps
     axes = [torch.arange(side, device=device, dtype=torch.float32) for side in grid_size]
     places = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, 2)  # L 3
     angles = (places[:, :, None] * frequencies).flatten(1)

@@ -266,20 +266,25 @@ class DVEDModel(DVEDPreTrainedModel):
         hidden_states = self.decoder(unpack(quantized.codes, places, active.shape), active)
         cubes = self.decoder.draw(pack(hidden_states, places)) * in_use.view(-1, 1, 1, 1, 1)
         ids = unpack(quantized.ids, places, active.shape)
-        output = DVEDOutput(input_ids=torch.where(active, ids, config.empty_id), active=active)
-        if not self.training:
-            output.heatmaps = self.compose(unpack(cubes, places, active.shape))
+        input_ids = torch.where(active, ids, config.empty_id)
+        drawn = None if self.training else self.compose(unpack(cubes, places, active.shape))
+        loss, parts = None, {}
         if return_loss:
             target = pack(cut_cubes(self.target(keypoints, scores, heatmaps), tuple(config.cube_size)), places)
-            output.reconstruction_loss = reconstruction = self.reconstruction_loss(cubes, target.to(cubes), in_use)
-            output.kl, output.usage, output.commitment = quantized.kl, quantized.usage, quantized.commitment
-            output.loss = (
-                reconstruction
+            parts = {
+                "reconstruction_loss": self.reconstruction_loss(cubes, target.to(cubes), in_use),
+                "kl": quantized.kl,
+                "usage": quantized.usage,
+                "commitment": quantized.commitment,
+            }
+            loss = (
+                parts["reconstruction_loss"]
                 + config.kl_weight * quantized.kl
                 + config.usage_weight * quantized.usage
                 + config.commitment_weight * quantized.commitment
             )
-        return output
+        # in one go and in the order of the fields: a ModelOutput counts its values in the order they were set
+        return DVEDOutput(loss=loss, heatmaps=drawn, input_ids=input_ids, active=active, **parts)
 
     def compose(self, cubes: Tensor) -> Tensor:
         """Put drawn cubes `[N, L, C, t, h, w]` together to maps `[N, C, F, H, W]` on a background of exact zeros."""
