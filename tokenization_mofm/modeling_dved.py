@@ -55,7 +55,7 @@ class DVEDOutput(ModelOutput):
         input_ids: `[N, L]` code words.
         active: bool `[N, L]`.
         reconstruction_loss, kl, usage, commitment: scalars, the parts of the loss before they are weighted.
-        hidden_states: `[N, T, Y, X, D]` of each residual block, where asked for.
+        hidden_states: `[N, L, D]` of each residual block, where asked for.
     """
 
     loss: Tensor | None = None
@@ -77,6 +77,7 @@ class DVEDResidualBlock(GradientCheckpointingLayer):
 
     def __init__(self, config: DVEDConfig, kernel_size: tuple[int, int, int]):
         super().__init__()
+        self.grid_size = config.grid_size
         D, half, eps = config.hidden_size, config.hidden_size // 2, config.layer_norm_eps
         self.norm1, self.down = nn.LayerNorm(D, eps=eps), nn.Linear(D, half)
         self.norm2 = nn.LayerNorm(half, eps=eps)
@@ -84,10 +85,10 @@ class DVEDResidualBlock(GradientCheckpointingLayer):
         self.norm3, self.up = nn.LayerNorm(half, eps=eps), nn.Linear(half, D)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        """Map `[N, T, Y, X, D]` to the same shape; channels stay last, as the norm and the CPU want them."""
+        """Map `[N, L, D]` to the same shape; channels stay last, as the norm and the CPU want them."""
         residual = self.down(F.silu(self.norm1(hidden_states)))
-        residual = F.silu(self.norm2(residual)).permute(0, 4, 1, 2, 3)
-        residual = self.conv(residual).permute(0, 2, 3, 4, 1)
+        residual = F.silu(self.norm2(residual)).unflatten(1, self.grid_size).permute(0, 4, 1, 2, 3)
+        residual = self.conv(residual).permute(0, 2, 3, 4, 1).flatten(1, 3)
         return hidden_states + self.up(F.silu(self.norm3(residual)))
 
 
@@ -101,7 +102,6 @@ class DVEDEncoder(nn.Module):
 
     def __init__(self, config: DVEDConfig):
         super().__init__()
-        self.grid_size = config.grid_size
         self.cube_embeddings = CubeEmbedding(
             config.num_keypoints,
             config.hidden_size,
@@ -118,10 +118,9 @@ class DVEDEncoder(nn.Module):
     def forward(self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None) -> Tensor:
         """Encode key-points `[N, F, K, 2]` or heat-maps `[N, K, F, H, W]` to latents `[N, L, C]`."""
         hidden_states = self.cube_embeddings(keypoints, scores, heatmaps) + self.position_embeddings
-        hidden_states = hidden_states.unflatten(1, self.grid_size)
         for block in self.blocks:
             hidden_states = block(hidden_states)
-        return self.projection(self.layernorm(hidden_states)).flatten(1, 3)
+        return self.projection(self.layernorm(hidden_states))
 
 
 class DVEDDecoder(nn.Module):
@@ -129,7 +128,6 @@ class DVEDDecoder(nn.Module):
 
     def __init__(self, config: DVEDConfig):
         super().__init__()
-        self.grid_size = config.grid_size
         self.cube_size = tuple(config.cube_size)
         self.num_channels = config.num_output_channels
         self.num_profiles = config.num_profiles
@@ -145,10 +143,10 @@ class DVEDDecoder(nn.Module):
     def forward(self, codes: Tensor, active: Tensor) -> Tensor:
         """Decode `codes` [N, L, C] of the `active` [N, L] cubes to `[N, L, D]`."""
         hidden_states = torch.where(active[..., None], self.embedding(codes), self.empty_embedding)
-        hidden_states = (hidden_states + self.position_embeddings).unflatten(1, self.grid_size)
+        hidden_states = hidden_states + self.position_embeddings
         for block in self.blocks:
             hidden_states = block(hidden_states)
-        return self.layernorm(hidden_states).flatten(1, 3)
+        return self.layernorm(hidden_states)
 
     def draw(self, hidden_states: Tensor) -> Tensor:
         """Draw cubes `[..., D]` as `[..., channels, t, h, w]` in [0, 1], a sum of products of two profiles."""
