@@ -54,6 +54,9 @@ def test_ssim_properties(lead):
     assert score.shape == x.shape and score.max() <= 1 + 1e-6 and score.mean() < 0.5
     torch.testing.assert_close(ssim_map(y, x), score)
     torch.testing.assert_close(ssim_map(x, x), torch.ones_like(x))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(ssim_map(x, y), score)
+    assert ssim_map(x.half(), y.half()).dtype == torch.float32
     torch.testing.assert_close(ssim_map(torch.zeros_like(x), torch.zeros_like(x)), torch.ones_like(x))
 
 

@@ -39,8 +39,8 @@ class DVEDConfig(ThermalCubeConfig):
         commitment_weight: weight of the commitment loss of "vq".
         heat_weight: extra weight of a voxel in the reconstruction loss, times its true heat. Even inside active
             cubes most voxels are background, and a plain loss answers with faint, wide blobs.
-        structure_weight: weight of one minus the structural similarity of each cube and frame. A squared error alone
-            is answered with heat that is too faint wherever a position is uncertain.
+        structure_weight: weight of one minus the structural similarity (SSIM) within cubes. A squared error alone is
+            answered with faint, wide heat wherever a position is uncertain.
         restart_threshold: a code word used in less than this share of an even share is moved to a current latent.
         usage_decay: decay of the moving average of the use of each code word.
         initializer_range: standard deviation of initial weights.
@@ -67,10 +67,10 @@ class DVEDConfig(ThermalCubeConfig):
     initial_temperature: float | int = 1.0
     final_temperature: float | int = 0.1
     kl_weight: float | int = 1e-4
-    usage_weight: float | int = 1e-2
+    usage_weight: float | int = 0.05
     commitment_weight: float | int = 0.25
     heat_weight: float | int = 4.0
-    structure_weight: float | int = 20.0
+    structure_weight: float | int = 200.0
     restart_threshold: float | int = 0.05
     usage_decay: float = 0.98
 

@@ -25,7 +25,7 @@ from .clip_inputs import check_clips, touched_by_keypoints
 from .configuration_dved import DVEDConfig
 from .cube_embedding import CubeEmbedding, CubeProjection
 from .quantizers import CodeBook, GumbelQuantizer, VectorQuantizer, masked_mean
-from .reconstruction_metrics import SSIM_C1, SSIM_C2
+from .reconstruction_metrics import ssim_map
 from .thermal_cubes import cut_cubes, join_cubes, render_map, render_volume
 
 BACKGROUND_LOGIT = -1.5  # initial logit of a drawn profile: most voxels are background
@@ -299,14 +299,16 @@ class DVEDModel(DVEDPreTrainedModel):
         return render_map(keypoints, scores, *gaussian)[:, None]
 
     def reconstruction_loss(self, cubes: Tensor, target: Tensor, active: Tensor) -> Tensor:
-        """Return the loss of drawn cubes `[n, C, t, h, w]`: weighted squared error and structure, mean over cubes.
+        """Return the loss of drawn cubes `[n, C, t, h, w]`: squared error and dissimilarity, mean over cubes.
 
         Even in active cubes most voxels are background: a plain error is answered with faint, wide blobs, which are
-        the ghosts of moving joints. Heat counts `1 + heat_weight * heat` times.
+        the ghosts of moving joints. Heat counts `1 + heat_weight * heat` times in it; and the structural similarity
+        around each pixel punishes the faintest heat where there is none.
         """
         error = (1 + self.config.heat_weight * target) * (cubes - target).square()
         loss = masked_mean(error.flatten(1).sum(-1), active)
-        return loss + self.config.structure_weight * masked_mean(1 - structure(cubes, target), active)
+        similarity = ssim_map(cubes, target).flatten(1).mean(-1)
+        return loss + self.config.structure_weight * masked_mean(1 - similarity, active)
 
 
 def active_places(active: Tensor) -> tuple[Tensor | None, Tensor]:
@@ -331,13 +333,3 @@ def unpack(values: Tensor, places: Tensor | None, shape: torch.Size) -> Tensor:
     if places is not None:
         values = values.new_zeros(shape.numel(), *values.shape[1:]).index_copy(0, places, values)
     return values.unflatten(0, shape)
-
-
-def structure(cubes: Tensor, target: Tensor) -> Tensor:
-    """Return the structural similarity `[n]` of cubes `[n, C, t, h, w]`: a frame is one window; mean over frames."""
-    mean_x, mean_y = cubes.mean((-2, -1)), target.mean((-2, -1))
-    var_x, var_y = cubes.square().mean((-2, -1)) - mean_x**2, target.square().mean((-2, -1)) - mean_y**2
-    cov = (cubes * target).mean((-2, -1)) - mean_x * mean_y
-    score = (2 * mean_x * mean_y + SSIM_C1) * (2 * cov + SSIM_C2)
-    score = score / ((mean_x**2 + mean_y**2 + SSIM_C1) * (var_x + var_y + SSIM_C2))
-    return score.mean((-2, -1))

@@ -16,17 +16,21 @@ def ssim_map(prediction: Tensor, target: Tensor) -> Tensor:
         prediction, target: `[..., H, W]` in [0, 1].
 
     Returns:
-        `[..., H, W]`, at most 1. Two empty pictures have 1.
+        `[..., H, W]`, at most 1, in single precision at least: the variances are differences of close numbers. Two
+        empty pictures have 1.
     """
+    dtype = torch.promote_types(prediction.dtype, torch.float32)
+    prediction, target = prediction.to(dtype), target.to(dtype)
     H, W = prediction.shape[-2:]
     rows, columns = (_blur_matrix(side, prediction) for side in (H, W))
 
     def blur(picture: Tensor) -> Tensor:
         return rows @ picture @ columns  # on a CPU several times faster than a convolution of one channel
 
-    mean_x, mean_y = blur(prediction), blur(target)
-    var_x, var_y = blur(prediction**2) - mean_x**2, blur(target**2) - mean_y**2
-    cov = blur(prediction * target) - mean_x * mean_y
+    with torch.autocast(prediction.device.type, enabled=False):
+        mean_x, mean_y = blur(prediction), blur(target)
+        var_x, var_y = blur(prediction**2) - mean_x**2, blur(target**2) - mean_y**2
+        cov = blur(prediction * target) - mean_x * mean_y
     score = (2 * mean_x * mean_y + SSIM_C1) * (2 * cov + SSIM_C2)
     return score / ((mean_x**2 + mean_y**2 + SSIM_C1) * (var_x + var_y + SSIM_C2))
 
