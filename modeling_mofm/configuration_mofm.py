@@ -62,10 +62,10 @@ class MoFMConfig(ThermalCubeConfig):
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
-        if self.hidden_size % self.num_attention_heads:
+        if self.hidden_size % (2 * self.num_attention_heads):
             raise ValueError(
-                f"hidden_size must be a multiple of num_attention_heads = {self.num_attention_heads}, "
-                f"got {self.hidden_size}"
+                f"hidden_size must be a multiple of twice num_attention_heads = {self.num_attention_heads} (positions "
+                f"turn pairs of channels), got {self.hidden_size}"
             )
         if self.codebook_size < 2:
             raise ValueError(f"codebook_size must be at least 2, got {self.codebook_size}")

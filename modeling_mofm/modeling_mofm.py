@@ -81,6 +81,30 @@ def sincos_positions(grid_size: tuple[int, int, int], width: int, device: torch.
     return F.pad(table, (0, width - table.shape[1])).to(dtype)
 
 
+def rotary_positions(
+    cube_ids: Tensor, grid_size: tuple[int, int, int], head_dim: int, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Return cosine and sine `[N, 1, P, head_dim / 2]` by which queries and keys of cubes `[N, P]` are turned.
+
+    A third of the pairs of channels each turns with t, y and x (Su et al. 2021, along three axes; pairs left over do
+    not turn), so that a head can look at "the same place, one slice earlier" wherever it stands.
+    """
+    _, rows, columns = grid_size
+    places = torch.stack((cube_ids // (rows * columns), cube_ids // columns % rows, cube_ids % columns), -1)
+    pairs = head_dim // 6
+    steps = torch.arange(pairs, device=cube_ids.device, dtype=torch.float32) / max(pairs - 1, 1)
+    angles = (places[..., None] * (torch.pi / 2 * 16.0**-steps)).flatten(2)  # a quarter to a 64th of a turn per cube
+    angles = F.pad(angles, (0, head_dim // 2 - angles.shape[-1]))[:, None]
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+def turn(heads: Tensor, positions: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn the pairs (c, c + head_dim / 2) of channels of `[N, heads, P, head_dim]` by their positions."""
+    cos, sin = positions
+    first, second = heads.split(cos.shape[-1], dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
+
+
 def eager_attention_forward(
     module: nn.Module,
     query: Tensor,
@@ -142,12 +166,16 @@ class MoFMAttention(nn.Module):
         self.o_proj = nn.Linear(config.hidden_size, config.hidden_size)
 
     def forward(
-        self, hidden_states: Tensor, attention_mask: Tensor | None = None, **kwargs: Unpack[TransformersKwargs]
+        self,
+        hidden_states: Tensor,
+        positions: tuple[Tensor, Tensor],
+        attention_mask: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor, Tensor | None]:
         N, P, D = hidden_states.shape
         heads = (N, P, -1, self.head_dim)
-        query = self.q_proj(hidden_states).view(heads).transpose(1, 2)
-        key = self.k_proj(hidden_states).view(heads).transpose(1, 2)
+        query = turn(self.q_proj(hidden_states).view(heads).transpose(1, 2), positions)
+        key = turn(self.k_proj(hidden_states).view(heads).transpose(1, 2), positions)
         value = self.v_proj(hidden_states).view(heads).transpose(1, 2)
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
@@ -188,9 +216,13 @@ class MoFMLayer(GradientCheckpointingLayer):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(
-        self, hidden_states: Tensor, attention_mask: Tensor | None = None, **kwargs: Unpack[TransformersKwargs]
+        self,
+        hidden_states: Tensor,
+        positions: tuple[Tensor, Tensor],
+        attention_mask: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> Tensor:
-        attended, _ = self.attention(self.layernorm_before(hidden_states), attention_mask, **kwargs)
+        attended, _ = self.attention(self.layernorm_before(hidden_states), positions, attention_mask, **kwargs)
         hidden_states = hidden_states + self.dropout(attended)
         return hidden_states + self.dropout(self.mlp(self.layernorm_after(hidden_states)))
 
@@ -268,9 +300,11 @@ class MoFMModel(MoFMPreTrainedModel):
             kept = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
             cube_ids = torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape[0], -1)
         attention_mask = create_bidirectional_mask(config=self.config, inputs_embeds=tokens, attention_mask=kept)
+        head_dim = self.config.hidden_size // self.config.num_attention_heads
+        positions = rotary_positions(cube_ids, self.config.grid_size, head_dim, tokens.dtype)
         hidden_states = tokens
         for layer in self.layers:
-            hidden_states = layer(hidden_states, attention_mask, **kwargs)
+            hidden_states = layer(hidden_states, positions, attention_mask, **kwargs)
         hidden_states = self.layernorm(hidden_states) * kept[..., None]
         pooled = hidden_states.sum(1) / kept.sum(1, keepdim=True)
         if people is not None:

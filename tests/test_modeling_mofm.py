@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForPreTraining
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling, MoFMModel
 from modeling_mofm.configuration_mofm import PRESETS
 from modeling_mofm.masking import MASKINGS, noise_shape
-from modeling_mofm.modeling_mofm import drop_empty, sincos_positions
+from modeling_mofm.modeling_mofm import drop_empty, rotary_positions, sincos_positions, turn
 from tokenization_mofm.thermal_cubes import join_cubes, render_volume, touched_cubes
 
 GAUSSIAN = (24, 0.75, 3.0)
@@ -103,8 +103,10 @@ def test_leaving_cubes_out_equals_hiding_them_from_attention():
     active[3, 0] = True
     tokens = keeping.mofm.embeddings(clips[0], clips[1], None, None)
     bias = torch.where(active, 0.0, -torch.inf)[:, None, None]
+    places = torch.arange(tokens.shape[1]).expand(len(tokens), -1)
+    positions = rotary_positions(places, (2, 4, 4), 12, tokens.dtype)
     for layer in keeping.mofm.layers:
-        tokens = layer(tokens, bias)
+        tokens = layer(tokens, positions, bias)
     logits = keeping.lm_head(keeping.mofm.layernorm(tokens))
     torch.testing.assert_close(dropping(*clips).logits[active], logits[active], rtol=1e-5, atol=1e-5)
 
@@ -413,6 +415,26 @@ def test_positions_are_distinct_and_bounded(grid, width):
     torch.testing.assert_close(steps, steps[:1, :1].expand_as(steps), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("head_dim", [2, 8, 12, 64])
+def test_turned_heads_see_differences_of_places(head_dim):
+    slices, rows, columns = 3, 4, 5
+    query, key = torch.randn(2, 1, 1, 1, head_dim, dtype=torch.float64)
+
+    def score(at, of):
+        cubes = torch.tensor([[(t * rows + y) * columns + x for t, y, x in (at, of)]])
+        cos, sin = rotary_positions(cubes, (slices, rows, columns), head_dim, torch.float64)
+        heads = turn(torch.cat((query, key), 2), (cos, sin))
+        torch.testing.assert_close(heads.norm(dim=-1), torch.cat((query, key), 2).norm(dim=-1))
+        return float(heads[0, 0, 0] @ heads[0, 0, 1])
+
+    plain = float(query.flatten() @ key.flatten())
+    assert score((1, 2, 3), (1, 2, 3)) == pytest.approx(plain, abs=1e-6)
+    assert score((0, 1, 2), (1, 0, 4)) == pytest.approx(score((1, 2, 0), (2, 1, 2)), abs=1e-6)
+    if head_dim >= 6:  # each axis turns a pair
+        for place in ((1, 0, 0), (0, 1, 0), (0, 0, 1)):
+            assert abs(score((0, 0, 0), place) - plain) > 1e-4
+
+
 def test_drop_empty_by_hand():
     tokens = torch.arange(12.0).view(3, 4, 1)
     active = torch.tensor([[0, 1, 0, 1], [0, 0, 0, 0], [0, 0, 1, 0]]).bool()
@@ -452,7 +474,7 @@ def test_wrong_inputs_are_refused(model, fields, message):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"hidden_size": 190}, "hidden_size must be a multiple of num_attention_heads = 3, got 190"),
+        ({"hidden_size": 190}, "hidden_size must be a multiple of twice num_attention_heads = 3 .*, got 190"),
         ({"codebook_size": 1}, "codebook_size must be at least 2, got 1"),
         ({"masking": "random"}, r"masking must be one of \('keypoint', 'uniform', 'tube'\), got 'random'"),
         ({"mask_ratio": 0.0}, r"mask_ratio must be in \(0, 1\), got 0.0"),
