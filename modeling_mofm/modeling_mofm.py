@@ -81,9 +81,7 @@ def sincos_positions(grid_size: tuple[int, int, int], width: int, device: torch.
     return F.pad(table, (0, width - table.shape[1])).to(dtype)
 
 
-def rotary_positions(
-    cube_ids: Tensor, grid_size: tuple[int, int, int], head_dim: int, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
+def rotary_positions(cube_ids: Tensor, grid_size: tuple[int, int, int], head_dim: int) -> tuple[Tensor, Tensor]:
     """Return cosine and sine `[N, 1, P, head_dim / 2]` by which queries and keys of cubes `[N, P]` are turned.
 
     A third of the pairs of channels each turns with t, y and x (Su et al. 2021, along three axes; pairs left over do
@@ -95,12 +93,12 @@ def rotary_positions(
     steps = torch.arange(pairs, device=cube_ids.device, dtype=torch.float32) / max(pairs - 1, 1)
     angles = (places[..., None] * (torch.pi / 2 * 16.0**-steps)).flatten(2)  # a quarter to a 64th of a turn per cube
     angles = F.pad(angles, (0, head_dim // 2 - angles.shape[-1]))[:, None]
-    return angles.cos().to(dtype), angles.sin().to(dtype)
+    return angles.cos(), angles.sin()
 
 
 def turn(heads: Tensor, positions: tuple[Tensor, Tensor]) -> Tensor:
     """Turn the pairs (c, c + head_dim / 2) of channels of `[N, heads, P, head_dim]` by their positions."""
-    cos, sin = positions
+    cos, sin = (angle.to(heads.dtype) for angle in positions)
     first, second = heads.split(cos.shape[-1], dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
 
@@ -301,7 +299,7 @@ class MoFMModel(MoFMPreTrainedModel):
             cube_ids = torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape[0], -1)
         attention_mask = create_bidirectional_mask(config=self.config, inputs_embeds=tokens, attention_mask=kept)
         head_dim = self.config.hidden_size // self.config.num_attention_heads
-        positions = rotary_positions(cube_ids, self.config.grid_size, head_dim, tokens.dtype)
+        positions = rotary_positions(cube_ids, self.config.grid_size, head_dim)
         hidden_states = tokens
         for layer in self.layers:
             hidden_states = layer(hidden_states, positions, attention_mask, **kwargs)

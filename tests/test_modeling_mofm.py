@@ -104,7 +104,7 @@ def test_leaving_cubes_out_equals_hiding_them_from_attention():
     tokens = keeping.mofm.embeddings(clips[0], clips[1], None, None)
     bias = torch.where(active, 0.0, -torch.inf)[:, None, None]
     places = torch.arange(tokens.shape[1]).expand(len(tokens), -1)
-    positions = rotary_positions(places, (2, 4, 4), 12, tokens.dtype)
+    positions = rotary_positions(places, (2, 4, 4), 12)
     for layer in keeping.mofm.layers:
         tokens = layer(tokens, positions, bias)
     logits = keeping.lm_head(keeping.mofm.layernorm(tokens))
@@ -422,7 +422,7 @@ def test_turned_heads_see_differences_of_places(head_dim):
 
     def score(at, of):
         cubes = torch.tensor([[(t * rows + y) * columns + x for t, y, x in (at, of)]])
-        cos, sin = rotary_positions(cubes, (slices, rows, columns), head_dim, torch.float64)
+        cos, sin = rotary_positions(cubes, (slices, rows, columns), head_dim)
         heads = turn(torch.cat((query, key), 2), (cos, sin))
         torch.testing.assert_close(heads.norm(dim=-1), torch.cat((query, key), 2).norm(dim=-1))
         return float(heads[0, 0, 0] @ heads[0, 0, 1])
