@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -11,11 +10,13 @@ from transformers import Trainer
 
 from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS
 from tokenization_mofm.corpora.clips import FixedClips, held_out_clips
+from tokenization_mofm.evaluation_dved import evaluate_dved
 from tokenization_mofm.modeling_dved import DVEDModel
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 from tokenization_mofm.training import (
     DataArguments,
     MotionTrainingArguments,
+    check_checkpoint,
     check_run,
     check_space,
     last_checkpoint,
@@ -27,6 +28,8 @@ from .configuration_mofm import MoFMConfig
 from .evaluation_mofm import evaluate_mofm
 from .masking import noise_shape
 from .modeling_mofm import MoFMForMaskedMotionModeling
+
+SIZE_FIELDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 
 
 @dataclass
@@ -76,23 +79,21 @@ class MoFMTrainer(Trainer):
         return metrics
 
 
-def check_checkpoint(output_dir: str, config: MoFMConfig) -> None:
-    """Refuse to go on from a model of another geometry, layout or vocabulary.
+def check_words(output_dir: str, dved: DVEDModel) -> None:
+    """Refuse to go on from a model that learnt the words of another dVED.
 
     Raises:
-        ValueError: naming the field, its value there and here.
+        ValueError: naming both.
     """
-    checkpoint = last_checkpoint(output_dir)
-    if checkpoint is None:
+    if last_checkpoint(output_dir) is None:
         return
-    theirs = MoFMConfig.from_pretrained(checkpoint)
-    for name in (*GEOMETRY_FIELDS, "codebook_size", "hidden_size", "num_hidden_layers"):
-        there, here = getattr(theirs, name), getattr(config, name)
-        if (list(there) != list(here)) if name == "cube_size" else (there != here):
-            raise ValueError(
-                f"{name} of {Path(checkpoint).name} in output_dir is {there}, but this run's is {here}; "
-                "they must agree, or output_dir be another folder"
-            )
+    theirs = MoFMTokenizer.from_pretrained(output_dir).dved.state_dict()
+    here = dved.state_dict()
+    if theirs.keys() != here.keys() or any(not torch.equal(theirs[name], here[name].cpu()) for name in here):
+        raise ValueError(
+            f"tokenizer is {dved.name_or_path!r}, but the checkpoints in output_dir {output_dir!r} learnt the words "
+            "of another one (it lies beside them); they must be the same, or output_dir be another folder"
+        )
 
 
 def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainingArguments) -> dict[str, float]:
@@ -109,7 +110,8 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
     tokenizer = MoFMTokenizer.from_pretrained(model_args.tokenizer).to(args.device)
     dved, extractor = tokenizer.dved, tokenizer.feature_extractor
     config = model_args.config(dved)
-    check_checkpoint(args.output_dir, config)
+    check_checkpoint(args.output_dir, config, SIZE_FIELDS)
+    check_words(args.output_dir, dved)
     torch.manual_seed(args.seed)
     model = MoFMForMaskedMotionModeling(config)
     check_space(model, args)
@@ -121,11 +123,13 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
         fixed["labels"] = tokenise(dved, fixed)
         samples = FixedClips(fixed, len(samples), args.seed, shape)
     trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=dved, clips=clips)
+    if trainer.is_world_process_zero() and last_checkpoint(args.output_dir) is None:
+        tokenizer.save_pretrained(args.output_dir)  # first: a checkpoint means nothing without its words
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
     metrics = trainer.evaluate()
+    metrics |= {f"eval_dved_{name}": value for name, value in evaluate_dved(dved, clips).items()}
     if trainer.is_world_process_zero():
         trainer.save_model(args.output_dir)
-        tokenizer.save_pretrained(args.output_dir)
         trainer.save_metrics("eval", metrics, combined=False)
     return metrics
 

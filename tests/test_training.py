@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +15,17 @@ import torch
 from conftest import TINY_GEOMETRY
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
-from modeling_mofm.training_mofm import MoFMArguments, check_checkpoint
+from modeling_mofm.training_mofm import MoFMArguments, pretrain
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
-from tokenization_mofm.training import MotionTrainingArguments, check_run, last_checkpoint
+from tokenization_mofm.training import (
+    DataArguments,
+    MotionTrainingArguments,
+    check_checkpoint,
+    check_run,
+    check_space,
+    last_checkpoint,
+)
+from tokenization_mofm.training_dved import DVEDArguments, train_dved
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -178,15 +187,66 @@ def test_an_unfinished_checkpoint_is_not_taken_for_whole(tmp_path):
     assert last_checkpoint(str(tmp_path)) == str(tmp_path / "checkpoint-2")
 
 
-def test_refuses_a_checkpoint_with_another_vocabulary(tmp_path):
+def make_checkpoint(folder, model):
+    """Save a model as the trainer does; what the check looks at is its configuration."""
+    model.save_pretrained(folder / "checkpoint-1")
+    (folder / "checkpoint-1" / "trainer_state.json").write_text("{}")
+
+
+def test_refuses_a_checkpoint_of_another_size(tmp_path):
     config = MoFMConfig(**TINY_GEOMETRY, hidden_size=24, num_hidden_layers=1, codebook_size=32)
-    folder = tmp_path / "checkpoint-1"
-    MoFMForMaskedMotionModeling(config).save_pretrained(folder)
-    (folder / "trainer_state.json").write_text("{}")
-    check_checkpoint(str(tmp_path), config)
-    other = MoFMConfig(**TINY_GEOMETRY, hidden_size=24, num_hidden_layers=1, codebook_size=64)
-    with pytest.raises(ValueError, match="codebook_size of checkpoint-1 in output_dir is 32, but this run's is 64"):
-        check_checkpoint(str(tmp_path), other)
+    make_checkpoint(tmp_path, MoFMForMaskedMotionModeling(config))
+    check_checkpoint(str(tmp_path), config, ("hidden_size",))
+    fields = {**TINY_GEOMETRY, "hidden_size": 24, "codebook_size": 32}
+    for name, value in {"codebook_size": 64, "sigma": 1.0, "hidden_size": 36}.items():
+        message = f"{name} of checkpoint-1 in output_dir .* is {getattr(config, name)}, but this run's is {value}"
+        with pytest.raises(ValueError, match=message):
+            check_checkpoint(str(tmp_path), MoFMConfig(**{**fields, name: value}), ("hidden_size",))
+
+
+def test_training_a_tokenizer_refuses_a_checkpoint_of_another_vocabulary(corpus, tmp_path):
+    make_checkpoint(tmp_path, DVEDModel(DVEDConfig(hidden_size=16, codebook_size=32)))
+    args = MotionTrainingArguments(output_dir=str(tmp_path), use_cpu=True, max_steps=1)
+    with pytest.raises(ValueError, match="codebook_size of checkpoint-1 .* is 32, but this run's is 512"):
+        train_dved(DVEDArguments(), DataArguments(dataset=corpus), args)
+
+
+def test_pretraining_refuses_a_checkpoint_that_learnt_other_words(corpus, tokenizer_dir, tmp_path):
+    tokenizer = MoFMTokenizer.from_pretrained(tokenizer_dir)
+    tokenizer.save_pretrained(tmp_path)
+    arguments = MoFMArguments(tokenizer=tokenizer_dir)
+    make_checkpoint(tmp_path, MoFMForMaskedMotionModeling(arguments.config(tokenizer.dved)))
+    tokenizer.dved.quantizer.book.weight.data.neg_()
+    tokenizer.save_pretrained(tmp_path / "other")
+    args = MotionTrainingArguments(output_dir=str(tmp_path), use_cpu=True, max_steps=1)
+    with pytest.raises(ValueError, match="tokenizer is .*other'.* learnt the words of another one"):
+        pretrain(MoFMArguments(tokenizer=str(tmp_path / "other")), DataArguments(dataset=corpus), args)
+
+
+def test_refuses_a_disk_without_room_for_the_checkpoints(monkeypatch, tmp_path):
+    model = torch.nn.Linear(1000, 1000)  # 4.004 MB
+    args = MotionTrainingArguments(output_dir=str(tmp_path), use_cpu=True)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=36_000_000))
+    with pytest.raises(OSError, match="has 36 MB free; 3 checkpoints of this model take 36 MB"):
+        check_space(model, args)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=36_100_000))
+    check_space(model, args)
+
+
+def test_streams_and_fixed_clips_train_too(corpus, tokenizer_dir, tmp_path):
+    for name, options in {"stream": {"streaming": True}, "fixed": {"augment": False}}.items():
+        data = DataArguments(dataset=corpus, eval_clips=4, **options)
+        args = MotionTrainingArguments(
+            output_dir=str(tmp_path / name),
+            use_cpu=True,
+            max_steps=2,
+            per_device_train_batch_size=4,
+            dataloader_num_workers=0,
+            report_to="none",
+        )
+        metrics = pretrain(MoFMArguments(tokenizer=tokenizer_dir), data, args)
+        assert metrics["eval_loss"] > 0 and 0 <= metrics["eval_dved_ssim"] <= 1
 
 
 @pytest.mark.parametrize(
@@ -194,13 +254,9 @@ def test_refuses_a_checkpoint_with_another_vocabulary(tmp_path):
     [("missing/folder", "missing/folder"), ("empty", "empty")],
 )
 def test_bad_corpora_stop_before_training(dataset, message, tokenizer_dir, tmp_path):
-    from tokenization_mofm.training import DataArguments
-
     if dataset == "empty":
         (tmp_path / "empty").mkdir()
         dataset = str(tmp_path / "empty")
-    from modeling_mofm.training_mofm import pretrain
-
     args = MotionTrainingArguments(output_dir=str(tmp_path / "out"), use_cpu=True, max_steps=1)
     with pytest.raises((ValueError, OSError), match=message):
         pretrain(MoFMArguments(tokenizer=tokenizer_dir), DataArguments(dataset=dataset), args)

@@ -14,6 +14,7 @@ from torch import nn
 from transformers import TrainingArguments
 
 from .augmentation import Augmentation
+from .configuration_cubes import GEOMETRY_FIELDS, ThermalCubeConfig
 from .corpora.clips import StreamedClips, TrainingClips
 from .corpora.loading import check_columns, load_corpus
 from .corpora.synthetic import SyntheticConfig, synthetic_dataset
@@ -107,6 +108,25 @@ def last_checkpoint(output_dir: str) -> str | None:
     found = [p for p in Path(output_dir).glob("checkpoint-*") if p.name.split("-")[-1].isdigit()]
     whole = [p for p in found if (p / "trainer_state.json").is_file() and (p / "model.safetensors").is_file()]
     return str(max(whole, key=lambda p: int(p.name.split("-")[-1]))) if whole else None
+
+
+def check_checkpoint(output_dir: str, config: ThermalCubeConfig, fields: tuple[str, ...]) -> None:
+    """Refuse to go on from a model of another geometry, vocabulary or size.
+
+    Raises:
+        ValueError: naming the field, its value there and here.
+    """
+    checkpoint = last_checkpoint(output_dir)
+    if checkpoint is None:
+        return
+    theirs = type(config).from_pretrained(checkpoint)
+    for name in (*GEOMETRY_FIELDS, "codebook_size", *fields):
+        there, here = getattr(theirs, name), getattr(config, name)
+        if (list(there) != list(here)) if name == "cube_size" else (there != here):
+            raise ValueError(
+                f"{name} of {Path(checkpoint).name} in output_dir {output_dir!r} is {there}, but this run's is {here}"
+                "; they must agree, or output_dir be another folder"
+            )
 
 
 def load_split(name: str, split: str, streaming: bool = False, seed: int = 0) -> Dataset | IterableDataset:

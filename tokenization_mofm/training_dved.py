@@ -19,12 +19,15 @@ from .tokenization_mofm import MoFMTokenizer
 from .training import (
     DataArguments,
     MotionTrainingArguments,
+    check_checkpoint,
     check_run,
     check_space,
     last_checkpoint,
     load_split,
     training_samples,
 )
+
+SIZE_FIELDS = ("quantizer", "reconstruction", "code_size", "hidden_size", "num_encoder_blocks", "num_decoder_blocks")
 
 
 @dataclass
@@ -107,6 +110,7 @@ def train_dved(model_args: DVEDArguments, data: DataArguments, args: MotionTrain
     """
     check_run(args)
     config = model_args.config()
+    check_checkpoint(args.output_dir, config, SIZE_FIELDS)
     extractor = MoFMFeatureExtractor.for_config(config)
     torch.manual_seed(args.seed)
     model = DVEDModel(config)
