@@ -59,7 +59,7 @@ def test_rows_equal_encoded_rows(tmp_path):
     arrays = packed_arrays()
     dataset = read_packed(save(tmp_path / "toy.npz", arrays))
     keypoints = arrays["keypoints"][4:11][None]
-    row = encode_row(keypoints, np.ones(keypoints.shape[:-1]), "mocap15", 25, 1, -1, "toy/clip_1")
+    row = encode_row(keypoints, np.ones(keypoints.shape[:-1]), "mocap15", fps=25, label=1, source="toy/clip_1")
     assert Dataset.from_list([row], features=dataset.features)[0] == dataset[1]
 
 

@@ -19,7 +19,7 @@ from datasets import Dataset, DatasetInfo
 
 from ..cameras import Camera, SensorCamera, fixed_camera
 from ..layouts import match_packed_layout
-from .schema import motion_features
+from .schema import corpus_table, motion_features
 
 REQUIRED_KEYS = ("keypoints", "offsets", "labels", "class_names", "names", "joint_names", "fps")
 OPTIONAL_KEYS = ("confidence", "subjects", "y_axis")
@@ -136,8 +136,7 @@ def read_packed(path: str | PathLike) -> Dataset:
         "subject": pa.array(subjects.astype(np.int32)),
         "source": pa.array([f"{path.stem}/{name}" for name in arrays["names"]], pa.string()),
     }
-    table = pa.table([columns[name] for name in features], schema=features.arrow_schema)
-    return Dataset(table, info=DatasetInfo(features=features))
+    return Dataset(corpus_table(columns, features), info=DatasetInfo(features=features))
 
 
 def packed_split(path: str | PathLike, split: str) -> np.ndarray:

@@ -5,10 +5,26 @@ Key-points are stored flat beside their shape: nested Arrow lists read two order
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+import pyarrow as pa
 from datasets import ClassLabel, Features, List, Value
 
 KEYPOINT_COLUMNS = ("keypoints", "scores", "shape", "layout")
+# what a row has where nothing is known
+UNKNOWN = {
+    "fps": 0.0,
+    "frame_size": [0, 0],
+    "first_frame": 0,
+    "track_ids": [],
+    "label": -1,
+    "frame_labels": [],
+    "subject": -1,
+    "camera": "",
+    "source": "",
+    "license": "",
+}
 
 
 def motion_features(class_names: list[str] | None = None) -> Features:
@@ -22,8 +38,14 @@ def motion_features(class_names: list[str] | None = None) -> Features:
         scores: `M * F * K` float32 in [0, 1], flat; 0 is a missing joint.
         shape: `[M, F, K, C]`.
         layout: name of the skeleton layout (`tokenization_mofm.layouts`).
-        fps: frames per second.
-        label, subject, source: action class, person id (-1 unknown) and where the clip comes from.
+        fps: frames per second; 0 is unknown.
+        frame_size: `[width, height]` of the picture, pixels; zeros are unknown.
+        first_frame: frame of the source at which the clip starts.
+        track_ids: the source's id of each of the M people; empty is unknown.
+        label: action class; -1 is none.
+        frame_labels: `F` numbers, 1 is an anomalous frame; empty is none.
+        subject: who acts; -1 is unknown.
+        camera, source, license: names, "" is unknown.
     """
     return Features(
         {
@@ -32,33 +54,44 @@ def motion_features(class_names: list[str] | None = None) -> Features:
             "shape": List(Value("int32"), length=4),
             "layout": Value("string"),
             "fps": Value("float32"),
+            "frame_size": List(Value("int32"), length=2),
+            "first_frame": Value("int64"),
+            "track_ids": List(Value("int64")),
             "label": ClassLabel(names=class_names) if class_names else Value("int64"),
+            "frame_labels": List(Value("uint8")),
             "subject": Value("int32"),
+            "camera": Value("string"),
             "source": Value("string"),
+            "license": Value("string"),
         }
     )
 
 
-def encode_row(
-    keypoints: np.ndarray,
-    scores: np.ndarray,
-    layout: str,
-    fps: float = 30.0,
-    label: int = -1,
-    subject: int = -1,
-    source: str = "",
-) -> dict:
-    """Return a corpus row for `keypoints` [M, F, K, C] and `scores` [M, F, K]."""
+def encode_row(keypoints: np.ndarray, scores: np.ndarray, layout: str, **columns: object) -> dict:
+    """Return a corpus row for `keypoints` [M, F, K, C] and `scores` [M, F, K].
+
+    Args:
+        columns: values of other columns; those left out are unknown.
+    """
     return {
+        **UNKNOWN,
         "keypoints": np.ascontiguousarray(keypoints, np.float32).reshape(-1),
         "scores": np.ascontiguousarray(scores, np.float32).reshape(-1),
         "shape": list(keypoints.shape),
         "layout": layout,
-        "fps": float(fps),
-        "label": int(label),
-        "subject": int(subject),
-        "source": source,
+        **columns,
     }
+
+
+def corpus_table(columns: Mapping[str, pa.Array], features: Features) -> pa.Table:
+    """Return Arrow columns as the table of a corpus with these features; those left out are unknown."""
+    schema = features.arrow_schema
+    num_rows = len(columns["layout"])
+
+    def unknown(name: str) -> pa.Array:
+        return pa.array([UNKNOWN[name]], schema.field(name).type).take(pa.array(np.zeros(num_rows, np.int32)))
+
+    return pa.table([columns[name] if name in columns else unknown(name) for name in schema.names], schema=schema)
 
 
 def decode_row(row: dict) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-from datasets import Dataset, DatasetInfo, IterableDataset
+from datasets import Dataset, DatasetInfo, Features, IterableDataset
 from datasets.table import InMemoryTable
 
 from .actions import (
@@ -39,7 +39,7 @@ from .body import (
     subject_traits,
 )
 from .estimator_noise import EstimatorNoise, apply_noise, check_range, hidden_by_body
-from .schema import encode_row, motion_features
+from .schema import corpus_table, encode_row, motion_features
 
 LAYOUT = "coco17"
 CHUNK_CLIPS = 128  # clips made together, from one generator; changing it changes the corpus
@@ -157,7 +157,7 @@ def synthetic_dataset(
         shards = [part.tolist() for part in np.array_split(chunks, min(len(chunks), MAX_SHARDS))]
         arguments = {"shards": shards, "num_clips": num_clips, "seed": seed, "config": config}
         return IterableDataset.from_generator(_stream, features=features, gen_kwargs=arguments)
-    tables = [_table(chunk, num_clips, seed, config, features.arrow_schema) for chunk in chunks]
+    tables = [_table(chunk, num_clips, seed, config, features) for chunk in chunks]
     # One block per column, which random reads need to be quick.
     table = pa.concat_tables(tables).combine_chunks()
     return Dataset(InMemoryTable(table), info=DatasetInfo(features=features))
@@ -187,14 +187,15 @@ def _rows(chunks: list[int], num_clips: int, seed: int, config: SyntheticConfig)
                 keypoints[None, i, : clips.lengths[i]],
                 scores[None, i, : clips.lengths[i]],
                 LAYOUT,
-                config.fps,
-                clips.labels[i],
-                clips.subjects[i],
-                _source(config.actions[clips.labels[i]], seed, first + i),
+                fps=config.fps,
+                frame_size=list(IMAGE_SIZE),
+                label=int(clips.labels[i]),
+                subject=int(clips.subjects[i]),
+                source=_source(config.actions[clips.labels[i]], seed, first + i),
             )
 
 
-def _table(chunk: int, num_clips: int, seed: int, config: SyntheticConfig, schema: pa.Schema) -> pa.Table:
+def _table(chunk: int, num_clips: int, seed: int, config: SyntheticConfig, features: Features) -> pa.Table:
     """Return the rows of one chunk as Arrow columns, without a Python object per number."""
     clips, keypoints, scores = _film(seed, chunk, config)
     first = chunk * CHUNK_CLIPS
@@ -214,11 +215,12 @@ def _table(chunk: int, num_clips: int, seed: int, config: SyntheticConfig, schem
         "shape": pa.FixedSizeListArray.from_arrays(pa.array(shape.reshape(-1).astype(np.int32)), 4),
         "layout": pa.array([LAYOUT] * num_rows, pa.string()),
         "fps": pa.array(np.full(num_rows, config.fps, np.float32)),
+        "frame_size": pa.FixedSizeListArray.from_arrays(pa.array(np.tile(IMAGE_SIZE, num_rows).astype(np.int32)), 2),
         "label": pa.array(labels.astype(np.int64)),
         "subject": pa.array(clips.subjects[:num_rows].astype(np.int32)),
         "source": pa.array([_source(config.actions[k], seed, first + i) for i, k in enumerate(labels)], pa.string()),
     }
-    return pa.table([columns[name] for name in schema.names], schema=schema)
+    return corpus_table(columns, features)
 
 
 def _source(action: str, seed: int, clip: int) -> str:
