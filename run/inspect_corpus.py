@@ -1,0 +1,41 @@
+"""Look at a motion corpus: counts, problems, and a sheet of pictures.
+
+python run/inspect_corpus.py <corpus> [--output sheet.html]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tokenization_mofm.corpora.inspection import inspect_corpus, write_sheet
+from tokenization_mofm.training import load_split
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", help="folder, packed .npz file or Hub id; 'synthetic' is the embedded one")
+    parser.add_argument("--output", default="corpus.html", help="the sheet to write; default %(default)s")
+    parser.add_argument("--samples", type=int, default=6, help="clips to draw; default %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="of their choice")
+    args = parser.parse_args()
+
+    splits = {}
+    for split in ("train", "test"):
+        try:
+            splits[split] = load_split(args.corpus, split)
+        except (ValueError, OSError) as error:
+            print(f"{split}: {error}", file=sys.stderr)
+    if not splits:
+        return 1
+    found = inspect_corpus(splits, args.samples, args.seed)
+    write_sheet(found, Path(args.output), args.corpus)
+    for split, clips in found.statistics.clips.items():
+        print(f"{split}: {clips} clips, {found.statistics.frames[split]} frames")
+    for problem, count in found.problems.most_common():
+        print(f"  {count} x {problem}" + (f", such as {found.examples[problem]}" if problem in found.examples else ""))
+    print(f"written to {args.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
