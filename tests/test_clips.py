@@ -50,6 +50,18 @@ def test_sample_depends_only_on_seed_and_index(corpus, extractor):
     assert not np.array_equal(first["keypoints"], other["keypoints"])
 
 
+@pytest.mark.parametrize(("change", "reason"), [({"scores": 0.0}, "joint"), ({"layout": "centaur"}, "centaur")])
+def test_a_corpus_of_unusable_rows_is_an_error(corpus, extractor, change, reason):
+    rows = [dict(row) for row in corpus]
+    for row in rows:
+        row |= {name: [value] * len(row[name]) if name == "scores" else value for name, value in change.items()}
+    unusable = Dataset.from_list(rows * 40, features=motion_features())
+    with pytest.raises(ValueError, match=f"none of 100 rows drawn .*{reason}"):
+        TrainingClips(unusable, extractor, 10, 0)[0]
+    with pytest.raises(ValueError, match=f"100 rows of the corpus in a row cannot be clips.*{reason}"):
+        next(iter(StreamedClips(unusable.to_iterable_dataset(), extractor, 0)))
+
+
 def test_samples_fit_the_map(corpus, extractor):
     samples = TrainingClips(corpus, extractor, 60, 0, Augmentation(translation=0.0))
     rows = [samples[i] for i in range(60)]

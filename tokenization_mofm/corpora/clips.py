@@ -20,6 +20,7 @@ from .packed import packed_camera
 from .schema import KEYPOINT_COLUMNS, decode_row
 
 MAX_FRAMES = 144  # a clip sampled from a longer stretch than this would skip over whole movements
+MAX_DRAWS = 100  # rows that may be unusable in a row before the corpus is
 ROOM = 1.5  # metres between a random camera and the nearest joint
 
 
@@ -94,8 +95,8 @@ def training_clip(
     if keypoints.shape[-1] == 3:
         camera = random_camera(generator)
         seen = keypoints[scores > 0]
-        reach = np.linalg.norm(seen - seen.mean(0), axis=-1).max(initial=0)
-        camera = Camera(camera.yaw, camera.pitch, max(camera.distance, float(reach) + ROOM))
+        reach = float(np.linalg.norm(seen - seen.mean(0), axis=-1).max()) if len(seen) else 0.0
+        camera = Camera(camera.yaw, camera.pitch, max(camera.distance, reach + ROOM))
     motion = as_motion(keypoints, scores, row["layout"], camera)
     if augmentation is None:
         return extractor.clip(motion, generator)
@@ -138,12 +139,13 @@ class TrainingClips(torch.utils.data.Dataset):
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         generator = np.random.default_rng([self.seed, index])
-        while True:
+        for _ in range(MAX_DRAWS):
             row = self.corpus[int(generator.integers(len(self.corpus)))]
             try:
                 return make_sample(row, self.extractor, self.augmentation, self.noise_shape, generator)
-            except ValueError:  # all joints of this stretch are missing: draw another
-                continue
+            except ValueError as error:  # all joints of this stretch are missing: draw another
+                reason = error
+        raise ValueError(f"none of {MAX_DRAWS} rows drawn from the corpus can be a clip; the last: {reason}")
 
 
 class FixedClips(torch.utils.data.Dataset):
@@ -199,12 +201,18 @@ class StreamedClips(torch.utils.data.IterableDataset):
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         worker = torch.utils.data.get_worker_info()
+        unusable = 0
         for index, row in enumerate(self.corpus):
             generator = np.random.default_rng([self.seed, self.epoch, worker.id if worker else 0, index])
             try:
-                yield make_sample(row, self.extractor, self.augmentation, self.noise_shape, generator)
-            except ValueError:
+                sample = make_sample(row, self.extractor, self.augmentation, self.noise_shape, generator)
+            except ValueError as error:
+                unusable += 1
+                if unusable == MAX_DRAWS:
+                    raise ValueError(f"{MAX_DRAWS} rows of the corpus in a row cannot be clips: {error}") from error
                 continue
+            unusable = 0
+            yield sample
 
 
 def make_sample(
