@@ -18,9 +18,10 @@ setup(
         "evaluate>=0.4.5",
         "numpy>=2.0",
         "safetensors>=0.5",
+        "scipy>=1.13",
     ],
     extras_require={
         "plot": ["matplotlib>=3.9"],
-        "dev": ["pytest>=8.3", "ruff>=0.9", "matplotlib>=3.9"],
+        "dev": ["pytest>=8.3", "hypothesis>=6.100", "ruff>=0.9", "matplotlib>=3.9"],
     },
 )

@@ -1,0 +1,110 @@
+"""Reader of MediaPipe pose landmarks as people write them to JSON; MediaPipe itself has no file format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from .json_people import (
+    People,
+    as_list,
+    as_mapping,
+    brief,
+    frame_number,
+    item,
+    json_head,
+    numbers,
+    picture_side,
+    read_json,
+)
+from .registry import FormatError, ReadOptions, Recording, register_format
+
+LAYOUTS = {33: "mediapipe33"}
+MAX_SHARE = 10.0  # landmarks lie near the picture, which spans 0 to 1
+_LANDMARKS = ("landmarks", "pose_landmarks")
+_FRAME_NUMBERS = ("frame", "frame_id", "frame_index", "frame_number", "frame_idx")
+
+
+def _is_mediapipe(path: Path) -> bool:
+    head = json_head(path)
+    return bool(re.match(r"\s*[\[{]", head)) and all(f'"{key}"' in head for key in ("x", "y", "visibility"))
+
+
+@register_format("mediapipe-json", "MediaPipe pose landmarks per frame (.json)", (".json",), _is_mediapipe)
+def read_mediapipe(path: Path, options: ReadOptions) -> Iterator[Recording]:
+    """Read the landmarks of each frame: a list of frames, or an object with `frames` and, at best, the picture's size.
+
+    A frame is the 33 landmarks of a person or a list of people, or an object that has them as `landmarks` or
+    `pose_landmarks`; null or an empty list is a frame without people. Frames are numbered as the file says, else from
+    0. A landmark has `x` and `y`, shares of the picture's width and height, and `visibility`, its score; where no
+    visibility was written the score is 1. `z` is not used.
+
+    Args:
+        options: its `frame_size` is needed where the file has no `width` and `height`.
+
+    Raises:
+        FormatError: see `json_people`; also if nothing tells the picture's size, or coordinates are no shares of it.
+    """
+    content = read_json(path)
+    header = content if isinstance(content, dict) else {}
+    frames = item(path, content, "frames", "the file") if isinstance(content, dict) else content
+    size, fps = _frame_size(path, header, options), _fps(path, header, options)
+    people, numbered = People(path), set()
+    for position, entry in enumerate(as_list(path, frames, "frames")):
+        number, landmarks = _frame(path, entry, position)
+        if number in numbered:
+            raise FormatError(path, f"has frame {number} twice")
+        numbered.add(number)
+        for person in _people(path, landmarks, number):
+            people.add(number, person * [*size, 1])
+    yield from people.recordings(LAYOUTS, options, fps=fps, frame_size=size)
+
+
+def _frame_size(path: Path, header: dict, options: ReadOptions) -> tuple[int, int]:
+    width, height = (header.get(key, header.get(f"frame_{key}")) for key in ("width", "height"))
+    if width is not None and height is not None:
+        return picture_side(path, width), picture_side(path, height)
+    if 0 in options.frame_size:
+        raise FormatError(path, "does not tell the width and height of the picture; give frame_size to read it")
+    return options.frame_size
+
+
+def _fps(path: Path, header: dict, options: ReadOptions) -> float:
+    if header.get("fps") is None:
+        return options.fps
+    fps = numbers(path, [header["fps"]], "fps")
+    if fps.shape != (1,) or not 0 <= fps[0] <= 1e6:
+        raise FormatError(path, f"fps is {brief(header['fps'])}; it must be a number, 0 or more")
+    return float(fps[0])
+
+
+def _frame(path: Path, entry: object, position: int) -> tuple[int, list]:
+    """Return the number of a frame and its landmarks."""
+    if not isinstance(entry, dict):
+        return position, [] if entry is None else as_list(path, entry, f"frame {position}")
+    key = next((key for key in _LANDMARKS if key in entry), _LANDMARKS[0])
+    landmarks = item(path, entry, key, f"frame {position}")
+    number = next((entry[name] for name in _FRAME_NUMBERS if name in entry), position)
+    return frame_number(path, number), [] if landmarks is None else as_list(path, landmarks, f"frame {position}")
+
+
+def _people(path: Path, landmarks: list, frame: int) -> Iterator[np.ndarray]:
+    """Yield `[K, 3]` x, y, score of each person of a frame, as shares of the picture."""
+    for person in landmarks if landmarks and isinstance(landmarks[0], list) else [landmarks]:
+        rows = []
+        for landmark in as_list(path, person, f"landmarks of frame {frame}"):
+            point = as_mapping(path, landmark, f"a landmark of frame {frame}")
+            x, y = (item(path, point, axis, f"a landmark of frame {frame}") for axis in ("x", "y"))
+            rows.append([x, y, point.get("visibility", 1.0)])
+        if not rows:
+            continue
+        joints = numbers(path, rows, f"landmarks of frame {frame}")
+        if joints.ndim != 2:
+            raise FormatError(path, f"landmarks of frame {frame} have lists where numbers must be")
+        far = np.abs(joints[:, :2][np.isfinite(joints[:, :2])]).max(initial=0)
+        if far > MAX_SHARE:
+            raise FormatError(path, f"a landmark of frame {frame} is at {far:.6g}; it must be a share of the picture")
+        yield joints
