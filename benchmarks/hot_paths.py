@@ -15,6 +15,7 @@ from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
 from tokenization_mofm.augmentation import Augmentation
 from tokenization_mofm.corpora.clips import TrainingClips, held_out_clips
+from tokenization_mofm.corpora.mixing import Mixture
 from tokenization_mofm.cube_embedding import CubeEmbedding
 from tokenization_mofm.thermal_cubes import render_map, render_volume
 from tokenization_mofm.training import SYNTHETIC, load_split
@@ -54,7 +55,7 @@ def main() -> None:
         config.num_keypoints, config.hidden_size, config.heatmap_size, config.cube_size, *gaussian[1:]
     )
     volume = render_volume(keypoints, scores, *gaussian)
-    samples = TrainingClips(corpus, MoFMFeatureExtractor.for_config(config), 1_000, 0, Augmentation())
+    samples = TrainingClips(Mixture([corpus]), MoFMFeatureExtractor.for_config(config), 1_000, 0, Augmentation())
 
     def train_step(model: torch.nn.Module, **inputs: torch.Tensor) -> None:
         model.train()

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import Trainer
 
 from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS
-from tokenization_mofm.corpora.clips import FixedClips, held_out_clips
+from tokenization_mofm.corpora.clips import FixedClips
 from tokenization_mofm.evaluation_dved import evaluate_dved
 from tokenization_mofm.modeling_dved import DVEDModel
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
@@ -19,8 +19,8 @@ from tokenization_mofm.training import (
     check_checkpoint,
     check_run,
     check_space,
+    fixed_clips,
     last_checkpoint,
-    load_split,
     training_samples,
 )
 
@@ -116,10 +116,10 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
     model = MoFMForMaskedMotionModeling(config)
     check_space(model, args)
     shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
-    clips = held_out_clips(load_split(data.dataset, "test"), extractor, data.eval_clips or None)
+    clips = fixed_clips(data, extractor, "test", data.eval_clips or None)
     samples = training_samples(data, args, extractor, shape)
     if not data.augment and not data.streaming:
-        fixed = held_out_clips(load_split(data.dataset, "train", seed=args.seed), extractor)
+        fixed = fixed_clips(data, extractor, "train")
         fixed["labels"] = tokenise(dved, fixed)
         samples = FixedClips(fixed, len(samples), args.seed, shape)
     trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=dved, clips=clips)

@@ -8,13 +8,14 @@ from datasets import Dataset
 from tokenization_mofm import MoFMFeatureExtractor
 from tokenization_mofm.augmentation import Augmentation
 from tokenization_mofm.corpora.clips import (
-    MAX_FRAMES,
+    MAX_SECONDS,
     FixedClips,
     StreamedClips,
     TrainingClips,
     crop,
     held_out_clips,
 )
+from tokenization_mofm.corpora.mixing import Mixture
 from tokenization_mofm.corpora.schema import encode_row, motion_features
 
 
@@ -42,7 +43,7 @@ def extractor():
 
 def test_sample_depends_only_on_seed_and_index(corpus, extractor):
     def draw(seed, index):
-        return TrainingClips(corpus, extractor, 100, seed, Augmentation(), (17, 4))[index]
+        return TrainingClips(Mixture([corpus]), extractor, 100, seed, Augmentation(), (17, 4))[index]
 
     first, again, other = draw(3, 7), draw(3, 7), draw(4, 7)
     for name in ("keypoints", "scores", "mask_noise"):
@@ -57,13 +58,13 @@ def test_a_corpus_of_unusable_rows_is_an_error(corpus, extractor, change, reason
         row |= {name: [value] * len(row[name]) if name == "scores" else value for name, value in change.items()}
     unusable = Dataset.from_list(rows * 40, features=motion_features())
     with pytest.raises(ValueError, match=f"none of 100 rows drawn .*{reason}"):
-        TrainingClips(unusable, extractor, 10, 0)[0]
+        TrainingClips(Mixture([unusable]), extractor, 10, 0)[0]
     with pytest.raises(ValueError, match=f"100 rows of the corpus in a row cannot be clips.*{reason}"):
         next(iter(StreamedClips(unusable.to_iterable_dataset(), extractor, 0)))
 
 
 def test_samples_fit_the_map(corpus, extractor):
-    samples = TrainingClips(corpus, extractor, 60, 0, Augmentation(translation=0.0))
+    samples = TrainingClips(Mixture([corpus]), extractor, 60, 0, Augmentation(translation=0.0))
     rows = [samples[i] for i in range(60)]
     assert all(row["keypoints"].shape == (16, 17, 2) and row["keypoints"].dtype == np.float32 for row in rows)
     inside = [(row["keypoints"][row["scores"] > 0] >= 0).all() for row in rows]
@@ -103,12 +104,15 @@ def test_held_out_clips_are_fixed_and_leave_out_absent_people(corpus, extractor)
     assert len(held_out_clips(corpus, extractor, 2)["keypoints"]) == 2
 
 
-@pytest.mark.parametrize("frames", [2, MAX_FRAMES, MAX_FRAMES + 1, 2000])
-def test_crop_is_inside_and_bounded(frames):
+@pytest.mark.parametrize("frames", [2, 71, 72, 73, 144, 145, 2000])
+@pytest.mark.parametrize("fps", [0, 15, 29.97, 30, 120])
+def test_crop_is_inside_and_bounded(frames, fps):
+    longest = round(MAX_SECONDS * (fps or 30))
     for generator in (None, np.random.default_rng(0)):
-        stretch = crop(frames, 48, generator)
+        stretch = crop(frames, fps, 48, generator)
+        length = stretch.stop - stretch.start
         assert 0 <= stretch.start < stretch.stop <= frames
-        assert stretch.stop - stretch.start <= MAX_FRAMES
+        assert length == frames if frames <= longest else min(48, longest) <= length <= longest
 
 
 def test_fixed_clips_carry_their_labels(corpus, extractor):

@@ -15,8 +15,9 @@ from transformers import TrainingArguments
 
 from .augmentation import Augmentation
 from .configuration_cubes import GEOMETRY_FIELDS, ThermalCubeConfig
-from .corpora.clips import StreamedClips, TrainingClips
+from .corpora.clips import StreamedClips, TrainingClips, held_out_clips
 from .corpora.loading import check_columns, load_corpus
+from .corpora.mixing import Mixture, check_weights, mix_streams
 from .corpora.synthetic import SyntheticConfig, synthetic_dataset
 from .feature_extraction_mofm import MoFMFeatureExtractor
 
@@ -28,13 +29,23 @@ SYNTHETIC_CLIPS = {"train": 4096, "test": 512}
 class DataArguments:
     """Where clips come from."""
 
-    dataset: str = field(
-        default=SYNTHETIC,
-        metadata={"help": "Folder, packed .npz file or Hub id of a motion corpus; 'synthetic' is the embedded one."},
+    dataset: list[str] = field(
+        default_factory=lambda: [SYNTHETIC],
+        metadata={"help": "Folders, packed .npz files or Hub ids of motion corpora; 'synthetic' is the embedded one."},
+    )
+    weights: list[float] | None = field(
+        default=None, metadata={"help": "Share of each corpus in the training; left out, every take is as likely."}
     )
     streaming: bool = field(default=False, metadata={"help": "Read the training corpus as a stream."})
     augment: bool = field(default=True, metadata={"help": "Flip, turn, scale, shift and thin out training clips."})
-    eval_clips: int = field(default=512, metadata={"help": "Held-out rows to measure on; 0 takes all of them."})
+    eval_clips: int = field(
+        default=512, metadata={"help": "Held-out rows of each corpus to measure on; 0 takes all of them."}
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.dataset, str):
+            self.dataset = [self.dataset]
+        check_weights(self.weights, len(self.dataset))
 
 
 @dataclass
@@ -140,6 +151,14 @@ def load_split(name: str, split: str, streaming: bool = False, seed: int = 0) ->
     return synthetic_dataset(SYNTHETIC_CLIPS[split], seed + (split != "train"), config, streaming)
 
 
+def fixed_clips(
+    data: DataArguments, extractor: MoFMFeatureExtractor, split: str, num_clips: int | None = None
+) -> dict[str, torch.Tensor]:
+    """Return one clip that never changes of each row of all corpora, or of `num_clips` rows of each."""
+    parts = [held_out_clips(load_split(name, split), extractor, num_clips) for name in data.dataset]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
 def training_samples(
     data: DataArguments,
     args: TrainingArguments,
@@ -147,9 +166,11 @@ def training_samples(
     noise_shape: tuple[int, ...] | None = None,
 ) -> torch.utils.data.Dataset:
     """Return the samples of a whole training, as many as its steps take."""
-    corpus = load_split(data.dataset, "train", data.streaming, args.seed)
+    corpora = [load_split(name, "train", data.streaming, args.seed) for name in data.dataset]
     augmentation = Augmentation() if data.augment else None
     if data.streaming:
-        return StreamedClips(corpus, extractor, args.seed, augmentation, noise_shape)
+        stream = mix_streams(corpora, data.weights, args.seed)
+        return StreamedClips(stream, extractor, args.seed, augmentation, noise_shape)
     batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    return TrainingClips(corpus, extractor, args.max_steps * batch, args.seed, augmentation, noise_shape)
+    mixture = Mixture(corpora, data.weights)
+    return TrainingClips(mixture, extractor, args.max_steps * batch, args.seed, augmentation, noise_shape)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from .configuration_dved import DVEDConfig
-from .corpora.clips import held_out_clips
 from .evaluation_dved import evaluate_dved
 from .feature_extraction_mofm import MoFMFeatureExtractor
 from .modeling_dved import DVEDModel
@@ -22,8 +21,8 @@ from .training import (
     check_checkpoint,
     check_run,
     check_space,
+    fixed_clips,
     last_checkpoint,
-    load_split,
     training_samples,
 )
 
@@ -115,7 +114,7 @@ def train_dved(model_args: DVEDArguments, data: DataArguments, args: MotionTrain
     torch.manual_seed(args.seed)
     model = DVEDModel(config)
     check_space(model, args)
-    clips = held_out_clips(load_split(data.dataset, "test"), extractor, data.eval_clips or None)
+    clips = fixed_clips(data, extractor, "test", data.eval_clips or None)
     trainer = DVEDTrainer(model=model, args=args, train_dataset=training_samples(data, args, extractor), clips=clips)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
     metrics = trainer.evaluate()

@@ -16,22 +16,31 @@ from ..augmentation import Augmentation
 from ..cameras import Camera, random_camera
 from ..feature_extraction_mofm import MoFMFeatureExtractor
 from ..keypoints import Motion, as_motion
+from .mixing import COLUMNS, Mixture
 from .packed import packed_camera
-from .schema import KEYPOINT_COLUMNS, decode_row
+from .schema import decode_row
 
-MAX_FRAMES = 144  # a clip sampled from a longer stretch than this would skip over whole movements
+MAX_SECONDS = 4.8  # a clip sampled from a longer stretch than this would skip over whole movements
+FPS = 30.0  # where the frame rate is unknown
 MAX_DRAWS = 100  # rows that may be unusable in a row before the corpus is
 ROOM = 1.5  # metres between a random camera and the nearest joint
 
 
-def crop(num_frames: int, shortest: int, generator: np.random.Generator | None) -> slice:
-    """Choose at most `MAX_FRAMES` frames of a recording: the middle ones, or with a generator a random stretch."""
-    if num_frames <= MAX_FRAMES:
+def crop(num_frames: int, fps: float, shortest: int, generator: np.random.Generator | None) -> slice:
+    """Choose at most `MAX_SECONDS` of a recording: the middle, or with a generator a random stretch.
+
+    Args:
+        num_frames, fps: of the recording; 0 frames per second are unknown.
+        shortest: frames that a random stretch has at least, if the recording does.
+        generator: of random numbers.
+    """
+    longest = max(round(MAX_SECONDS * (fps or FPS)), 1)
+    if num_frames <= longest:
         return slice(0, num_frames)
     if generator is None:
-        start = (num_frames - MAX_FRAMES) // 2
-        return slice(start, start + MAX_FRAMES)
-    length = int(generator.integers(min(shortest, MAX_FRAMES), MAX_FRAMES + 1))
+        start = (num_frames - longest) // 2
+        return slice(start, start + longest)
+    length = int(generator.integers(min(shortest, longest), longest + 1))
     start = int(generator.integers(0, num_frames - length + 1))
     return slice(start, start + length)
 
@@ -39,7 +48,7 @@ def crop(num_frames: int, shortest: int, generator: np.random.Generator | None) 
 def held_out_clip(row: dict, extractor: MoFMFeatureExtractor) -> Motion:
     """Return the one clip by which a row is measured: its middle, uniformly sampled, in the fixed view if it is 3D."""
     keypoints, scores = decode_row(row)
-    stretch = crop(keypoints.shape[1], extractor.num_frames, None)
+    stretch = crop(keypoints.shape[1], float(row["fps"]), extractor.num_frames, None)
     keypoints, scores = keypoints[:, stretch], scores[:, stretch]
     camera = packed_camera(row["source"].split("/")[0]) if keypoints.shape[-1] == 3 else None
     return extractor.clip(as_motion(keypoints, scores, row["layout"], camera))
@@ -63,7 +72,7 @@ def held_out_clips(
         ValueError: no row has a joint in its clip.
     """
     order = np.random.default_rng(seed).permutation(len(corpus))[:num_clips]
-    corpus = corpus.select_columns([*KEYPOINT_COLUMNS, "source"]).with_format("numpy")
+    corpus = corpus.select_columns(COLUMNS).with_format("numpy")
     keypoints, scores = [], []
     for index in sorted(order):
         try:
@@ -86,7 +95,7 @@ def training_clip(
 ) -> Motion:
     """Return a random clip of one person of a row: stretch, frames, camera and augmentation from the generator."""
     keypoints, scores = decode_row(row)
-    stretch = crop(keypoints.shape[1], extractor.num_frames, generator)
+    stretch = crop(keypoints.shape[1], float(row["fps"]), extractor.num_frames, generator)
     keypoints, scores = keypoints[:, stretch], scores[:, stretch]
     present = np.flatnonzero(scores.any((1, 2)))
     person = int(generator.choice(present)) if len(present) else 0
@@ -106,10 +115,10 @@ def training_clip(
 
 
 class TrainingClips(torch.utils.data.Dataset):
-    """`num_samples` random clips of a corpus, with the random numbers from which masks follow.
+    """`num_samples` random clips of corpora, with the random numbers from which masks follow.
 
     Args:
-        corpus: rows with the columns of `motion_features`.
+        corpora: what rows are drawn from.
         extractor: fits clips into the map.
         num_samples: length of the training in clips; the corpus is drawn from with replacement.
         seed: of everything random.
@@ -119,15 +128,14 @@ class TrainingClips(torch.utils.data.Dataset):
 
     def __init__(
         self,
-        corpus: Dataset,
+        corpora: Mixture,
         extractor: MoFMFeatureExtractor,
         num_samples: int,
         seed: int,
         augmentation: Augmentation | None = None,
         noise_shape: tuple[int, ...] | None = None,
     ):
-        columns = [*KEYPOINT_COLUMNS, "source"]
-        self.corpus = corpus.select_columns(columns).with_format("numpy")
+        self.corpora = corpora
         self.extractor = extractor
         self.num_samples = num_samples
         self.seed = seed
@@ -140,7 +148,7 @@ class TrainingClips(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         generator = np.random.default_rng([self.seed, index])
         for _ in range(MAX_DRAWS):
-            row = self.corpus[int(generator.integers(len(self.corpus)))]
+            row = self.corpora.draw(generator)
             try:
                 return make_sample(row, self.extractor, self.augmentation, self.noise_shape, generator)
             except ValueError as error:  # all joints of this stretch are missing: draw another

@@ -1,0 +1,89 @@
+"""Rows of several corpora: the shares they are drawn by, and what long takes weigh."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from datasets import Dataset
+
+from tokenization_mofm import MoFMFeatureExtractor
+from tokenization_mofm.corpora.clips import StreamedClips, TrainingClips
+from tokenization_mofm.corpora.mixing import Mixture, mix_streams, take_weights
+from tokenization_mofm.corpora.schema import encode_row, motion_features
+from tokenization_mofm.training import DataArguments
+
+
+def make_corpus(name, rows, joints=17, layout="coco17", fps=30.0, classes=None, stretches=False):
+    generator = np.random.default_rng(len(name))
+    data = []
+    for number in range(rows):
+        keypoints = generator.normal(0, 40, (1, 40, joints, 2)).astype(np.float32)
+        source = f"{name}/long/{number * 600:06d}" if stretches else f"{name}/{number}"
+        scores = np.ones(keypoints.shape[:3], np.float32)
+        data.append(encode_row(keypoints, scores, layout, fps=fps, source=source, label=0 if classes else -1))
+    return Dataset.from_list(data, features=motion_features(classes))
+
+
+def shares(rows):
+    counts = Counter(row["source"].split("/")[0] for row in rows)
+    return {name: count / sum(counts.values()) for name, count in counts.items()}
+
+
+def test_weights_are_the_shares():
+    corpora = [make_corpus("a", 5), make_corpus("b", 50, 25, "openpose25", 60.0, ["walk"])]
+    generator = np.random.default_rng(0)
+    drawn = [Mixture(corpora, [3, 1]).draw(generator) for _ in range(2000)]
+    assert shares(drawn)["a"] == pytest.approx(0.75, abs=0.04)
+    assert len({row["source"] for row in drawn}) == 55
+    as_one = [Mixture(corpora).draw(generator) for _ in range(2000)]
+    assert shares(as_one)["a"] == pytest.approx(5 / 55, abs=0.03)
+
+
+def test_the_same_numbers_draw_the_same_rows():
+    mixture = Mixture([make_corpus("a", 7), make_corpus("b", 9)], [1, 2])
+    first, again = ([mixture.draw(np.random.default_rng(seed))["source"] for seed in range(30)] for _ in range(2))
+    assert first == again and len(set(first)) > 5
+
+
+def test_a_long_take_does_not_drown_the_others():
+    long, short = make_corpus("hour", 144, stretches=True), make_corpus("clips", 60)
+    weights = take_weights([*long["source"], *short["source"]])
+    assert weights[144:] == pytest.approx(1) and weights[:144].sum() == pytest.approx(12)  # the root of 144
+    generator = np.random.default_rng(0)
+    drawn = [Mixture([long, short]).draw(generator) for _ in range(2000)]
+    assert shares(drawn)["hour"] == pytest.approx(12 / 72, abs=0.03)
+
+
+def test_layouts_and_frame_rates_mix_in_one_batch():
+    corpora = [make_corpus("a", 5), make_corpus("b", 5, 25, "openpose25", 60.0), make_corpus("c", 5, 15, "jhmdb15", 0)]
+    extractor = MoFMFeatureExtractor(num_frames=16, heatmap_size=36)
+    samples = TrainingClips(Mixture(corpora), extractor, 20, 0)
+    batch = np.stack([samples[index]["keypoints"] for index in range(20)])
+    assert batch.shape == (20, 16, 17, 2) and np.isfinite(batch).all()
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 3.0]])
+def test_streams_interleave(weights):
+    corpora = [make_corpus("a", 40), make_corpus("b", 40, 25, "openpose25", 60.0, ["walk"])]
+    streams = [corpus.to_iterable_dataset(num_shards=4) for corpus in corpora]
+    mixed = mix_streams(streams, weights, 0)
+    rows = list(mixed)
+    assert {row["source"] for row in rows} == {f"{name}/{number}" for name in "ab" for number in range(40)}
+    assert shares(rows[:60])["b"] == pytest.approx(0.75 if weights else 0.5, abs=0.12)
+    assert [row["source"] for row in rows[:40:2]] != [f"a/{number}" for number in range(20)]  # shuffled
+    assert [row["source"] for row in mixed] == [row["source"] for row in rows]
+    samples = list(StreamedClips(mixed, MoFMFeatureExtractor(num_frames=16, heatmap_size=36), 0))
+    assert len(samples) == len(rows)
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, 0.0], [1.0, -2.0], [1.0, float("nan")], [1.0, float("inf")]])
+def test_wrong_weights_are_refused(weights):
+    with pytest.raises(ValueError, match="weights must be one positive number for each of 2 corpora, got"):
+        Mixture([make_corpus("a", 2), make_corpus("b", 2)], weights)
+    with pytest.raises(ValueError, match="weights must be one positive number for each of 2 corpora, got"):
+        DataArguments(dataset=["a", "b"], weights=weights)
+
+
+def test_no_corpus_is_refused():
+    with pytest.raises(ValueError, match="dataset names no corpus"):
+        DataArguments(dataset=[])
