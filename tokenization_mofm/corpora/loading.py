@@ -24,6 +24,7 @@ from datasets import (
 
 from .packed import packed_split, read_packed
 from .schema import KEYPOINT_COLUMNS, motion_features
+from .shards import PLAN, read_manifest
 
 MAX_SHARDS = 64
 SPLIT_NAMES = ("train", "test", "validation")
@@ -39,6 +40,7 @@ def load_corpus(
             - a packed `.npz` file or a folder of them, split by `packed.packed_split`. Several sets become one; if
               their classes differ, `label` is -1 (no label);
             - a folder written by `save_to_disk`;
+            - a folder written by `preparing.prepare_corpus`; its shards must all be there;
             - a parquet file or a folder of them; "train", "test" or "validation" in a file's name is its split, and
               a folder without such names is all "train";
             - the id of a dataset on the Hub.
@@ -102,6 +104,9 @@ def _load_local(path: Path, split: str, streaming: bool) -> Dataset | IterableDa
         if path.suffix == ".parquet":
             return load_dataset("parquet", data_files=str(path), split="train", streaming=streaming)
         raise ValueError(f"corpus {str(path)!r} is a {path.suffix or 'nameless'} file; it must be .npz or .parquet")
+    if (path / PLAN).is_file():
+        raise ValueError(f"corpus folder {str(path)!r} is a preparation that has not ended; start it again")
+    read_manifest(path)
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         return _load_saved(path, split)
     packed = sorted(path.glob("*.npz"))

@@ -1,0 +1,71 @@
+"""Prepare a motion corpus from pose files, motion capture or arrays.
+
+python run/prepare.py <file or folder> [<file or folder> ...] --output <folder>
+
+The exit status is 0 if every file was read, 3 if some were skipped, and 1 if nothing was written.
+"""
+
+import argparse
+import sys
+
+from tokenization_mofm.corpora.formats.registry import FormatError, ReadOptions, formats
+from tokenization_mofm.corpora.preparing import ON_ERROR, PrepareOptions, prepare_corpus
+from tokenization_mofm.layouts import layout_names
+
+SKIPPED = 3
+
+
+def main() -> int:
+    known = "\n".join(f"  {name:16s} {entry.description}" for name, entry in formats().items())
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=f"formats:\n{known}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    read = ReadOptions()
+    parser.add_argument("paths", nargs="+", help="files, and folders that are searched")
+    parser.add_argument("--output", required=True, help="folder of the corpus; made here")
+    parser.add_argument("--format", choices=list(formats()), help="format of every file; else each is recognised")
+    parser.add_argument("--layout", choices=layout_names(), help="skeleton layout, where files do not tell")
+    parser.add_argument("--fps", type=float, default=read.fps, help="frames per second, where files do not tell")
+    parser.add_argument(
+        "--frame-size", type=int, nargs=2, default=read.frame_size, help="width and height, where files do not tell"
+    )
+    parser.add_argument(
+        "--max-frames", type=int, default=read.max_frames, help="longer recordings are cut; default %(default)s"
+    )
+    parser.add_argument(
+        "--min-track", type=int, default=read.min_track, help="drop people seen in fewer frames; default %(default)s"
+    )
+    parser.add_argument(
+        "--max-gap", type=int, default=read.max_gap, help="frames a person may be unseen; default %(default)s"
+    )
+    parser.add_argument("--test-share", type=float, default=0.1, help="share of the test split; default %(default)s")
+    parser.add_argument("--license", default="", help="of the material, as the Hub names licences")
+    parser.add_argument("--on-error", choices=ON_ERROR, default="raise", help="what a file that cannot be read does")
+    parser.add_argument("--workers", type=int, default=1, help="processes that read; default %(default)s")
+    args = parser.parse_args()
+
+    try:
+        read = ReadOptions(
+            args.layout, args.fps, tuple(args.frame_size), args.max_frames, args.min_track, args.max_gap
+        )
+        options = PrepareOptions(args.format, read, args.test_share, args.license, args.on_error)
+        done = prepare_corpus(args.paths, args.output, options, args.workers)
+    except (FormatError, ValueError, OSError) as error:
+        print(f"prepare: {error}", file=sys.stderr)
+        if isinstance(error, FormatError):
+            print("prepare: --on-error skip leaves such files out; what was read is kept", file=sys.stderr)
+        return 1
+    statistics = done.statistics
+    splits = ", ".join(f"{count} {split}" for split, count in statistics.clips.items())
+    print(f"{args.output}: {splits} clips, {statistics.num_frames} frames from {done.sources} files")
+    for name, reason in done.skipped:
+        print(f"  skipped {name}: {reason}")
+    if done.unknown:
+        print(f"  {len(done.unknown)} files of no known format, such as {done.unknown[0]}")
+    return SKIPPED if done.skipped else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
