@@ -3,8 +3,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# one process; for several see README
-LAUNCH := $(BIN)/accelerate launch --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no
+# one process (for several see run/README.md) on all cores: left alone, accelerate gives a process one thread
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+LAUNCH := $(BIN)/accelerate launch --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no \
+	--num_cpu_threads_per_process $(CORES)
 # a smaller clip than the default 48 x 72 x 72, so that two cores learn it in minutes
 QUICK := --num_frames 24 --heatmap_size 54
 
