@@ -21,9 +21,9 @@ $(VENV)/.installed: setup.py constraints.txt
 
 pretrain: setup
 	$(LAUNCH) run/train_tokenizer.py --preset tiny $(QUICK) --dataset synthetic --output_dir runs/quick-tokenizer \
-		--max_steps 2000
+		--max_steps 1700
 	$(LAUNCH) run/pretrain.py --preset tiny --tokenizer runs/quick-tokenizer --dataset synthetic --output_dir mofm \
-		--max_steps 1500 --learning_rate 2e-3
+		--max_steps 1000 --learning_rate 2e-3
 
 test: setup
 	$(BIN)/python -m pytest
