@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 
 import torch
-from transformers import AutoTokenizer, BatchFeature, PreTrainedTokenizerFast
+from transformers import BatchFeature, PreTrainedTokenizerFast
 from transformers.utils import PushToHubMixin
 
 from .cameras import Camera, SensorCamera
@@ -147,6 +147,5 @@ class MoFMTokenizer(PushToHubMixin):
         """
         dved = DVEDModel.from_pretrained(pretrained_model_name_or_path, subfolder=DVED_FOLDER, **kwargs)
         extractor = MoFMFeatureExtractor.from_pretrained(pretrained_model_name_or_path, **kwargs)
-        # the MotionBook needs no code of ours: never ask whether to trust any
-        book = AutoTokenizer.from_pretrained(pretrained_model_name_or_path, trust_remote_code=False, **kwargs)
+        book = PreTrainedTokenizerFast.from_pretrained(pretrained_model_name_or_path, **kwargs)
         return cls(dved, extractor, book)
