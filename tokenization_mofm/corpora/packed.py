@@ -8,9 +8,11 @@ Keys: `keypoints` [frames, K, 2 or 3] or [frames, people, K, 2 or 3], `offsets` 
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
+from tokenize import TokenError
 from zipfile import BadZipFile
 
 import numpy as np
@@ -24,6 +26,13 @@ from .schema import corpus_table, motion_features
 REQUIRED_KEYS = ("keypoints", "offsets", "labels", "class_names", "names", "joint_names", "fps")
 OPTIONAL_KEYS = ("confidence", "subjects", "y_axis")
 SPLITS = ("train", "test")
+DAMAGE = (
+    BadZipFile,
+    EOFError,
+    ValueError,
+    zlib.error,
+    TokenError,
+)  # what NumPy raises for files that are cut or changed
 TEST_RATIO = 0.1  # of a set that has no rule in SPLIT_RULES
 
 # Recorded in the sensor's own space, where the sensor's picture is known.
@@ -183,7 +192,7 @@ def _open(path: Path) -> np.lib.npyio.NpzFile:
         raise FileNotFoundError(f"packed set {str(path)!r} is not a file")
     try:
         archive = np.load(path, allow_pickle=False)
-    except (BadZipFile, EOFError, ValueError) as error:
+    except DAMAGE as error:
         raise ValueError(f"{path} is not a packed set: it is no .npz file of plain arrays ({error})") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise ValueError(f"{path} is not a packed set: it holds one array, not the named arrays of an .npz file")
@@ -195,7 +204,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         _check_keys(path, archive)
         try:
             return {key: archive[key] for key in (*REQUIRED_KEYS, *OPTIONAL_KEYS) if key in archive}
-        except ValueError as error:
+        except DAMAGE as error:
             raise ValueError(f"{path} is not a packed set: {error}") from error
 
 

@@ -3,16 +3,35 @@
 `registry.py` says what a format is and finds the one of a path; every other module reads one family of files.
 """
 
-from . import estimator_json, mediapipe_json, openpose_folder, registry
+from . import (
+    acclaim,
+    arrays,
+    bvh,
+    c3d,
+    estimator_json,
+    mediapipe_json,
+    mmaction_pickle,
+    ntu_skeleton,
+    openpose_folder,
+    pose_container,
+    registry,
+)
 from .registry import FormatError, ReadOptions, Recording, register_format
 
 __all__ = [
     "FormatError",
     "ReadOptions",
     "Recording",
+    "acclaim",
+    "arrays",
+    "bvh",
+    "c3d",
     "estimator_json",
     "mediapipe_json",
+    "mmaction_pickle",
+    "ntu_skeleton",
     "openpose_folder",
+    "pose_container",
     "register_format",
     "registry",
 ]
