@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .layouts import get_layout
+from .layouts import SkeletonLayout, get_layout
 from .tokenization_mofm import MoFMTokenizer
 
 if TYPE_CHECKING:
@@ -19,17 +19,23 @@ if TYPE_CHECKING:
 LEFT, RIGHT, MIDDLE = "#D55E00", "#0072B2", "#555555"
 
 
-def draw_skeleton(axes: Axes, keypoints: np.ndarray, scores: np.ndarray, size: int) -> None:
-    """Draw one frame of COCO-17 key-points `[17, 2]` with scores `[17]` in map pixels; missing joints are left out."""
-    layout = get_layout("coco17")
+def draw_body(
+    axes: Axes, layout: SkeletonLayout, keypoints: np.ndarray, scores: np.ndarray, width: float, dot: float
+) -> None:
+    """Draw the limbs and joints of one person in one frame; missing joints are left out.
+
+    Args:
+        layout: of the K joints.
+        keypoints: `[K, 2]`.
+        scores: `[K]`.
+        width, dot: of a limb (points) and a joint (square points).
+    """
     for a, b in layout.limbs:
         if scores[a] > 0 and scores[b] > 0:
-            sides = {layout.joints[a].split("_")[0], layout.joints[b].split("_")[0]}
+            sides = {layout.joints[joint].split("_")[0] for joint in (a, b)}
             colour = LEFT if sides == {"left"} else RIGHT if sides == {"right"} else MIDDLE
-            axes.plot(*keypoints[[a, b]].T, color=colour, linewidth=1.6, solid_capstyle="round")
-    seen = scores > 0
-    axes.scatter(*keypoints[seen].T, s=6, color="black", zorder=3)
-    _frame(axes, size)
+            axes.plot(*keypoints[[a, b]].T, color=colour, linewidth=width, solid_capstyle="round")
+    axes.scatter(*keypoints[scores > 0].T, s=dot, color="black", zorder=3)
 
 
 def draw_clip(tokenizer: MoFMTokenizer, keypoints: Tensor, scores: Tensor, num_slices: int | None = None) -> Figure:
@@ -61,7 +67,9 @@ def draw_clip(tokenizer: MoFMTokenizer, keypoints: Tensor, scores: Tensor, num_s
     grid = figure.subplots(4, slices, squeeze=False)
     for t in range(slices):
         middle = t * depth + depth // 2
-        draw_skeleton(grid[0, t], keypoints[middle].cpu().numpy(), scores[middle].cpu().numpy(), size)
+        body = (keypoints[middle].cpu().numpy(), scores[middle].cpu().numpy())
+        draw_body(grid[0, t], get_layout("coco17"), *body, width=1.6, dot=6)
+        _frame(grid[0, t], size)
         grid[0, t].set_title(f"frame {middle}", fontsize=9)
         image = grid[1, t].imshow(tokens[t], cmap="viridis", vmin=0, vmax=1, extent=(0, size, size, 0))
         _frame(grid[1, t], size)

@@ -20,6 +20,7 @@ import pyarrow as pa
 from datasets import ClassLabel, Dataset
 from tqdm import tqdm
 
+from ..drawing import draw_body
 from ..layouts import get_layout
 from .corpus_card import LENGTH_EDGES, CorpusStatistics, card_text
 from .packed import packed_camera
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 SHORT = 12  # frames: one time slice of the default clip
 STRIP = 8  # frames of a sample that are drawn
 MOVIE_FRAMES = 90
-LEFT, RIGHT, MIDDLE = "#D55E00", "#0072B2", "#555555"  # colour-blind-safe (Okabe and Ito)
+BARS = "#0072B2"
 
 
 @dataclass
@@ -151,15 +152,15 @@ def draw_counts(statistics: CorpusStatistics, figure: Figure) -> None:
     """Draw how often each joint is there, how long clips are, and the scores."""
     joints, lengths, scores = figure.subplots(1, 3, width_ratios=(2, 1.2, 1))
     missing = statistics.missing
-    joints.bar(range(len(missing)), [100 * (1 - share) for share in missing.values()], color=RIGHT)
+    joints.bar(range(len(missing)), [100 * (1 - share) for share in missing.values()], color=BARS)
     names = [name.replace("left_", "l ").replace("right_", "r ") for name in missing]
     joints.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
     joints.set(ylim=(0, 100), ylabel="% of person-frames", title="joint is there")
     edges = [f"< {edge}" for edge in LENGTH_EDGES] + [f">= {LENGTH_EDGES[-1]}"]
-    lengths.bar(edges, statistics.lengths, color=RIGHT)
+    lengths.bar(edges, statistics.lengths, color=BARS)
     lengths.tick_params(axis="x", rotation=60, labelsize=7)
     lengths.set(title="frames of a clip", ylabel="clips")
-    scores.bar(np.arange(len(statistics.scores)) / 10 + 0.05, statistics.scores, width=0.09, color=RIGHT)
+    scores.bar(np.arange(len(statistics.scores)) / 10 + 0.05, statistics.scores, width=0.09, color=BARS)
     scores.set(title="score of joints that are there", xlim=(0, 1))
 
 
@@ -198,12 +199,7 @@ def draw_people(axes: Axes, keypoints: np.ndarray, scores: np.ndarray, layout: s
     """Draw the people `[M, K, 2]` of one frame in their own layout; missing joints are left out."""
     skeleton = get_layout(layout)
     for person, score in zip(keypoints, scores, strict=True):
-        for a, b in skeleton.limbs:
-            if score[a] > 0 and score[b] > 0:
-                sides = {skeleton.joints[joint].split("_")[0] for joint in (a, b)}
-                colour = LEFT if sides == {"left"} else RIGHT if sides == {"right"} else MIDDLE
-                axes.plot(*person[[a, b]].T, color=colour, linewidth=1.2)
-        axes.scatter(*person[score > 0].T, s=2, color="black", zorder=3)
+        draw_body(axes, skeleton, person, score, width=1.2, dot=2)
     (x0, y0), (x1, y1) = limits
     axes.set(xlim=(x0, x1), ylim=(y1, y0), xticks=[], yticks=[], aspect="equal")
 
