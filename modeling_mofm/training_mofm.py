@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from transformers import Trainer
 
 from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS
 from tokenization_mofm.corpora.clips import FixedClips
@@ -15,6 +14,7 @@ from tokenization_mofm.modeling_dved import DVEDModel
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 from tokenization_mofm.training import (
     DataArguments,
+    MotionTrainer,
     MotionTrainingArguments,
     check_checkpoint,
     check_run,
@@ -56,7 +56,7 @@ class MoFMArguments:
         )
 
 
-class MoFMTrainer(Trainer):
+class MoFMTrainer(MotionTrainer):
     """`Trainer` that tokenises each batch on its device, unless words are cached, and evaluates predictions."""
 
     def __init__(self, *args, dved: DVEDModel, clips: dict[str, Tensor] | None = None, **kwargs):

@@ -1,10 +1,13 @@
 """Rows of several corpora: the shares they are drawn by, and what long takes weigh."""
 
 from collections import Counter
+from itertools import islice
 
 import numpy as np
 import pytest
-from datasets import Dataset
+from accelerate import skip_first_batches
+from datasets import Dataset, concatenate_datasets
+from torch.utils.data import DataLoader
 
 from tokenization_mofm import MoFMFeatureExtractor
 from tokenization_mofm.corpora.clips import StreamedClips, TrainingClips
@@ -18,9 +21,9 @@ def make_corpus(name, rows, joints=17, layout="coco17", fps=30.0, classes=None, 
     data = []
     for number in range(rows):
         keypoints = generator.normal(0, 40, (1, 40, joints, 2)).astype(np.float32)
-        source = f"{name}/long/{number * 600:06d}" if stretches else f"{name}/{number}"
-        scores = np.ones(keypoints.shape[:3], np.float32)
-        data.append(encode_row(keypoints, scores, layout, fps=fps, source=source, label=0 if classes else -1))
+        scores = np.full(keypoints.shape[:3], (number + 1) / rows, np.float32)  # tells rows apart
+        columns = {"fps": fps, "source": f"{name}/{number}", "label": 0 if classes else -1}
+        data.append(encode_row(keypoints, scores, layout, num_stretches=rows if stretches else 1, **columns))
     return Dataset.from_list(data, features=motion_features(classes))
 
 
@@ -32,10 +35,12 @@ def shares(rows):
 def test_weights_are_the_shares():
     corpora = [make_corpus("a", 5), make_corpus("b", 50, 25, "openpose25", 60.0, ["walk"])]
     generator = np.random.default_rng(0)
-    drawn = [Mixture(corpora, [3, 1]).draw(generator) for _ in range(2000)]
+    mixture = Mixture(corpora, [3, 1])
+    drawn = [mixture.draw(generator) for _ in range(2000)]
     assert shares(drawn)["a"] == pytest.approx(0.75, abs=0.04)
     assert len({row["source"] for row in drawn}) == 55
-    as_one = [Mixture(corpora).draw(generator) for _ in range(2000)]
+    mixture = Mixture(corpora)
+    as_one = [mixture.draw(generator) for _ in range(2000)]
     assert shares(as_one)["a"] == pytest.approx(5 / 55, abs=0.03)
 
 
@@ -47,10 +52,11 @@ def test_the_same_numbers_draw_the_same_rows():
 
 def test_a_long_take_does_not_drown_the_others():
     long, short = make_corpus("hour", 144, stretches=True), make_corpus("clips", 60)
-    weights = take_weights([*long["source"], *short["source"]])
+    weights = take_weights([*long["num_stretches"], *short["num_stretches"]])
     assert weights[144:] == pytest.approx(1) and weights[:144].sum() == pytest.approx(12)  # the root of 144
     generator = np.random.default_rng(0)
-    drawn = [Mixture([long, short]).draw(generator) for _ in range(2000)]
+    mixture = Mixture([long, short])
+    drawn = [mixture.draw(generator) for _ in range(2000)]
     assert shares(drawn)["hour"] == pytest.approx(12 / 72, abs=0.03)
 
 
@@ -72,8 +78,57 @@ def test_streams_interleave(weights):
     assert shares(rows[:60])["b"] == pytest.approx(0.75 if weights else 0.5, abs=0.12)
     assert [row["source"] for row in rows[:40:2]] != [f"a/{number}" for number in range(20)]  # shuffled
     assert [row["source"] for row in mixed] == [row["source"] for row in rows]
-    samples = list(StreamedClips(mixed, MoFMFeatureExtractor(num_frames=16, heatmap_size=36), 0))
-    assert len(samples) == len(rows)
+    mixed.set_epoch(1)
+    assert [row["source"] for row in mixed] != [row["source"] for row in rows]
+
+
+def streamed(corpus, shards=8, **options):
+    stream = mix_streams([corpus.to_iterable_dataset(num_shards=shards)], None, 0)
+    return StreamedClips(stream, MoFMFeatureExtractor(num_frames=16, heatmap_size=36), 0, **options)
+
+
+def row_numbers(samples, count, rows):
+    return [round(float(sample["scores"].max()) * rows) - 1 for sample in islice(samples, count)]
+
+
+def test_a_stream_has_no_end_and_every_epoch_another_order():
+    samples = row_numbers(streamed(make_corpus("a", 24)), 72, 24)
+    epochs = [samples[start : start + 24] for start in (0, 24, 48)]
+    assert [sorted(epoch) for epoch in epochs] == [list(range(24))] * 3
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+@pytest.mark.parametrize(("shards", "workers"), [(8, 2), (3, 0)], ids=["shards", "rows"])
+def test_processes_and_workers_share_the_rows(shards, workers):
+    corpus = make_corpus("a", 24)
+    seen = []
+    for process in range(2):
+        clips = streamed(corpus, shards, process_index=process, num_processes=2)
+        loader = DataLoader(clips, batch_size=1, num_workers=workers)
+        seen.append(row_numbers(loader, 12, 24))
+    assert sorted(seen[0] + seen[1]) == list(range(24))
+
+
+def test_a_stream_that_is_read_again_skips_to_the_same_samples():
+    loader = DataLoader(streamed(make_corpus("a", 24)), batch_size=4, num_workers=1)
+    whole = [batch["keypoints"] for batch in islice(loader, 10)]
+    rest = [batch["keypoints"] for batch in islice(skip_first_batches(loader, 7), 3)]
+    assert all((one == other).all() for one, other in zip(whole[7:], rest, strict=True))
+
+
+def test_a_long_take_does_not_drown_the_others_in_a_stream():
+    long, short = make_corpus("hour", 144, stretches=True), make_corpus("clips", 60)
+    stream = mix_streams([concatenate_datasets([long, short]).to_iterable_dataset(num_shards=12)], None, 0)
+    clips = StreamedClips(stream, MoFMFeatureExtractor(num_frames=16, heatmap_size=36), 0)
+    drawn = row_numbers(clips, 1200, 60 * 144)
+    of_long = np.mean([number % 60 == 59 and number % 144 != 143 for number in drawn])
+    assert of_long == pytest.approx(12 / 72, abs=0.04)
+
+
+def test_a_stream_without_rows_for_a_process_is_refused():
+    clips = streamed(make_corpus("a", 2), 2, process_index=2, num_processes=3)
+    with pytest.raises(ValueError, match="no row for process 2 of 3; it must have at least one"):
+        next(iter(clips))
 
 
 @pytest.mark.parametrize("weights", [[1.0], [1.0, 0.0], [1.0, -2.0], [1.0, float("nan")], [1.0, float("inf")]])

@@ -374,3 +374,15 @@ def test_real_folder(data_folder, tmp_path):
     assert train.features == test.features == motion_features()
     assert {source.split("/")[0] for source in train["source"][:]} == {"cmu_subset", "jhmdb14_2d", "msr_action3d"}
     assert len(test) == 24 + 176 + 273 + 503
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_columns_that_a_corpus_lacks_are_unknown(tmp_path, streaming):
+    dataset = read_packed(save(tmp_path / "toy.npz", packed_arrays()))
+    dataset.select_columns([*KEYPOINT_COLUMNS, "subject"]).to_parquet(tmp_path / "bare.parquet")
+    loaded = load_corpus(tmp_path / "bare.parquet", streaming=streaming)
+    rows = list(loaded)
+    assert set(rows[0]) == set(motion_features()) == set(loaded.features)
+    assert [row["subject"] for row in rows] == dataset["subject"][:]
+    assert {(row["fps"], row["label"], row["source"], row["num_stretches"]) for row in rows} == {(0.0, -1, "", 1)}
+    assert decode_row(rows[0])[0].shape == tuple(dataset[0]["shape"])

@@ -163,6 +163,19 @@ def test_two_processes_train_as_one_does(corpus, tokenizer_dir, tmp_path):
     assert len(one) == 4 and one == pytest.approx(two, abs=1e-4)
 
 
+def test_a_stream_over_two_processes_resumes_with_the_same_losses(corpus, tokenizer_dir, tmp_path):
+    options = ["--streaming", "true", "--max_steps", "6", "--save_steps", "2", "--save_total_limit", "3"]
+    options += ["--per_device_train_batch_size", "2"]  # an epoch of 12 clips is three steps
+    straight, resumed = tmp_path / "straight", tmp_path / "resumed"
+    result = run(pretrain_command(corpus, tokenizer_dir, straight, *options, processes=2))
+    assert result.returncode == 0, result.stderr
+    shutil.copytree(straight / "checkpoint-2", resumed / "checkpoint-2")
+    MoFMTokenizer.from_pretrained(straight).save_pretrained(resumed)
+    result = run(pretrain_command(corpus, tokenizer_dir, resumed, *options, processes=2))
+    assert result.returncode == 0, result.stderr
+    assert len(losses(straight)) == 6 and losses(resumed) == pytest.approx(losses(straight), abs=1e-6)
+
+
 def test_refuses_processes_that_train_for_themselves(monkeypatch, tmp_path):
     args = MotionTrainingArguments(output_dir=str(tmp_path), use_cpu=True)
     monkeypatch.setenv("WORLD_SIZE", "2")

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from accelerate.data_loader import prepare_data_loader
 from datasets import Dataset, IterableDataset
 from torch import nn
-from transformers import TrainingArguments
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainingArguments
 
 from .augmentation import Augmentation
 from .configuration_cubes import GEOMETRY_FIELDS, ThermalCubeConfig
@@ -72,6 +74,27 @@ class MotionTrainingArguments(TrainingArguments):
         if not self.output_dir:
             raise ValueError("output_dir is missing; it must name the folder for the result")
         super().__post_init__()
+
+
+class MotionTrainer(Trainer):
+    """`Trainer` that leaves streams as they are: accelerate would split among processes what is already split."""
+
+    def get_train_dataloader(self) -> DataLoader:
+        if not isinstance(self.train_dataset, StreamedClips):
+            return super().get_train_dataloader()
+        args = self.args
+        loader = DataLoader(
+            self.train_dataset,
+            batch_size=self._train_batch_size,
+            collate_fn=self.data_collator,
+            num_workers=args.dataloader_num_workers,
+            pin_memory=args.dataloader_pin_memory,
+            persistent_workers=args.dataloader_persistent_workers,
+            prefetch_factor=args.dataloader_prefetch_factor,
+        )
+        return prepare_data_loader(
+            loader, args.device, num_processes=1, process_index=0, put_on_device=True, dispatch_batches=False
+        )
 
 
 def check_run(args: TrainingArguments) -> None:
@@ -170,7 +193,8 @@ def training_samples(
     augmentation = Augmentation() if data.augment else None
     if data.streaming:
         stream = mix_streams(corpora, data.weights, args.seed)
-        return StreamedClips(stream, extractor, args.seed, augmentation, noise_shape)
+        place = args.process_index, args.world_size
+        return StreamedClips(stream, extractor, args.seed, augmentation, noise_shape, *place)
     batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
     mixture = Mixture(corpora, data.weights)
     return TrainingClips(mixture, extractor, args.max_steps * batch, args.seed, augmentation, noise_shape)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from .configuration_dved import DVEDConfig
 from .evaluation_dved import evaluate_dved
@@ -17,6 +17,7 @@ from .reconstruction_metrics import codebook_use
 from .tokenization_mofm import MoFMTokenizer
 from .training import (
     DataArguments,
+    MotionTrainer,
     MotionTrainingArguments,
     check_checkpoint,
     check_run,
@@ -67,7 +68,7 @@ class AnnealTemperature(TrainerCallback):
         model.quantizer.temperature = self.start * (self.end / self.start) ** progress
 
 
-class DVEDTrainer(Trainer):
+class DVEDTrainer(MotionTrainer):
     """`Trainer` that logs the parts of the loss and the use of the code book, and evaluates with `evaluate_dved`."""
 
     def __init__(self, *args, clips: dict[str, Tensor] | None = None, **kwargs):

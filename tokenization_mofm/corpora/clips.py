@@ -6,17 +6,19 @@ other augmentation. A run that resumes, or that is split over processes and work
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 from datasets import Dataset, IterableDataset
+from datasets.distributed import split_dataset_by_node
 
 from ..augmentation import Augmentation
 from ..cameras import Camera, random_camera
 from ..feature_extraction_mofm import MoFMFeatureExtractor
 from ..keypoints import Motion, as_motion
-from .mixing import COLUMNS, Mixture
+from .mixing import COLUMNS, Mixture, take_weights
 from .packed import packed_camera
 from .schema import decode_row
 
@@ -185,7 +187,19 @@ class FixedClips(torch.utils.data.Dataset):
 
 
 class StreamedClips(torch.utils.data.IterableDataset):
-    """The same from a streamed corpus: one random clip per row, in the order of the stream."""
+    """The same from a streamed corpus, without an end: one random clip per row, in the order of the stream.
+
+    A process reads its own part of the shards, and so does each of its workers; the order follows from the seed, the
+    processes and the workers. Rows of takes that were cut into many are left out as often as `Mixture` would.
+
+    Args:
+        corpus: rows with the columns of `motion_features`.
+        extractor, seed, augmentation, noise_shape: as in `TrainingClips`.
+        process_index, num_processes: which part of the stream is read.
+
+    Raises:
+        ValueError: the process has no row to read, or 100 rows in a row cannot be clips.
+    """
 
     def __init__(
         self,
@@ -194,33 +208,46 @@ class StreamedClips(torch.utils.data.IterableDataset):
         seed: int,
         augmentation: Augmentation | None = None,
         noise_shape: tuple[int, ...] | None = None,
+        process_index: int = 0,
+        num_processes: int = 1,
     ):
-        self.corpus = corpus
+        self.corpus = split_dataset_by_node(corpus, process_index, num_processes)
         self.extractor = extractor
         self.seed = seed
         self.augmentation = augmentation
         self.noise_shape = noise_shape
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-        if hasattr(self.corpus, "set_epoch"):
-            self.corpus.set_epoch(epoch)
+        self.process_index = process_index
+        self.num_processes = num_processes
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         worker = torch.utils.data.get_worker_info()
+        reader = (self.process_index, worker.id if worker else 0)
         unusable = 0
-        for index, row in enumerate(self.corpus):
-            generator = np.random.default_rng([self.seed, self.epoch, worker.id if worker else 0, index])
-            try:
-                sample = make_sample(row, self.extractor, self.augmentation, self.noise_shape, generator)
-            except ValueError as error:
-                unusable += 1
-                if unusable == MAX_DRAWS:
-                    raise ValueError(f"{MAX_DRAWS} rows of the corpus in a row cannot be clips: {error}") from error
-                continue
-            unusable = 0
-            yield sample
+        for epoch in itertools.count():
+            self.corpus.set_epoch(epoch)
+            index = -1
+            for index, row in enumerate(self.corpus):
+                generator = np.random.default_rng([self.seed, epoch, *reader, index])
+                if generator.random() >= take_weights(row["num_stretches"]):
+                    continue
+                try:
+                    sample = make_sample(row, self.extractor, self.augmentation, self.noise_shape, generator)
+                except ValueError as error:
+                    unusable += 1
+                    if unusable == MAX_DRAWS:
+                        raise ValueError(
+                            f"{MAX_DRAWS} rows of the corpus in a row cannot be clips: {error}"
+                        ) from error
+                    continue
+                unusable = 0
+                yield sample
+            if index < 0:
+                if worker and worker.num_workers > 1:  # fewer shards than workers
+                    return
+                raise ValueError(
+                    f"the streamed corpus has no row for process {self.process_index} of {self.num_processes}; "
+                    "it must have at least one for each"
+                )
 
 
 def make_sample(

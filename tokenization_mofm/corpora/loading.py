@@ -23,7 +23,7 @@ from datasets import (
 )
 
 from .packed import packed_split, read_packed
-from .schema import KEYPOINT_COLUMNS, motion_features
+from .schema import KEYPOINT_COLUMNS, UNKNOWN, motion_features
 from .shards import PLAN, read_manifest
 
 MAX_SHARDS = 64
@@ -47,6 +47,8 @@ def load_corpus(
         split: name of the split. A single parquet file and a saved dataset without splits are returned whole.
         streaming: whether to return an `IterableDataset`.
 
+    Columns that it lacks, besides those of the key-points, are added as unknown.
+
     Raises:
         FileNotFoundError: if `name_or_path` looks like a path and is not there.
         ValueError: if there is no such split, it is empty, or the columns are not those of a motion corpus.
@@ -61,6 +63,7 @@ def load_corpus(
     if isinstance(dataset, Dataset) and len(dataset) == 0:
         raise ValueError(f"corpus {str(name_or_path)!r}: split {split!r} is empty")
     check_columns(dataset)
+    dataset = with_unknown(dataset)
     if streaming and isinstance(dataset, Dataset):
         return dataset.to_iterable_dataset(num_shards=min(len(dataset), MAX_SHARDS))
     return dataset
@@ -85,6 +88,20 @@ def check_columns(dataset: Dataset | IterableDataset) -> None:
     layout = features["layout"]
     if not isinstance(layout, Value) or layout.dtype not in ("string", "large_string"):
         raise ValueError(f"corpus column 'layout' is {layout}; it must be a string")
+
+
+def with_unknown(dataset: Dataset | IterableDataset) -> Dataset | IterableDataset:
+    """Add the columns that a motion corpus has and `dataset` lacks, all unknown."""
+    features = dataset.features or _features_of_first_row(dataset)
+    added = {name: feature for name, feature in motion_features().items() if name not in features}
+    if not added:
+        return dataset
+    if isinstance(dataset, IterableDataset):
+        unknown = {name: UNKNOWN[name] for name in added}
+        return dataset.map(lambda row: unknown, features=Features({**features, **added}))
+    for name, feature in added.items():
+        dataset = dataset.add_column(name, [UNKNOWN[name]] * len(dataset), feature=feature)
+    return dataset
 
 
 def _looks_like_path(name: str) -> bool:

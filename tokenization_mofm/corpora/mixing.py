@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from datasets import Dataset, IterableDataset, interleave_datasets
 
 from .schema import KEYPOINT_COLUMNS
 
-COLUMNS = [*KEYPOINT_COLUMNS, "fps", "source"]
-STRETCH = r"/\d{6,}$"  # how a stretch of a longer take is named
+COLUMNS = [*KEYPOINT_COLUMNS, "fps", "source", "num_stretches"]
 BALANCE = 0.5
 SHUFFLE_BUFFER = 1000
 
@@ -33,7 +30,7 @@ class Mixture:
 
     def __init__(self, corpora: Sequence[Dataset], weights: Sequence[float] | None = None):
         self.corpora = [corpus.select_columns(COLUMNS).with_format("numpy") for corpus in corpora]
-        ends = [take_weights(corpus["source"]).cumsum() for corpus in corpora]
+        ends = [take_weights(corpus["num_stretches"][:]).cumsum() for corpus in self.corpora]
         shares = np.array(check_weights(weights, len(corpora)) or [end[-1] for end in ends])
         self.share_ends = shares.cumsum() / shares.sum()
         self.row_ends = [end / end[-1] for end in ends]
@@ -47,11 +44,9 @@ class Mixture:
         return self.corpora[corpus][row]
 
 
-def take_weights(sources: Sequence[str]) -> np.ndarray:
-    """Return how likely each row is to be drawn, `[rows]`, up to a factor."""
-    takes = pc.replace_substring_regex(pa.array(sources, pa.string()), STRETCH, "")
-    takes = takes.dictionary_encode().indices.to_numpy()
-    return np.bincount(takes).astype(np.float64)[takes] ** (BALANCE - 1)
+def take_weights(num_stretches: Sequence[int]) -> np.ndarray:
+    """Return how likely each row is to be drawn, from the rows that its take was cut into: `[rows]`, 1 at the most."""
+    return np.maximum(np.asarray(num_stretches, np.float64), 1) ** (BALANCE - 1)
 
 
 def check_weights(weights: Sequence[float] | None, num_corpora: int) -> list[float] | None:
@@ -66,14 +61,16 @@ def check_weights(weights: Sequence[float] | None, num_corpora: int) -> list[flo
 
 
 def mix_streams(corpora: Sequence[IterableDataset], weights: Sequence[float] | None, seed: int) -> IterableDataset:
-    """Interleave streamed corpora, each shuffled with a buffer, until all were read.
+    """Interleave streamed corpora until all were read, and shuffle them with a buffer, anew in every epoch.
 
     Args:
         weights: share of each corpus; None reads them in turn.
     """
     weights = check_weights(weights, len(corpora))
     shares = [weight / sum(weights) for weight in weights] if weights else None
-    streams = [stream.select_columns(COLUMNS).shuffle(seed, buffer_size=SHUFFLE_BUFFER) for stream in corpora]
+    streams = [stream.select_columns(COLUMNS) for stream in corpora]
     if len(streams) == 1:
-        return streams[0]
-    return interleave_datasets(streams, shares, seed, stopping_strategy="all_exhausted")
+        mixed = streams[0]
+    else:
+        mixed = interleave_datasets(streams, shares, seed, stopping_strategy="all_exhausted")
+    return mixed.shuffle(seed, buffer_size=SHUFFLE_BUFFER)

@@ -17,6 +17,7 @@ UNKNOWN = {
     "fps": 0.0,
     "frame_size": [0, 0],
     "first_frame": 0,
+    "num_stretches": 1,
     "track_ids": [],
     "label": -1,
     "frame_labels": [],
@@ -41,6 +42,7 @@ def motion_features(class_names: list[str] | None = None) -> Features:
         fps: frames per second; 0 is unknown.
         frame_size: `[width, height]` of the picture, pixels; zeros are unknown.
         first_frame: frame of the source at which the clip starts.
+        num_stretches: rows that the take of this one was cut into.
         track_ids: the source's id of each of the M people; empty is unknown.
         label: action class; -1 is none.
         frame_labels: `F` numbers, 1 is an anomalous frame; empty is none.
@@ -56,6 +58,7 @@ def motion_features(class_names: list[str] | None = None) -> Features:
             "fps": Value("float32"),
             "frame_size": List(Value("int32"), length=2),
             "first_frame": Value("int64"),
+            "num_stretches": Value("int32"),
             "track_ids": List(Value("int64")),
             "label": ClassLabel(names=class_names) if class_names else Value("int64"),
             "frame_labels": List(Value("uint8")),

@@ -28,7 +28,8 @@ ROW_GROUP_BYTES = 4 << 20
 SHARD_BYTES = 64 << 20  # of key-points and scores, before compression
 SHARD_ROWS = 64  # a small corpus has a shard for so many rows, up to
 MIN_SHARDS = 16  # of them: processes and workers share shards
-SURVEYED = ["shape", "label", "subject", "file"]
+SURVEYED = ["shape", "label", "subject", "source", "file"]
+STRETCH = r"/\d{6,}$"  # ends the source of a stretch of a longer take
 
 
 def part_features() -> Features:
@@ -119,6 +120,7 @@ def write_shards(
     classes = sorted(set(survey["label"].unique().to_pylist()) - {""})
     features = motion_features(classes or None)
     names = _shard_names(survey, test_share)
+    num_stretches = _count_stretches(survey["source"].combine_chunks())
     statistics = CorpusStatistics()
     (folder / "data").mkdir(parents=True)
     start = 0
@@ -127,6 +129,7 @@ def write_shards(
         bar = stack.enter_context(tqdm(total=len(names), unit="clip", desc="writing"))
         for table in _row_groups(parts, left_out):
             targets = names[start : start + len(table)]
+            table = _with_column(table, "num_stretches", num_stretches.slice(start, len(table)))
             start += len(table)
             for name in np.unique(targets):
                 split = name.split("-")[0]
@@ -175,10 +178,20 @@ def _without(table: pa.Table, left_out: pa.Array) -> pa.Table:
     return table.filter(pc.invert(pc.is_in(table["file"], left_out)))
 
 
+def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), name, values)
+
+
+def _count_stretches(sources: pa.Array) -> pa.Array:
+    """Return of each row how many there are of its take, int32."""
+    takes = pc.replace_substring_regex(sources, STRETCH, "").dictionary_encode().indices.to_numpy()
+    return pa.array(np.bincount(takes)[takes].astype(np.int32))
+
+
 def _numbered(table: pa.Table, classes: list[str], features: Features) -> pa.Table:
     """Return rows of a part with the columns of the corpus."""
     numbers = pc.fill_null(pc.index_in(table["label"], pa.array(classes, pa.string())), -1)
-    table = table.set_column(table.schema.get_field_index("label"), "label", numbers.cast(pa.int64()))
+    table = _with_column(table, "label", numbers.cast(pa.int64()))
     return table.select(features.arrow_schema.names).cast(features.arrow_schema)
 
 
