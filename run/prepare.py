@@ -2,14 +2,18 @@
 
 python run/prepare.py <file or folder> [<file or folder> ...] --output <folder>
 
-The exit status is 0 if every file was read, 3 if some were skipped, and 1 if nothing was written.
+The exit status is 0 if every file was read, 3 if some were skipped, and 1 if nothing was written or uploaded.
 """
 
 import argparse
 import sys
 
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import validate_repo_id
+
 from tokenization_mofm.corpora.formats.registry import FormatError, ReadOptions, formats
 from tokenization_mofm.corpora.preparing import ON_ERROR, PrepareOptions, prepare_corpus
+from tokenization_mofm.corpora.sharing import push_corpus
 from tokenization_mofm.layouts import layout_names
 
 SKIPPED = 3
@@ -44,9 +48,13 @@ def main() -> int:
     parser.add_argument("--license", default="", help="of the material, as the Hub names licences")
     parser.add_argument("--on-error", choices=ON_ERROR, default="raise", help="what a file that cannot be read does")
     parser.add_argument("--workers", type=int, default=1, help="processes that read; default %(default)s")
+    parser.add_argument("--push-to-hub", metavar="USER/NAME", help="upload the corpus to this dataset repository")
+    parser.add_argument("--private", action="store_true", help="make that repository private")
     args = parser.parse_args()
 
     try:
+        if args.push_to_hub:
+            validate_repo_id(args.push_to_hub)
         read = ReadOptions(
             args.layout, args.fps, tuple(args.frame_size), args.max_frames, args.min_track, args.max_gap
         )
@@ -64,6 +72,13 @@ def main() -> int:
         print(f"  skipped {name}: {reason}")
     if done.unknown:
         print(f"  {len(done.unknown)} files of no known format, such as {done.unknown[0]}")
+    if args.push_to_hub:
+        try:
+            print(push_corpus(args.output, args.push_to_hub, args.private or None))
+        except (HfHubHTTPError, OSError) as error:
+            print(f"prepare: {args.output} is complete, but was not uploaded: {error}", file=sys.stderr)
+            print("prepare: the same command uploads it without reading anything again", file=sys.stderr)
+            return 1
     return SKIPPED if done.skipped else 0
 
 
