@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from datasets import Dataset, IterableDataset, interleave_datasets
 
-from .schema import KEYPOINT_COLUMNS
+from .schema import KEYPOINT_COLUMNS, first_row
 
 COLUMNS = [*KEYPOINT_COLUMNS, "fps", "source", "num_stretches"]
 BALANCE = 0.5
@@ -29,8 +29,8 @@ class Mixture:
     """
 
     def __init__(self, corpora: Sequence[Dataset], weights: Sequence[float] | None = None):
-        self.corpora = [corpus.select_columns(COLUMNS).with_format("numpy") for corpus in corpora]
-        ends = [take_weights(corpus["num_stretches"][:]).cumsum() for corpus in self.corpora]
+        self.corpora = [corpus.select_columns(COLUMNS).with_format("arrow") for corpus in corpora]
+        ends = [take_weights(corpus["num_stretches"][:].to_numpy()).cumsum() for corpus in self.corpora]
         shares = np.array(check_weights(weights, len(corpora)) or [end[-1] for end in ends])
         self.share_ends = shares.cumsum() / shares.sum()
         self.row_ends = [end / end[-1] for end in ends]
@@ -41,7 +41,7 @@ class Mixture:
         corpus = min(int(np.searchsorted(self.share_ends, which, side="right")), len(self.corpora) - 1)
         ends = self.row_ends[corpus]
         row = min(int(np.searchsorted(ends, place, side="right")), len(ends) - 1)
-        return self.corpora[corpus][row]
+        return first_row(self.corpora[corpus][row])
 
 
 def take_weights(num_stretches: Sequence[int]) -> np.ndarray:

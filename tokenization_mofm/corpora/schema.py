@@ -97,6 +97,15 @@ def corpus_table(columns: Mapping[str, pa.Array], features: Features) -> pa.Tabl
     return pa.table([columns[name] if name in columns else unknown(name) for name in schema.names], schema=schema)
 
 
+def first_row(table: pa.Table) -> dict:
+    """Return the first row of an Arrow table, its lists as arrays that are not copied."""
+    row = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        value = column[0]
+        row[name] = value.values.to_numpy() if isinstance(value, pa.ListScalar) else value.as_py()
+    return row
+
+
 def decode_row(row: dict) -> tuple[np.ndarray, np.ndarray]:
     """Return (`keypoints` [M, F, K, C], `scores` [M, F, K]), float32, of a corpus row."""
     shape = tuple(int(n) for n in row["shape"])
