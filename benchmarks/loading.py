@@ -83,19 +83,21 @@ def main() -> None:
     for workers in args.workers:
         rates[workers] = loading_rate(samples, workers, args.batches)
         per_worker = rates[workers] / max(workers, 1)
+        worth = per_worker / step
         print(
-            f"{workers} workers: {rates[workers]:.0f} clips/s, {per_worker:.0f} each, {per_worker / step:.1f} steps' worth each"
+            f"{workers} workers: {rates[workers]:.0f} clips/s, {per_worker:.0f} each, {worth:.1f} times the step each"
         )
 
     base = MoFMConfig.from_preset("base")
     clips = next(iter(DataLoader(samples, 64)))
     active = MoFMForMaskedMotionModeling(config).mofm(clips["keypoints"], clips["scores"]).attention_mask.sum(1)
     tokens = float(active.double().mean()) * np.prod(base.grid_size) / np.prod(config.grid_size)
-    need = MATMUL_FLOPS * UTILISATION / training_flops(base, tokens)
-    worker = rates[max(rates)] / max(max(rates), 1)
+    flops = training_flops(base, tokens)
+    need = MATMUL_FLOPS * UTILISATION / flops
+    each = rates[max(rates)] / max(*rates, 1)
     print(
-        f"by calculation: a base step of {tokens:.0f} tokens takes {training_flops(base, tokens) / 1e9:.0f} GFLOP; at "
-        f"{UTILISATION:.0%} of {MATMUL_FLOPS / 1e12:.0f} TFLOP/s one GPU trains on {need:.0f} clips/s, {need / worker:.1f} workers"
+        f"by calculation: a base step of {tokens:.0f} tokens takes {flops / 1e9:.0f} GFLOP a clip; at "
+        f"{UTILISATION:.0%} of {MATMUL_FLOPS / 1e12:.0f} TFLOP/s one GPU trains on {need:.0f} clips/s, which {need / each:.1f} workers load"
     )
 
 
