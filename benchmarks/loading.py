@@ -95,10 +95,9 @@ def main() -> None:
     flops = training_flops(base, tokens)
     need = MATMUL_FLOPS * UTILISATION / flops
     each = rates[max(rates)] / max(*rates, 1)
-    print(
-        f"by calculation: a base step of {tokens:.0f} tokens takes {flops / 1e9:.0f} GFLOP a clip; at "
-        f"{UTILISATION:.0%} of {MATMUL_FLOPS / 1e12:.0f} TFLOP/s one GPU trains on {need:.0f} clips/s, which {need / each:.1f} workers load"
-    )
+    print(f"by calculation: a base step takes {flops / 1e9:.0f} GFLOP for a clip of {tokens:.0f} tokens; at")
+    print(f"{UTILISATION:.0%} of {MATMUL_FLOPS / 1e12:.0f} TFLOP/s one GPU trains on {need:.0f} clips/s,")
+    print(f"which {need / each:.1f} workers load")
 
 
 if __name__ == "__main__":
