@@ -12,7 +12,7 @@ setup(
     install_requires=[
         "torch>=2.8",
         "transformers>=5.17,<6",
-        "datasets>=4.4",
+        "datasets>=5.2",
         "accelerate>=1.10",
         "tokenizers>=0.22",
         "evaluate>=0.4.5",

@@ -62,7 +62,7 @@ def test_a_corpus_of_unusable_rows_is_an_error(corpus, extractor, change, reason
     with pytest.raises(ValueError, match=f"none of 100 rows drawn .*{reason}"):
         TrainingClips(Mixture([unusable]), extractor, 10, 0)[0]
     with pytest.raises(ValueError, match=f"100 rows of the corpus in a row cannot be clips.*{reason}"):
-        next(iter(StreamedClips(unusable.to_iterable_dataset(), extractor, 0)))
+        next(iter(StreamedClips(unusable.select(range(30)).to_iterable_dataset(), extractor, 0)))
 
 
 def test_samples_fit_the_map(corpus, extractor):

@@ -71,7 +71,7 @@ def test_layouts_and_frame_rates_mix_in_one_batch():
 @pytest.mark.parametrize("weights", [None, [1.0, 3.0]])
 def test_streams_interleave(weights):
     corpora = [make_corpus("a", 40), make_corpus("b", 40, 25, "openpose25", 60.0, ["walk"])]
-    streams = [corpus.to_iterable_dataset(num_shards=4) for corpus in corpora]
+    streams = [corpus.to_iterable_dataset(num_shards=16) for corpus in corpora]
     mixed = mix_streams(streams, weights, 0)
     rows = list(mixed)
     assert {row["source"] for row in rows} == {f"{name}/{number}" for name in "ab" for number in range(40)}

@@ -20,11 +20,12 @@ from ..feature_extraction_mofm import MoFMFeatureExtractor
 from ..keypoints import Motion, as_motion
 from .mixing import COLUMNS, Mixture, take_weights
 from .packed import packed_camera
-from .schema import decode_row
+from .schema import decode_row, first_row
 
 MAX_SECONDS = 4.8  # a clip sampled from a longer stretch than this would skip over whole movements
 FPS = 30.0  # where the frame rate is unknown
 MAX_DRAWS = 100  # rows that may be unusable in a row before the corpus is
+SHUFFLE_BUFFER = 1000  # clips of a stream among which the next is chosen
 ROOM = 1.5  # metres between a random camera and the nearest joint
 
 
@@ -211,7 +212,7 @@ class StreamedClips(torch.utils.data.IterableDataset):
         process_index: int = 0,
         num_processes: int = 1,
     ):
-        self.corpus = split_dataset_by_node(corpus, process_index, num_processes)
+        self.corpus = split_dataset_by_node(corpus, process_index, num_processes).with_format("arrow")
         self.extractor = extractor
         self.seed = seed
         self.augmentation = augmentation
@@ -221,33 +222,55 @@ class StreamedClips(torch.utils.data.IterableDataset):
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         worker = torch.utils.data.get_worker_info()
-        reader = (self.process_index, worker.id if worker else 0)
-        unusable = 0
+        seed = [self.seed, self.process_index, worker.id if worker else 0]
+        unusable: list[ValueError] = []
         for epoch in itertools.count():
             self.corpus.set_epoch(epoch)
-            index = -1
-            for index, row in enumerate(self.corpus):
-                generator = np.random.default_rng([self.seed, epoch, *reader, index])
-                if generator.random() >= take_weights(row["num_stretches"]):
-                    continue
-                try:
-                    sample = make_sample(row, self.extractor, self.augmentation, self.noise_shape, generator)
-                except ValueError as error:
-                    unusable += 1
-                    if unusable == MAX_DRAWS:
-                        raise ValueError(
-                            f"{MAX_DRAWS} rows of the corpus in a row cannot be clips: {error}"
-                        ) from error
-                    continue
-                unusable = 0
-                yield sample
-            if index < 0:
+            rows = map(first_row, self.corpus)
+            first = next(rows, None)
+            if first is None:
                 if worker and worker.num_workers > 1:  # fewer shards than workers
                     return
                 raise ValueError(
                     f"the streamed corpus has no row for process {self.process_index} of {self.num_processes}; "
                     "it must have at least one for each"
                 )
+            samples = self._samples(itertools.chain([first], rows), [*seed, epoch], unusable)
+            yield from shuffle_with_buffer(samples, SHUFFLE_BUFFER, np.random.default_rng([*seed, epoch]))
+
+    def _samples(
+        self, rows: Iterator[dict], seed: list[int], unusable: list[ValueError]
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the clips of rows; `unusable` gathers why the latest could not be clips."""
+        for index, row in enumerate(rows):
+            generator = np.random.default_rng([*seed, index])
+            if generator.random() >= take_weights(row["num_stretches"]):
+                continue
+            try:
+                sample = make_sample(row, self.extractor, self.augmentation, self.noise_shape, generator)
+            except ValueError as error:
+                unusable.append(error)
+                if len(unusable) == MAX_DRAWS:
+                    raise ValueError(
+                        f"{MAX_DRAWS} rows of the corpus in a row cannot be clips; the last: {error}"
+                    ) from error
+                continue
+            unusable.clear()
+            yield sample
+
+
+def shuffle_with_buffer(samples: Iterator, size: int, generator: np.random.Generator) -> Iterator:
+    """Yield all samples; each waits among `size` others until it is chosen at random."""
+    waiting = []
+    for sample in samples:
+        if len(waiting) < size:
+            waiting.append(sample)
+            continue
+        chosen = int(generator.integers(size))
+        yield waiting[chosen]
+        waiting[chosen] = sample
+    for chosen in generator.permutation(len(waiting)):
+        yield waiting[chosen]
 
 
 def make_sample(

@@ -11,7 +11,7 @@ from .schema import KEYPOINT_COLUMNS, first_row
 
 COLUMNS = [*KEYPOINT_COLUMNS, "fps", "source", "num_stretches"]
 BALANCE = 0.5
-SHUFFLE_BUFFER = 1000
+OPEN_SHARDS = 4  # of a stream at a time; each takes up to some tens of MiB
 
 
 class Mixture:
@@ -61,7 +61,9 @@ def check_weights(weights: Sequence[float] | None, num_corpora: int) -> list[flo
 
 
 def mix_streams(corpora: Sequence[IterableDataset], weights: Sequence[float] | None, seed: int) -> IterableDataset:
-    """Interleave streamed corpora until all were read, and shuffle them with a buffer, anew in every epoch.
+    """Interleave streamed corpora until all were read, and their shards, in another order every epoch.
+
+    Rows are not shuffled any further: clips are, which are smaller (`clips.StreamedClips`).
 
     Args:
         weights: share of each corpus; None reads them in turn.
@@ -73,4 +75,4 @@ def mix_streams(corpora: Sequence[IterableDataset], weights: Sequence[float] | N
         mixed = streams[0]
     else:
         mixed = interleave_datasets(streams, shares, seed, stopping_strategy="all_exhausted")
-    return mixed.shuffle(seed, buffer_size=SHUFFLE_BUFFER)
+    return mixed.shuffle(seed, buffer_size=1, max_buffer_input_shards=OPEN_SHARDS)

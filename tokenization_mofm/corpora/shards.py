@@ -24,8 +24,8 @@ from .schema import motion_features
 
 MANIFEST = "corpus.json"
 PLAN = "plan.json"  # of a preparation that has not ended
-ROW_GROUP_BYTES = 4 << 20
-SHARD_BYTES = 64 << 20  # of key-points and scores, before compression
+ROW_GROUP_BYTES = 1 << 20  # of key-points and scores, before compression
+SHARD_BYTES = 16 << 20  # likewise; a reader of streams holds several shards
 SHARD_ROWS = 64  # a small corpus has a shard for so many rows, up to
 MIN_SHARDS = 16  # of them: processes and workers share shards
 SURVEYED = ["shape", "label", "subject", "source", "file"]
@@ -70,27 +70,36 @@ class PartWriter:
 
 
 class SplitWriter:
-    """Writes the shards of a split one after the other."""
+    """Writes the shards of a split one after the other, in row groups of about one size."""
 
     def __init__(self, folder: Path, features: Features):
         self.folder = folder
         self.schema = features.arrow_schema
         self.name = ""
         self.writer: pq.ParquetWriter | None = None
+        self.waiting: list[pa.Table] = []
 
     def __enter__(self) -> SplitWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
         if self.writer is not None:
+            self._flush()
             self.writer.close()
 
     def write(self, name: str, rows: pa.Table) -> None:
-        """Write rows to the shard `name`, as one row group; the names of later calls never go back."""
+        """Write rows to the shard `name`; the names of later calls never go back."""
         if name != self.name:
             self.__exit__()
             self.name, self.writer = name, pq.ParquetWriter(self.folder / name, self.schema, compression="zstd")
-        self.writer.write_table(rows)
+        self.waiting.append(rows)
+        if sum(table.nbytes for table in self.waiting) >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self.waiting:
+            self.writer.write_table(pa.concat_tables(self.waiting))
+        self.waiting = []
 
 
 def write_shards(
