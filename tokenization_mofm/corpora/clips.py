@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -187,6 +188,14 @@ class FixedClips(torch.utils.data.Dataset):
         return sample
 
 
+@dataclass
+class StreamProgress:
+    """What the reader of a stream remembers: the largest weight of a row, and rows since the last that was a clip."""
+
+    heaviest: float = 0.0
+    unusable: int = 0
+
+
 class StreamedClips(torch.utils.data.IterableDataset):
     """The same from a streamed corpus, without an end: one random clip per row, in the order of the stream.
 
@@ -223,7 +232,7 @@ class StreamedClips(torch.utils.data.IterableDataset):
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         worker = torch.utils.data.get_worker_info()
         seed = [self.seed, self.process_index, worker.id if worker else 0]
-        unusable: list[ValueError] = []
+        progress = StreamProgress()
         for epoch in itertools.count():
             self.corpus.set_epoch(epoch)
             rows = map(first_row, self.corpus)
@@ -235,27 +244,28 @@ class StreamedClips(torch.utils.data.IterableDataset):
                     f"the streamed corpus has no row for process {self.process_index} of {self.num_processes}; "
                     "it must have at least one for each"
                 )
-            samples = self._samples(itertools.chain([first], rows), [*seed, epoch], unusable)
+            samples = self._samples(itertools.chain([first], rows), [*seed, epoch], progress)
             yield from shuffle_with_buffer(samples, SHUFFLE_BUFFER, np.random.default_rng([*seed, epoch]))
 
     def _samples(
-        self, rows: Iterator[dict], seed: list[int], unusable: list[ValueError]
+        self, rows: Iterator[dict], seed: list[int], progress: StreamProgress
     ) -> Iterator[dict[str, np.ndarray]]:
-        """Yield the clips of rows; `unusable` gathers why the latest could not be clips."""
         for index, row in enumerate(rows):
             generator = np.random.default_rng([*seed, index])
-            if generator.random() >= take_weights(row["num_stretches"]):
+            weight = float(take_weights(row["num_stretches"]))
+            progress.heaviest = max(progress.heaviest, weight)
+            if generator.random() >= weight / progress.heaviest:
                 continue
             try:
                 sample = make_sample(row, self.extractor, self.augmentation, self.noise_shape, generator)
             except ValueError as error:
-                unusable.append(error)
-                if len(unusable) == MAX_DRAWS:
+                progress.unusable += 1
+                if progress.unusable == MAX_DRAWS:
                     raise ValueError(
                         f"{MAX_DRAWS} rows of the corpus in a row cannot be clips; the last: {error}"
                     ) from error
                 continue
-            unusable.clear()
+            progress.unusable = 0
             yield sample
 
 
