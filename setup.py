@@ -22,6 +22,7 @@ setup(
     ],
     extras_require={
         "plot": ["matplotlib>=3.9"],
-        "dev": ["pytest>=8.3", "hypothesis>=6.100", "ruff>=0.9", "matplotlib>=3.9"],
+        "video": ["av>=14", "pillow>=10"],
+        "dev": ["pytest>=8.3", "hypothesis>=6.100", "ruff>=0.9", "matplotlib>=3.9", "av>=14", "pillow>=10"],
     },
 )

@@ -1,4 +1,4 @@
-"""Prepare a motion corpus from pose files, motion capture or arrays.
+"""Prepare a motion corpus from pose files, motion capture, arrays or videos.
 
 python run/prepare.py <file or folder> [<file or folder> ...] --output <folder>
 
@@ -15,6 +15,7 @@ from tokenization_mofm.corpora.formats.registry import FormatError, ReadOptions,
 from tokenization_mofm.corpora.preparing import ON_ERROR, PrepareOptions, prepare_corpus
 from tokenization_mofm.corpora.sharing import push_corpus
 from tokenization_mofm.layouts import layout_names
+from tokenization_mofm.video.estimation_options import PoseEstimation
 
 SKIPPED = 3
 
@@ -44,6 +45,13 @@ def main() -> int:
     parser.add_argument(
         "--max-gap", type=int, default=read.max_gap, help="frames a person may be unseen; default %(default)s"
     )
+    videos = parser.add_argument_group("videos")
+    videos.add_argument("--pose-model", help="folder or Hub id of a ViTPose, or mediapipe")
+    videos.add_argument("--detector", default="", help="folder or Hub id of an object detector, which ViTPose needs")
+    videos.add_argument("--threshold", type=float, default=0.5, help="score of a person; default %(default)s")
+    videos.add_argument("--batch-size", type=int, default=8, help="pictures at once; default %(default)s")
+    videos.add_argument("--device", default="cpu", help="where the models run; default %(default)s")
+    videos.add_argument("--mediapipe-python", default="", help="Python of an environment that has MediaPipe")
     parser.add_argument("--test-share", type=float, default=0.1, help="share of the test split; default %(default)s")
     parser.add_argument("--license", default="", help="of the material, as the Hub names licences")
     parser.add_argument("--on-error", choices=ON_ERROR, default="raise", help="what a file that cannot be read does")
@@ -55,12 +63,15 @@ def main() -> int:
     try:
         if args.push_to_hub:
             validate_repo_id(args.push_to_hub)
-        read = ReadOptions(
-            args.layout, args.fps, tuple(args.frame_size), args.max_frames, args.min_track, args.max_gap
-        )
+        poses = None
+        if args.pose_model is not None:
+            models = (args.pose_model, args.detector, args.threshold, args.batch_size, args.device)
+            poses = PoseEstimation(*models, args.mediapipe_python)
+        tracks = (args.max_frames, args.min_track, args.max_gap)
+        read = ReadOptions(args.layout, args.fps, tuple(args.frame_size), *tracks, poses)
         options = PrepareOptions(args.format, read, args.test_share, args.license, args.on_error)
         done = prepare_corpus(args.paths, args.output, options, args.workers)
-    except (FormatError, ValueError, OSError) as error:
+    except (FormatError, ValueError, OSError, ImportError) as error:
         print(f"prepare: {error}", file=sys.stderr)
         if isinstance(error, FormatError):
             print("prepare: --on-error skip leaves such files out; what was read is kept", file=sys.stderr)

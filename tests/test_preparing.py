@@ -212,19 +212,19 @@ def test_a_large_corpus_is_cut_into_shards(files, tmp_path, monkeypatch):
 
 
 def test_sources_are_found_and_named(files, tmp_path, toy):
-    sources, unknown = find_sources([files], None)
+    sources, unknown = find_sources([files], PrepareOptions())
     assert {source.name for source in sources} == {f"{n % 3}/{n}.toy" for n in range(30)}
-    one, _ = find_sources([files / "0" / "3.toy"], None)
+    one, _ = find_sources([files / "0" / "3.toy"], PrepareOptions())
     assert [source.name for source in one] == ["3.toy"]
     shutil.copytree(files, tmp_path / "again")
-    both, _ = find_sources([files, tmp_path / "again"], None)
+    both, _ = find_sources([files, tmp_path / "again"], PrepareOptions())
     assert len(both) == 60 and {source.name.split("/")[0] for source in both} == {"files", "again"}
     with pytest.raises(ValueError, match=r"2 of the files are named '3.toy'"):
-        find_sources([files / "0" / "3.toy", tmp_path / "again" / "0" / "3.toy"], None)
+        find_sources([files / "0" / "3.toy", tmp_path / "again" / "0" / "3.toy"], PrepareOptions())
     with pytest.raises(ValueError, match="none of the 1 files in .* is of a known format; known are .*toy"):
-        find_sources([files / "notes.txt"], None)
+        find_sources([files / "notes.txt"], PrepareOptions())
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        find_sources([tmp_path / "nowhere"], None)
+        find_sources([tmp_path / "nowhere"], PrepareOptions())
 
 
 @pytest.mark.parametrize(

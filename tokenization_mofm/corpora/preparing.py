@@ -104,7 +104,9 @@ def prepare_corpus(
         ValueError: no file is of a known format, or none could be read.
     """
     output = Path(output)
-    sources, unknown = find_sources(paths, options.format)
+    if workers > 1 and options.read.poses and options.read.poses.device != "cpu":
+        raise ValueError(f"workers must be 1 with pose models on {options.read.poses.device!r}, got {workers}")
+    sources, unknown = find_sources(paths, options)
     fingerprint = _fingerprint(sources, options)
     if output.exists():
         return _prepared(output, fingerprint)
@@ -132,10 +134,11 @@ def prepare_corpus(
     return Preparation(statistics, len(sources), skipped, unknown)
 
 
-def find_sources(paths: Sequence[str | os.PathLike], format_name: str | None) -> tuple[list[Source], list[str]]:
+def find_sources(paths: Sequence[str | os.PathLike], options: PrepareOptions) -> tuple[list[Source], list[str]]:
     """Return the files (and folders) of known formats, and the names of all others.
 
-    The order is that of a hash of their names: neighbours in a folder are alike, and shards should not be.
+    Videos in folders are left alone where no pose model is named: they often lie beside their key-points. The order
+    is that of a hash of their names: neighbours in a folder are alike, and shards should not be.
 
     Raises:
         FileNotFoundError: a path is not there.
@@ -143,9 +146,13 @@ def find_sources(paths: Sequence[str | os.PathLike], format_name: str | None) ->
     """
     sources: list[Source] = []
     unknown: list[str] = []
+    videos: list[str] = []
+    format_name = options.format
 
-    def recognised(path: Path) -> bool:
-        return formats()[format_name].recognises(path) if format_name else format_of(path) is not None
+    def known_format(path: Path) -> Format | None:
+        if format_name is None:
+            return format_of(path)
+        return formats()[format_name] if formats()[format_name].recognises(path) else None
 
     def add(path: Path, name: str) -> None:
         files = path.rglob("*") if path.is_dir() else [path]
@@ -154,7 +161,10 @@ def find_sources(paths: Sequence[str | os.PathLike], format_name: str | None) ->
     def search(folder: Path, prefix: str) -> None:
         for path in sorted(folder.iterdir()):
             name = prefix + path.name
-            if recognised(path):
+            found = known_format(path)
+            if found and found.needs_poses and options.read.poses is None:
+                videos.append(name)
+            elif found:
                 add(path, name)
             elif path.is_dir():
                 search(path, name + "/")
@@ -164,12 +174,14 @@ def find_sources(paths: Sequence[str | os.PathLike], format_name: str | None) ->
     for path in map(Path, paths):
         if not path.exists():
             raise FileNotFoundError(f"{str(path)!r} is neither a file nor a folder")
-        if recognised(path) or (format_name and path.is_file()):  # named by the user: reading says what is wrong
+        if known_format(path) or (format_name and path.is_file()):  # named by the user: reading says what is wrong
             add(path, path.name)
         elif path.is_dir():
             search(path, path.name + "/" if len(paths) > 1 else "")
         else:
             unknown.append(path.name)
+    if videos and not sources:
+        raise ValueError(f"{len(videos)} files are videos, such as {videos[0]}; name a pose model to read them")
     if not sources:
         raise ValueError(
             f"none of the {len(unknown)} files in {', '.join(map(str, paths))} is of a known format; known are "
@@ -178,7 +190,7 @@ def find_sources(paths: Sequence[str | os.PathLike], format_name: str | None) ->
     name, times = Counter(source.name for source in sources).most_common(1)[0]
     if times > 1:
         raise ValueError(f"{times} of the files are named {name!r}; a corpus names its sources, so names must differ")
-    return sorted(sources, key=lambda source: _hash(source.name)), sorted(unknown)
+    return sorted(sources, key=lambda source: _hash(source.name)), sorted(unknown + videos)
 
 
 def read_source(source: Source, options: PrepareOptions) -> Iterator[dict]:
@@ -239,6 +251,8 @@ def _fingerprint(sources: list[Source], options: PrepareOptions) -> str:
     """Identify a preparation: what it reads and how. Not by its policy for errors, which may change on the way."""
     how = asdict(options)
     del how["on_error"]
+    if options.read.poses:
+        how["read"]["poses"] = options.read.poses.identity
     files = [(source.name, source.size, source.path.stat().st_mtime_ns) for source in sources]
     return _hash(json.dumps([VERSION, how, files], sort_keys=True))
 

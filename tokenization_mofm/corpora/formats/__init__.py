@@ -15,6 +15,7 @@ from . import (
     openpose_folder,
     pose_container,
     registry,
+    video_files,
 )
 from .registry import FormatError, ReadOptions, Recording, register_format
 
@@ -34,4 +35,5 @@ __all__ = [
     "pose_container",
     "register_format",
     "registry",
+    "video_files",
 ]

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ...video.estimation_options import PoseEstimation
+
 ENTRY_POINTS = "mofm.formats"
 
 
@@ -78,6 +80,7 @@ class ReadOptions:
         max_frames: longer recordings are cut into stretches of at most this many frames.
         min_track: tracks with key-points in fewer frames are dropped.
         max_gap: a track goes on after at most this many frames without a detection, which are missing.
+        poses: which models see the people in videos; None reads no videos.
     """
 
     layout: str | None = None
@@ -86,6 +89,7 @@ class ReadOptions:
     max_frames: int = 600
     min_track: int = 12
     max_gap: int = 12
+    poses: PoseEstimation | None = None
 
     def __post_init__(self) -> None:
         lowest = {"fps": 0, "max_frames": 1, "min_track": 1, "max_gap": 0}
@@ -108,19 +112,25 @@ class Format:
         description: one line, for lists of formats.
         read: yields the recordings of a path; raises `FormatError`, and nothing else, for whatever the file holds.
         recognises: whether a path is of this format, from its name and at most its head; never raises.
+        needs_poses: whether it holds pictures, which cannot be read without `ReadOptions.poses`.
     """
 
     name: str
     description: str
     read: Reader
     recognises: Callable[[Path], bool]
+    needs_poses: bool = False
 
 
 _FORMATS: dict[str, Format] = {}
 
 
 def register_format(
-    name: str, description: str, suffixes: tuple[str, ...] = (), recognises: Callable[[Path], bool] | None = None
+    name: str,
+    description: str,
+    suffixes: tuple[str, ...] = (),
+    recognises: Callable[[Path], bool] | None = None,
+    needs_poses: bool = False,
 ) -> Callable[[Reader], Reader]:
     """Register the decorated reader as a format.
 
@@ -129,6 +139,7 @@ def register_format(
         description: one line.
         suffixes: lower-case endings of file names; a path without one of them is not of this format.
         recognises: looks closer where the suffix does not decide (JSON is in many formats).
+        needs_poses: whether files hold pictures; in a folder they are left alone where no pose model is named.
 
     Raises:
         ValueError: the name is taken, or there is neither a suffix nor `recognises`.
@@ -142,7 +153,7 @@ def register_format(
         return path.name.lower().endswith(suffixes or "") and (recognises is None or recognises(path))
 
     def register(read: Reader) -> Reader:
-        _FORMATS[name] = Format(name, description, read, matches)
+        _FORMATS[name] = Format(name, description, read, matches, needs_poses)
         return read
 
     return register

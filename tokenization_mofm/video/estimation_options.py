@@ -1,0 +1,55 @@
+"""Which models see the people in a video."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+MEDIAPIPE = "mediapipe"
+
+
+@dataclass(frozen=True)
+class PoseEstimation:
+    """How key-points are found in videos.
+
+    Args:
+        pose_model: folder or Hub id of a `VitPoseForPoseEstimation`, or "mediapipe".
+        detector: folder or Hub id of an object detector with a class "person", which ViTPose needs.
+        threshold: score above which a detected person counts.
+        batch_size: pictures, and people, that a model sees at once.
+        device: where the models run, as torch names it.
+        mediapipe_python: Python of an environment with MediaPipe; "" takes the environment variable
+            `MOFM_MEDIAPIPE_PYTHON`, else this Python.
+
+    Raises:
+        ValueError: ViTPose without a detector, or a number out of range.
+    """
+
+    pose_model: str
+    detector: str = ""
+    threshold: float = 0.5
+    batch_size: int = 8
+    device: str = "cpu"
+    mediapipe_python: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.pose_model:
+            raise ValueError(f"pose_model is empty; it must be a folder or Hub id of a ViTPose, or {MEDIAPIPE!r}")
+        if self.pose_model != MEDIAPIPE and not self.detector:
+            raise ValueError(
+                f"pose_model {self.pose_model!r} needs a detector: a folder or Hub id of an object detector that "
+                "finds people (RT-DETR, DETR, ...)"
+            )
+        if not 0 <= self.threshold < 1:
+            raise ValueError(f"threshold of the detector must be in [0, 1), got {self.threshold}")
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+
+    @property
+    def identity(self) -> list:
+        """What the key-points depend on; device and batch size are not part of it."""
+        return [self.pose_model, self.detector, self.threshold]
+
+    @property
+    def worker_python(self) -> str:
+        return self.mediapipe_python or os.environ.get("MOFM_MEDIAPIPE_PYTHON", "")
