@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from tqdm import trange
 
 from tokenization_mofm.modeling_dved import DVEDModel
 
@@ -35,7 +36,7 @@ def evaluate_mofm(
     generator = torch.Generator().manual_seed(seed)
     shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
     losses, ranks, words, neighbours, active = [], [], [], [], 0
-    for start in range(0, len(clips["keypoints"]), batch_size):
+    for start in trange(0, len(clips["keypoints"]), batch_size, desc="measuring", leave=False):
         batch = {name: values[start : start + batch_size].to(model.device) for name, values in clips.items()}
         ids = dved.encode(**batch).input_ids
         noise = torch.rand(len(ids), *shape, generator=generator).to(model.device)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from tqdm import trange
 
 from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS
 from tokenization_mofm.corpora.clips import FixedClips
@@ -138,7 +139,7 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
 def tokenise(dved: DVEDModel, clips: dict[str, Tensor], batch_size: int = 64) -> Tensor:
     """Return the words `[N, L]` of clips, a batch at a time."""
     parts = []
-    for start in range(0, len(clips["keypoints"]), batch_size):
+    for start in trange(0, len(clips["keypoints"]), batch_size, desc="tokenising"):
         batch = {name: values[start : start + batch_size].to(dved.device) for name, values in clips.items()}
         parts.append(dved.encode(**batch).input_ids.cpu())
     return torch.cat(parts)

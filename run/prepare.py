@@ -15,7 +15,7 @@ from tokenization_mofm.corpora.formats.registry import FormatError, ReadOptions,
 from tokenization_mofm.corpora.preparing import ON_ERROR, PrepareOptions, prepare_corpus
 from tokenization_mofm.corpora.sharing import push_corpus
 from tokenization_mofm.layouts import layout_names
-from tokenization_mofm.video.estimation_options import PoseEstimation
+from tokenization_mofm.video.estimation_options import DETECTOR, PoseEstimation
 
 SKIPPED = 3
 
@@ -47,7 +47,7 @@ def main() -> int:
     )
     videos = parser.add_argument_group("videos")
     videos.add_argument("--pose-model", help="folder or Hub id of a ViTPose, or mediapipe")
-    videos.add_argument("--detector", default="", help="folder or Hub id of an object detector, which ViTPose needs")
+    videos.add_argument("--detector", default=DETECTOR, help="the same of an object detector; default %(default)s")
     videos.add_argument("--threshold", type=float, default=0.5, help="score of a person; default %(default)s")
     videos.add_argument("--batch-size", type=int, default=8, help="pictures at once; default %(default)s")
     videos.add_argument("--device", default="cpu", help="where the models run; default %(default)s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from tqdm import trange
 
 from .modeling_dved import DVEDModel
 from .reconstruction_metrics import codebook_use, ghosting, pixel_metrics, pool_frames, temporal_std
@@ -29,7 +30,7 @@ def evaluate_dved(model: DVEDModel, clips: dict[str, Tensor], batch_size: int = 
     config = model.config
     sums: dict[str, tuple[float, int]] = {}
     counts = torch.zeros(config.codebook_size)
-    for start in range(0, len(clips["keypoints"]), batch_size):
+    for start in trange(0, len(clips["keypoints"]), batch_size, desc="measuring", leave=False):
         batch = {name: values[start : start + batch_size].to(model.device) for name, values in clips.items()}
         encoded = model.encode(**batch)
         drawn = model.decode(encoded.input_ids).amax(1)

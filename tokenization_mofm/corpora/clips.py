@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from datasets import Dataset, IterableDataset
 from datasets.distributed import split_dataset_by_node
+from tqdm import tqdm
 
 from ..augmentation import Augmentation
 from ..cameras import Camera, random_camera
@@ -78,7 +79,7 @@ def held_out_clips(
     order = np.random.default_rng(seed).permutation(len(corpus))[:num_clips]
     corpus = corpus.select_columns(COLUMNS).with_format("numpy")
     keypoints, scores = [], []
-    for index in sorted(order):
+    for index in tqdm(sorted(order), desc="reading clips", leave=False):
         try:
             motion = held_out_clip(corpus[int(index)], extractor)
         except ValueError:  # no joint in sight in this stretch

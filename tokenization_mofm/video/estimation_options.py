@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 MEDIAPIPE = "mediapipe"
+DETECTOR = "PekingU/rtdetr_r50vd"
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class PoseEstimation:
 
     Args:
         pose_model: folder or Hub id of a `VitPoseForPoseEstimation`, or "mediapipe".
-        detector: folder or Hub id of an object detector with a class "person", which ViTPose needs.
+        detector: folder or Hub id of an object detector with a class "person"; MediaPipe needs none.
         threshold: score above which a detected person counts.
         batch_size: pictures, and people, that a model sees at once.
         device: where the models run, as torch names it.
@@ -22,24 +23,20 @@ class PoseEstimation:
             `MOFM_MEDIAPIPE_PYTHON`, else this Python.
 
     Raises:
-        ValueError: ViTPose without a detector, or a number out of range.
+        ValueError: a name is empty, or a number out of range.
     """
 
     pose_model: str
-    detector: str = ""
+    detector: str = DETECTOR
     threshold: float = 0.5
     batch_size: int = 8
     device: str = "cpu"
     mediapipe_python: str = ""
 
     def __post_init__(self) -> None:
-        if not self.pose_model:
-            raise ValueError(f"pose_model is empty; it must be a folder or Hub id of a ViTPose, or {MEDIAPIPE!r}")
-        if self.pose_model != MEDIAPIPE and not self.detector:
-            raise ValueError(
-                f"pose_model {self.pose_model!r} needs a detector: a folder or Hub id of an object detector that "
-                "finds people (RT-DETR, DETR, ...)"
-            )
+        for name, kind in (("pose_model", f"a ViTPose, or {MEDIAPIPE!r}"), ("detector", "an object detector")):
+            if not getattr(self, name):
+                raise ValueError(f"{name} is empty; it must be a folder or Hub id of {kind}")
         if not 0 <= self.threshold < 1:
             raise ValueError(f"threshold of the detector must be in [0, 1), got {self.threshold}")
         if self.batch_size < 1:
