@@ -19,6 +19,7 @@ setup(
         "numpy>=2.0",
         "safetensors>=0.5",
         "scipy>=1.13",
+        "scikit-learn>=1.5",
     ],
     extras_require={
         "plot": ["matplotlib>=3.9"],

@@ -333,9 +333,7 @@ def test_models_that_do_not_fit_are_refused_by_name(models, tmp_path):
         ViTPose(PoseEstimation(str(tmp_path / "absent"), str(models / "detector")))
     with pytest.raises(ValueError, match="detector '.*pose' cannot be loaded"):
         ViTPose(PoseEstimation(str(models / "pose"), str(models / "pose")))
-    with pytest.raises(
-        ValueError, match="pose_model is empty; it must be a folder or Hub id of a ViTPose"
-    ):
+    with pytest.raises(ValueError, match="pose_model is empty; it must be a folder or Hub id of a ViTPose"):
         PoseEstimation("")
     with pytest.raises(ValueError, match="detector is empty; it must be a folder or Hub id of an object detector"):
         PoseEstimation("some/vitpose", "")
