@@ -31,6 +31,7 @@ class MoFMConfig(ThermalCubeConfig):
         masking: "keypoint" (the paper's), "uniform" or "tube".
         mask_ratio: wanted share of active cubes to mask.
         mask_span: time slices for which a key-point is masked in one go.
+        classifier_dropout: dropout before the head of `MoFMForSequenceClassification`.
     """
 
     model_type = "mofm"
@@ -54,12 +55,15 @@ class MoFMConfig(ThermalCubeConfig):
     mask_ratio: float = 0.4
     mask_span: int = 2
 
+    # classification
+    classifier_dropout: float | int = 0.0
+
     def validate_architecture(self) -> None:
         super().validate_architecture()
         for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
         if self.hidden_size % (2 * self.num_attention_heads):
