@@ -4,7 +4,6 @@ Unsupervised, each word is predicted while it is masked, by a fixed set of key-p
 active cube, and the clip is compared with normal clips. Supervised, a linear head is trained on the same backbone.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +21,8 @@ from .configuration_mofm import MoFMConfig
 from .masking import covering_masks
 from .modeling_mofm import MoFMModel, MoFMModelOutput, MoFMPreTrainedModel
 from .normal_reference import NormalReference, embed_parts, part_distances
+
+CLIP_FIELDS = ("keypoints", "scores", "input_ids")
 
 
 @dataclass
@@ -292,22 +293,20 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
             held_out: other normal clips, on which the mean and spread of both scores are taken. Without them each
                 normal clip is measured against all others, which is as good where the backbone was not trained on
                 them.
-            max_size: normal clips remembered at most, a seeded choice.
+            max_size: clips of either kind that are used at most, a seeded choice.
             batch_size: clips at a time.
             seed: of the choice.
 
         Raises:
             ValueError: fewer clips with a joint than distances need, or held-out clips that do not vary at all.
         """
-        parts, nll = self._measure(normal, batch_size)
-        needed = self.config.num_neighbors + 1
-        if len(parts) < needed:
-            raise ValueError(
-                f"normal has {len(parts)} clips with a joint; at least {needed} are needed for num_neighbors = "
-                f"{self.config.num_neighbors}"
-            )
-        chosen = torch.randperm(len(parts), generator=torch.Generator().manual_seed(seed))[:max_size].sort().values
-        self.fit_parts(parts[chosen], nll[chosen], *(self._measure(held_out, batch_size) if held_out else ()))
+        measured = []
+        for clips in (normal, held_out):
+            if clips is not None:
+                order = torch.randperm(len(clips["keypoints"]), generator=torch.Generator().manual_seed(seed))
+                chosen = order[:max_size].sort().values
+                measured += self.measure({name: clips[name][chosen] for name in CLIP_FIELDS}, batch_size)
+        self.fit_parts(*measured)
 
     @torch.no_grad()
     def fit_parts(
@@ -317,14 +316,23 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         held_out_parts: Tensor | None = None,
         held_out_nll: Tensor | None = None,
     ) -> None:
-        """Set the reference from what `forward` gave for normal clips: `parts` [N, T, K, D], `nll` [N]."""
+        """Set the reference from what `measure` gave of normal clips, and of held-out ones; as `fit_reference`."""
+        there = nll.isfinite()
+        parts, nll = parts[there], nll[there]
+        needed = self.config.num_neighbors + 1
+        if len(parts) < needed:
+            raise ValueError(
+                f"normal has {len(parts)} clips with a joint; at least {needed} are needed for num_neighbors = "
+                f"{self.config.num_neighbors}"
+            )
         reference = self._reference(len(parts)).to(parts)
         reference.parts.copy_(parts)
         if held_out_parts is None:
             distances = part_distances(parts, parts).fill_diagonal_(torch.inf)
             distances = distances.topk(self.config.num_neighbors, -1, largest=False).values.mean(-1)
         else:
-            distances, nll = reference(held_out_parts)[0], held_out_nll
+            there = held_out_nll.isfinite()
+            distances, nll = reference(held_out_parts[there])[0], held_out_nll[there]
         for name, values in (("nll", nll), ("distance", distances)):
             values = values.double()
             if not len(values) > 1 or not values.std() > 0:
@@ -336,15 +344,28 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         self.config.reference_size = len(parts)
         self.reference = reference.to(self.device)
 
-    def _measure(self, clips: dict[str, Tensor], batch_size: int) -> tuple[Tensor, Tensor]:
-        """Return parts and likelihood of the clips that have a joint, on the CPU."""
+    @torch.no_grad()
+    def measure(self, clips: dict[str, Tensor], batch_size: int = 32) -> tuple[Tensor, Tensor]:
+        """Return `parts` [N, T, K, D] and `nll` [N] of clips, on the CPU: all that references and scores are made of.
+
+        Args:
+            clips: `keypoints` [N, F, K, 2], `scores` [N, F, K] and `input_ids` [N, L].
+            batch_size: clips at a time.
+        """
         self.eval()
         measured = []
-        for batch in batches(clips, batch_size):
-            outputs = self(**{name: values.to(self.device) for name, values in batch.items()})
-            there = outputs.nll.isfinite()
-            measured.append((outputs.parts[there].float().cpu(), outputs.nll[there].float().cpu()))
+        for start in range(0, len(clips["keypoints"]), batch_size):
+            outputs = self(**{name: clips[name][start : start + batch_size].to(self.device) for name in CLIP_FIELDS})
+            measured.append((outputs.parts.float().cpu(), outputs.nll.float().cpu()))
         return tuple(torch.cat(values) for values in zip(*measured, strict=True))
+
+    @torch.no_grad()
+    def score_measured(self, parts: Tensor, nll: Tensor) -> Tensor:
+        """Return the anomaly scores `[N]` of clips that were measured; not with the classifier."""
+        if self.config.anomaly_score == "classifier":
+            raise ValueError("anomaly_score is 'classifier', whose scores come from forward; it must be another one")
+        distance = self.reference(parts.to(self.device))[0] if self.config.reference_size else None
+        return self.combine(None, nll.to(self.device), distance).cpu()
 
 
 def on_grid(values: Tensor, outputs: MoFMModelOutput, num_cubes: int) -> Tensor:
@@ -352,8 +373,3 @@ def on_grid(values: Tensor, outputs: MoFMModelOutput, num_cubes: int) -> Tensor:
     values = values * outputs.attention_mask[..., None]
     index = outputs.cube_ids[..., None].expand_as(values)
     return values.new_zeros(len(values), num_cubes, values.shape[-1]).scatter(1, index, values)
-
-
-def batches(clips: dict[str, Tensor], batch_size: int) -> Iterator[dict[str, Tensor]]:
-    for start in range(0, len(clips["keypoints"]), batch_size):
-        yield {name: values[start : start + batch_size] for name, values in clips.items()}
