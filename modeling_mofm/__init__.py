@@ -1,24 +1,36 @@
 """MoFM, a foundation model of human motion. Importing this package registers it with the Auto classes."""
 
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoModelForPreTraining
+from transformers.pipelines import PIPELINE_REGISTRY
 
 from tokenization_mofm import MoFMFeatureExtractor, MoFMTokenizer
 
+from .anomaly_scorer import AnomalyScorer
+from .anomaly_stream import MotionStream
 from .configuration_mofm import MoFMConfig
 from .masking import mask_cubes
 from .modeling_mofm import MoFMForMaskedMotionModeling, MoFMModel, MoFMPreTrainedModel
+from .modeling_mofm_anomaly import MoFMForAnomalyDetection
+from .pipeline_motion_anomaly import MotionAnomalyPipeline
 
 AutoConfig.register(MoFMConfig.model_type, MoFMConfig, exist_ok=True)
 AutoModel.register(MoFMConfig, MoFMModel, exist_ok=True)
 AutoModelForPreTraining.register(MoFMConfig, MoFMForMaskedMotionModeling, exist_ok=True)
 AutoFeatureExtractor.register(MoFMConfig, MoFMFeatureExtractor, exist_ok=True)
+PIPELINE_REGISTRY.register_pipeline(
+    "motion-anomaly-detection", pipeline_class=MotionAnomalyPipeline, pt_model=MoFMForAnomalyDetection
+)
 
 __all__ = [
+    "AnomalyScorer",
     "MoFMConfig",
     "MoFMFeatureExtractor",
+    "MoFMForAnomalyDetection",
     "MoFMForMaskedMotionModeling",
     "MoFMModel",
     "MoFMPreTrainedModel",
     "MoFMTokenizer",
+    "MotionAnomalyPipeline",
+    "MotionStream",
     "mask_cubes",
 ]

@@ -23,11 +23,13 @@ from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, coll
 from tokenization_mofm.keypoints import Motion, as_motion, sample_frames
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 from tokenization_mofm.training import (
+    DataArguments,
     MotionTrainingArguments,
     check_checkpoint,
     check_run,
     check_space,
     last_checkpoint,
+    load_split,
 )
 
 from .anomaly_scoring import sliding_windows
@@ -369,6 +371,26 @@ def train_supervised(
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
     save(model, tokenizer, args)
     return model, {"clips": len(clips), "normal": normal, "anomalous": anomalous, "pos_weight": config.pos_weight}
+
+
+def finetune_anomaly(
+    options: AnomalyArguments, data: DataArguments, args: MotionTrainingArguments
+) -> dict[str, float]:
+    """Train a detector on the training part of one corpus, as `options.mode` says, and return its figures.
+
+    Raises:
+        ValueError: more than one corpus, or labels that cannot work.
+    """
+    if len(data.dataset) != 1 or data.streaming:
+        raise ValueError(f"dataset must be one corpus that is not streamed, got {data.dataset}")
+    corpus = load_split(data.dataset[0], "train")
+    rows = np.arange(len(corpus))
+    labels = None if options.normal_classes is None else row_labels(corpus, options.normal_classes)
+    if options.mode == "unsupervised":
+        rows = rows if labels is None else rows[labels == 0]
+        return train_unsupervised(options, corpus, rows, args)[1]
+    augmentation = Augmentation() if data.augment else None
+    return train_supervised(options, corpus, rows, args, labels, augmentation)[1]
 
 
 def save(detector: MoFMForAnomalyDetection, tokenizer: MoFMTokenizer, args: MotionTrainingArguments) -> None:
