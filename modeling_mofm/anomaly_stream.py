@@ -62,8 +62,8 @@ class _Track:
 class MotionStream:
     """Score frames as they come.
 
-    A frame is answered as soon as no window can reach it any more. Latency: `window - window // 2 - 1` frames behind the
-    newest one while everybody is in sight, and at most `max_gap` more while someone may come back.
+    A frame is answered as soon as no window can reach it any more. Latency: `window - window // 2 - 1` frames behind
+    the newest one while everybody is in sight, and at most `max_gap` more while someone may come back.
     Memory: `window + max_gap` frames of each person seen within the last `max_gap` frames, and the scores of the
     frames that wait.
 
