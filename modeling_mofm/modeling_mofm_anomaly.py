@@ -48,7 +48,8 @@ class MoFMForAnomalyDetectionOutput(ModelOutput):
         joint_distance: `[N, K]`, that distance joint by joint; 0 where it is missing.
         joint_score: `[N, F, K]`, what `anomaly_score` says of the clip said of each joint in each frame, in the same
             units; 0 where it is missing.
-        parts: `[N, T, K, D]`, the embedding that is compared: each joint in each time slice.
+        parts: `[N, T, K, D]`, what is compared and what the head reads: the embedding of each joint in each time
+            slice.
         hidden_states, attentions: of each layer, where asked for.
     """
 
@@ -81,7 +82,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         self.mofm = MoFMModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.codebook_size)
         self.reference = self._reference(config.reference_size)
-        self.classifier = nn.Linear(config.hidden_size, 1)
+        self.classifier = nn.Linear(config.num_keypoints * config.hidden_size, 1)
         self.post_init()
 
     def _reference(self, size: int) -> NormalReference:
@@ -124,12 +125,11 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         embeds = self.mofm.get_input_embeddings()(keypoints, scores, heatmaps)
         outputs = self.mofm(keypoints, scores, heatmaps, cube_embeds=embeds, **kwargs)
         tokens = on_grid(outputs.last_hidden_state, outputs, config.num_cubes)
-        kept = on_grid(torch.ones_like(outputs.last_hidden_state[..., :1]), outputs, config.num_cubes)
-        logits, frame_logits, joint_logits = self.classify(tokens, kept, touches)
-        fields = {"logits": logits, "frame_logits": frame_logits}
-        fields["parts"] = embed_parts(tokens, touched, config.grid_size[0])
+        parts = embed_parts(tokens, touched, config.grid_size[0])
+        logits, frame_logits, joint_logits = self.classify(parts)
+        fields = {"logits": logits, "frame_logits": frame_logits, "parts": parts}
         if config.reference_size:
-            fields["distance"], fields["joint_distance"] = self.reference(fields["parts"])
+            fields["distance"], fields["joint_distance"] = self.reference(parts)
         if input_ids is not None:
             input_ids = self._check_words(input_ids, len(touched))
             fields |= self.word_nll(keypoints, scores, heatmaps, input_ids, touched, touches, embeds)
@@ -148,23 +148,23 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
             loss=loss, hidden_states=outputs.hidden_states, attentions=outputs.attentions, **fields
         )
 
-    def classify(self, tokens: Tensor, kept: Tensor, touches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the logits of the mean token of clips `[N]`, frames `[N, F]` and joints `[N, F, K]`.
+    def classify(self, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the head's logits of clips `[N]`, frames `[N, F]` and joints `[N, F, K]` from parts `[N, T, K, D]`.
 
-        Args:
-            tokens: `[N, L, D]` on the grid of cubes.
-            kept: `[N, L, 1]`, 1 where there is a token, else 0.
-            touches: bool `[N, F, cells, K]`.
+        The logit of a time slice is linear in its parts, that of a clip the mean over slices in which anyone is seen,
+        which one without anyone takes too. The joints of a slice have its logit for their mean.
         """
-        slices, rows, columns = self.config.grid_size
-        counts = kept.unflatten(1, (slices, rows * columns)).sum(2)  # N T 1
-        means = tokens.unflatten(1, (slices, rows * columns)).sum(2) / counts.clamp(min=1)
-        clip = self.classifier(tokens.sum(1) / kept.sum(1)).squeeze(-1)
-        frames = torch.where(counts > 0, self.classifier(means), clip[:, None, None]).squeeze(-1)  # N T
-        frames = frames.repeat_interleave(self.config.cube_size[0], dim=1)
-        # the head is linear: the mean of a joint's tokens has the mean of their logits
-        joints = self.per_frame(self.classifier(tokens).squeeze(-1), kept.squeeze(-1) > 0, touches)[1]
-        return clip, frames, joints
+        depth = self.config.cube_size[0]
+        there = parts.any(-1).to(parts.dtype)  # N T K
+        seen = there.amax(-1)
+        # parts have unit length; the head gets numbers around 1, as from a layer norm
+        contributions = parts * parts.shape[-1] ** 0.5 * self.classifier.weight.view(parts.shape[2:])
+        contributions = contributions.sum(-1)
+        slices = contributions.sum(-1) + self.classifier.bias
+        clip = (slices * seen).sum(1) / seen.sum(1).clamp(min=1)
+        slices = torch.where(seen > 0, slices, clip[:, None])
+        joints = contributions * there.sum(-1, keepdim=True) + self.classifier.bias
+        return clip, slices.repeat_interleave(depth, 1), joints.repeat_interleave(depth, 1)
 
     def word_nll(
         self,

@@ -60,6 +60,7 @@ class NormalReference(nn.Module):
             the mean distance to the nearest neighbours `[N]`, and the mean distance of each key-point to that of the
             same neighbours `[N, K]`, 0 where it is missing in the clip or in all of them.
         """
+        parts = parts.to(self.parts.dtype)
         distances, nearest = part_distances(parts, self.parts).topk(
             min(self.num_neighbors, len(self.parts)), dim=-1, largest=False
         )

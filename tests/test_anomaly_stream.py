@@ -125,6 +125,16 @@ def test_a_jump_in_time_is_missing_frames():
     assert sum(bool(frame.people) for frame in frames) > 15
 
 
+def test_a_pause_longer_than_the_gap_ends_every_track():
+    body = np.ones((1, 17, 2), np.float32)
+    for pause, windows in ((4, 20 + 3 - 11), (5, 0), (13, 0)):
+        scorer = CountingScorer(window=12, max_gap=3)
+        stream = MotionStream(scorer, fps=10)
+        for f in range(20):
+            stream.push(body, None, [7], (f if f < 10 else f + pause - 1) / 10)
+        assert scorer.scored == windows, pause
+
+
 def test_without_fps_times_are_only_names():
     stream = MotionStream(CountingScorer())
     body = np.ones((1, 17, 2))

@@ -205,15 +205,28 @@ def test_joints_are_scored_where_they_are(model, kind):
 
 
 @torch.no_grad()
-def test_head_is_linear_so_a_clip_of_equal_slices_is_their_mean():
-    model = build()
-    output = model(*make_clips(3))
-    hidden = model.mofm(*make_clips(3))
-    torch.testing.assert_close(output.logits, model.classifier(hidden.pooler_output).squeeze(-1))
-    slices = output.frame_logits[:, ::4]
-    assert torch.equal(output.frame_logits, slices.repeat_interleave(4, 1))
-    sizes = torch.stack([(hidden.attention_mask & (hidden.cube_ids // 16 == t)).sum(1) for t in range(2)], 1)
-    torch.testing.assert_close(output.logits, (slices * sizes).sum(1) / sizes.sum(1))
+def test_head_is_the_slow_formula():
+    model = build(anomaly_score="classifier")
+    keypoints, scores = uneven_clips()
+    output = model(keypoints, scores)
+    weight, bias = model.classifier.weight.view(17, 36), model.classifier.bias.item()
+    for n in range(5):
+        slices = {}
+        for t in range(2):
+            parts = {k: output.parts[n, t, k] * 6 for k in range(17) if output.parts[n, t, k].any()}
+            shares = {k: float(part @ weight[k]) for k, part in parts.items()}
+            if parts:
+                slices[t] = sum(shares.values()) + bias
+            for k, share in shares.items():
+                joint = 1 / (1 + math.exp(-share * len(shares) - bias))
+                for f in range(4 * t, 4 * t + 4):
+                    expected = joint if scores[n, f, k] > 0 else 0.0
+                    assert output.joint_score[n, f, k].item() == pytest.approx(expected, rel=1e-4)
+        clip = sum(slices.values()) / len(slices) if slices else 0.0
+        assert output.logits[n].item() == pytest.approx(clip, rel=1e-4, abs=1e-6)
+        frames = [slices.get(f // 4, clip) for f in range(8)]
+        assert output.frame_logits[n].tolist() == pytest.approx(frames, rel=1e-4, abs=1e-6)
+    assert not touching(keypoints, scores)[1, 16:].any()  # a slice without anyone was among them
 
 
 @torch.no_grad()
@@ -356,6 +369,30 @@ def test_compiled_equals_eager(model):
     compiled = torch.compile(model, fullgraph=True, backend="eager")(**inputs)
     for name, value in model(**inputs).items():
         torch.testing.assert_close(compiled[name], value, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+@torch.no_grad()
+def test_half_precision_is_near(model):
+    clips = normal_set(4, seed=4)
+    expected = model(**clips)
+    half = build().bfloat16()
+    half.fit_reference(normal_set())  # a reference fitted in half precision keeps its constants in single
+    assert half.reference.nll_mean.dtype == torch.float32
+    for other in (half, model.bfloat16()):
+        output = other(**clips)
+        torch.testing.assert_close(output.nll.float(), expected.nll, rtol=0.05, atol=0.05)
+        torch.testing.assert_close(output.distance.float(), expected.distance, rtol=0.1, atol=0.02)
+        assert output.anomaly_score.isfinite().all()
+
+
+@torch.no_grad()
+def test_exported_equals_eager(model):
+    keypoints, scores = make_clips(3)
+    inputs = {"keypoints": keypoints, "scores": scores, "input_ids": words_of((keypoints, scores))}
+    exported = torch.export.export(model, (), inputs, strict=False).module()(**inputs)
+    for name, value in model(**inputs).items():
+        torch.testing.assert_close(exported[name], value, rtol=1e-4, atol=1e-5)
+    assert len(model(**inputs, return_dict=False)) == len(model(**inputs).to_tuple())
 
 
 @torch.no_grad()
