@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.hot_paths import milliseconds
 from modeling_mofm import AnomalyScorer, MoFMConfig, MoFMForAnomalyDetection
-from modeling_mofm.anomaly_scoring import sliding_windows
+from modeling_mofm.anomaly_scoring import MAX_GAP, sliding_windows
 from modeling_mofm.masking import covering_masks
 from modeling_mofm.training_anomaly import view_row
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
@@ -41,7 +41,7 @@ def main() -> None:
     scorer = AnomalyScorer(model, tokenizer, batch_size=n)
     for row in load_split(args.dataset, "test").with_format("numpy"):
         motion = view_row(row, tokenizer.feature_extractor, scorer.window)
-        people, starts = sliding_windows(motion.scores.any(-1), scorer.window, 1, 12)
+        people, starts = sliding_windows(motion.scores.any(-1), scorer.window, 1, MAX_GAP)
         if len(starts) >= n:
             break
     frames = starts[:n, None] + np.arange(scorer.window)

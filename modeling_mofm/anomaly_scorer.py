@@ -15,7 +15,7 @@ from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS
 from tokenization_mofm.keypoints import Motion, sample_frames
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
-from .anomaly_scoring import fill_missing, over_people, place_at_centres, sliding_windows, smooth
+from .anomaly_scoring import MAX_GAP, fill_missing, over_people, place_at_centres, sliding_windows, smooth
 from .modeling_mofm_anomaly import MoFMForAnomalyDetection
 
 
@@ -57,7 +57,7 @@ class AnomalyScorer:
         tokenizer: MoFMTokenizer,
         window: int | None = None,
         stride: int = 1,
-        max_gap: int = 12,
+        max_gap: int = MAX_GAP,
         smoothing: float | None = None,
         batch_size: int = 32,
     ):

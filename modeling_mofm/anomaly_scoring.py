@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+MAX_GAP = 12  # frames out of sight after which a person starts another track
+
 
 def sliding_windows(seen: np.ndarray, length: int, stride: int, max_gap: int) -> tuple[np.ndarray, np.ndarray]:
     """List the windows over people's tracks.

@@ -291,8 +291,8 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         Args:
             normal: normal clips, `keypoints` [N, F, K, 2], `scores` [N, F, K] and `input_ids` [N, L].
             held_out: other normal clips, on which the mean and spread of both scores are taken. Without them each
-                normal clip is measured against all others, which is as good where the backbone was not trained on
-                them.
+                normal clip is measured against all others, which is as good where they do not overlap and the
+                backbone was not trained on them.
             max_size: clips of either kind that are used at most, a seeded choice.
             batch_size: clips at a time.
             seed: of the choice.

@@ -15,6 +15,7 @@ from tokenization_mofm.keypoints import ArrayLike, as_motion
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .anomaly_scorer import AnomalyScorer, AnomalyScores
+from .anomaly_scoring import MAX_GAP
 from .anomaly_stream import MotionStream
 
 MAX_FRAMES = 10**6  # of a recording: windows would be lost where it is cut
@@ -115,7 +116,7 @@ class MotionAnomalyPipeline(Pipeline):
         layout: str = "coco17",
         window: int | None = None,
         stride: int = 1,
-        max_gap: int = 12,
+        max_gap: int = MAX_GAP,
     ) -> MotionStream:
         """Return a `MotionStream` that takes frames one by one and never grows."""
         scorer = AnomalyScorer(self.model, self.tokenizer, window, stride, max_gap)

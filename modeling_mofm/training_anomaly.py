@@ -32,7 +32,7 @@ from tokenization_mofm.training import (
     load_split,
 )
 
-from .anomaly_scoring import sliding_windows
+from .anomaly_scoring import MAX_GAP, sliding_windows
 from .configuration_mofm import ANOMALY_SCORES
 from .masking import noise_shape
 from .modeling_mofm import MoFMForMaskedMotionModeling
@@ -40,7 +40,6 @@ from .modeling_mofm_anomaly import MoFMForAnomalyDetection
 from .training_mofm import SIZE_FIELDS, MoFMTrainer, check_words, tokenise
 
 MODES = ("unsupervised", "supervised")
-MAX_GAP = 12  # frames, as in `AnomalyScorer`
 
 
 @dataclass
