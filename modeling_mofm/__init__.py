@@ -7,27 +7,46 @@ from transformers import (
     AutoModelForPreTraining,
     AutoModelForSequenceClassification,
 )
+from transformers.pipelines import PIPELINE_REGISTRY
 
 from tokenization_mofm import MoFMFeatureExtractor, MoFMTokenizer
 
+from .anomaly_scorer import AnomalyScorer
+from .anomaly_stream import MotionStream
 from .configuration_mofm import MoFMConfig
 from .masking import mask_cubes
 from .modeling_mofm import MoFMForMaskedMotionModeling, MoFMModel, MoFMPreTrainedModel
+from .modeling_mofm_anomaly import MoFMForAnomalyDetection
 from .modeling_mofm_classification import MoFMForSequenceClassification
+from .pipeline_motion_anomaly import MotionAnomalyPipeline
+from .pipeline_motion_classification import MotionClassificationPipeline
 
 AutoConfig.register(MoFMConfig.model_type, MoFMConfig, exist_ok=True)
 AutoModel.register(MoFMConfig, MoFMModel, exist_ok=True)
 AutoModelForPreTraining.register(MoFMConfig, MoFMForMaskedMotionModeling, exist_ok=True)
 AutoModelForSequenceClassification.register(MoFMConfig, MoFMForSequenceClassification, exist_ok=True)
 AutoFeatureExtractor.register(MoFMConfig, MoFMFeatureExtractor, exist_ok=True)
+PIPELINE_REGISTRY.register_pipeline(
+    "motion-classification",
+    pipeline_class=MotionClassificationPipeline,
+    pt_model=AutoModelForSequenceClassification,
+)
+PIPELINE_REGISTRY.register_pipeline(
+    "motion-anomaly-detection", pipeline_class=MotionAnomalyPipeline, pt_model=MoFMForAnomalyDetection
+)
 
 __all__ = [
+    "AnomalyScorer",
     "MoFMConfig",
     "MoFMFeatureExtractor",
+    "MoFMForAnomalyDetection",
     "MoFMForMaskedMotionModeling",
     "MoFMForSequenceClassification",
     "MoFMModel",
     "MoFMPreTrainedModel",
     "MoFMTokenizer",
+    "MotionAnomalyPipeline",
+    "MotionClassificationPipeline",
+    "MotionStream",
     "mask_cubes",
 ]

@@ -6,6 +6,8 @@ from tokenization_mofm.configuration_cubes import ThermalCubeConfig
 
 from .masking import MASKINGS
 
+ANOMALY_SCORES = ("nll", "distance", "combined", "classifier")
+
 # every size differs from the defaults in these fields only; widths and depths are those of ViT-Ti, -S, -B and -L, but
 # for the depth of tiny: half of ViT-Ti's, since it is what people try on a laptop
 PRESETS = {
@@ -32,6 +34,15 @@ class MoFMConfig(ThermalCubeConfig):
         mask_ratio: wanted share of active cubes to mask.
         mask_span: time slices for which a key-point is masked in one go.
         classifier_dropout: dropout before the head of `MoFMForSequenceClassification`.
+        anomaly_score: what `MoFMForAnomalyDetection` calls anomalous: "nll" (negative log-likelihood of words, each
+            predicted while it is masked), "distance" (from normal clips), "combined" (both) or "classifier" (the
+            trained head).
+        num_nll_masks: masks that together cover a clip, hence encoder passes of an nll. 4 hide about
+            the share of cubes that pre-training hides.
+        window: frames of the sliding windows that it was fitted on and scores.
+        reference_size: normal clips that distances are measured to; set by `fit_reference`.
+        num_neighbors: nearest normal clips whose distance counts.
+        pos_weight: weight of anomalous examples in the classifier's loss; normal ones weigh 1.
     """
 
     model_type = "mofm"
@@ -58,6 +69,14 @@ class MoFMConfig(ThermalCubeConfig):
     # classification
     classifier_dropout: float | int = 0.0
 
+    # anomaly detection
+    anomaly_score: str = "combined"
+    num_nll_masks: int = 4
+    window: int = 24
+    reference_size: int = 0
+    num_neighbors: int = 3
+    pos_weight: float | int = 1.0
+
     def validate_architecture(self) -> None:
         super().validate_architecture()
         for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
@@ -79,6 +98,13 @@ class MoFMConfig(ThermalCubeConfig):
             raise ValueError(f"mask_ratio must be in (0, 1), got {self.mask_ratio}")
         if not 1 <= self.mask_span <= self.grid_size[0]:
             raise ValueError(f"mask_span must be in [1, {self.grid_size[0]}] time slices, got {self.mask_span}")
+        if self.anomaly_score not in ANOMALY_SCORES:
+            raise ValueError(f"anomaly_score must be one of {ANOMALY_SCORES}, got {self.anomaly_score!r}")
+        for name, low in (("num_nll_masks", 2), ("window", 2), ("reference_size", 0), ("num_neighbors", 1)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
+        if not 0 < self.pos_weight < float("inf"):
+            raise ValueError(f"pos_weight must be positive and finite, got {self.pos_weight}")
 
     @classmethod
     def from_preset(cls, name: str, **overrides: int | float | str | bool) -> "MoFMConfig":

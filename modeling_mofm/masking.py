@@ -60,6 +60,30 @@ def mask_cubes(
     return torch.where(undecided, _cut(by_cube, active, ratio), masked)
 
 
+def covering_masks(touched: Tensor, grid_size: tuple[int, int, int], num_masks: int, span: int) -> Tensor:
+    """Return key-point masks of each clip that together hide every active cube at least once.
+
+    Mask r hides key-point k in span s of time where k + s = r modulo the number of masks: every `num_masks`-th of the
+    skeleton's joints, so that one mask hides parts from all over the body.
+
+    Args:
+        touched: bool `[N, L, K]`, whether key-point k heats cube l.
+        grid_size: cubes along time, rows and columns.
+        num_masks: masks R of each clip.
+        span: time slices for which a key-point is hidden in one go.
+
+    Returns:
+        bool `[N, R, L]`, True is masked.
+    """
+    slices, rows, columns = grid_size
+    spans = torch.arange(slices, device=touched.device) // span
+    keypoints = torch.arange(touched.shape[-1], device=touched.device)
+    turn = (keypoints + spans.repeat_interleave(rows * columns)[:, None]) % num_masks  # L K
+    masks = torch.arange(num_masks, device=touched.device)
+    hidden = (turn == masks[:, None, None]).to(torch.float32)  # R L K
+    return torch.einsum("nlk,rlk->nrl", touched.to(torch.float32), hidden) > 0
+
+
 def _spread_over_span(noise: Tensor, span: int) -> Tensor:
     """Let neighbouring time slices of a key-point share their number: `[N, K, T]`; spans start at a random slice."""
     slices = noise.shape[-1]

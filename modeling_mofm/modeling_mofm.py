@@ -140,10 +140,15 @@ class MoFMEmbeddings(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(
-        self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None, bool_masked_pos: Tensor | None
+        self,
+        keypoints: Tensor | None,
+        scores: Tensor | None,
+        heatmaps: Tensor | None,
+        bool_masked_pos: Tensor | None,
+        cube_embeds: Tensor | None = None,
     ) -> Tensor:
-        """Embed `[N, F, K, 2]` key-points or `[N, K, F, H, W]` heat-maps to `[N, L, D]`."""
-        tokens = self.cube_embeddings(keypoints, scores, heatmaps)
+        """Embed `[N, F, K, 2]` key-points or `[N, K, F, H, W]` heat-maps, unless they are already, to `[N, L, D]`."""
+        tokens = self.cube_embeddings(keypoints, scores, heatmaps) if cube_embeds is None else cube_embeds
         if bool_masked_pos is not None:
             tokens = torch.where(bool_masked_pos[..., None], self.mask_token, tokens)
         grid = self.config.grid_size
@@ -272,6 +277,7 @@ class MoFMModel(MoFMPreTrainedModel):
         scores: Tensor | None = None,
         heatmaps: Tensor | None = None,
         bool_masked_pos: Tensor | None = None,
+        cube_embeds: Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> MoFMModelOutput:
         """Encode clips.
@@ -281,6 +287,8 @@ class MoFMModel(MoFMPreTrainedModel):
             scores: `[B, (M,) F, K]` in [0, 1]; 0 is a missing joint; without them every joint is there.
             heatmaps: `[B, (M,) K, F, H, W]`, instead of key-points.
             bool_masked_pos: bool `[N, L]`, cubes to be replaced by the mask embedding.
+            cube_embeds: `[N, L, D]`, what `get_input_embeddings()` gave for these clips, so that several masks of one
+                clip share it.
 
         Raises:
             ValueError: neither or both of key-points and heat-maps, or a shape that is not the configuration's.
@@ -288,7 +296,7 @@ class MoFMModel(MoFMPreTrainedModel):
         people = people_axis(keypoints, heatmaps)
         keypoints, scores, heatmaps = check_clips(self.config, self.dtype, keypoints, scores, heatmaps)
         check_per_cube("bool_masked_pos", bool_masked_pos, self.config, keypoints if heatmaps is None else heatmaps)
-        tokens = self.embeddings(keypoints, scores, heatmaps, bool_masked_pos)
+        tokens = self.embeddings(keypoints, scores, heatmaps, bool_masked_pos, cube_embeds)
         if self.config.drop_empty_cubes:
             active = touched_by_keypoints(self.config, keypoints, scores, heatmaps).any(-1)
             if bool_masked_pos is not None:

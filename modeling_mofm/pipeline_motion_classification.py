@@ -79,7 +79,8 @@ class MotionClassificationPipeline(Pipeline):
     ):
         if unknown:
             raise ValueError(
-                f"unknown arguments {sorted(unknown)}; allowed are top_k, num_clips, flip, layout, poses and batch_size"
+                f"unknown arguments {sorted(unknown)}; "
+                "allowed are top_k, num_clips, flip, layout, poses and batch_size"
             )
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k must be at least 1, or None for all, got {top_k}")

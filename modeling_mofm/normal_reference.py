@@ -1,0 +1,74 @@
+"""Distance of a clip from what is normal: nearest neighbours among normal clips, body part by body part.
+
+A clip is described by the mean of its tokens at each key-point and time slice (part), each scaled to unit length. Two
+clips are compared part by part, over the parts that both have, so that a joint that was not detected says nothing.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def embed_parts(tokens: Tensor, touched: Tensor, num_slices: int) -> Tensor:
+    """Describe each key-point in each time slice by the tokens that its heat touches.
+
+    Args:
+        tokens: `[N, L, D]` on the grid of cubes; what left-out cubes hold is not read.
+        touched: bool `[N, L, K]`, whether key-point k heats cube l.
+        num_slices: time slices T of the grid.
+
+    Returns:
+        `[N, T, K, D]` of unit length; 0 where a key-point is missing.
+    """
+    weights = touched.to(tokens.dtype).unflatten(1, (num_slices, -1))
+    parts = torch.einsum("ntck,ntcd->ntkd", weights, tokens.unflatten(1, (num_slices, -1)))
+    return F.normalize(parts, dim=-1)
+
+
+def part_distances(parts: Tensor, others: Tensor) -> Tensor:
+    """Return the mean cosine distance of parts that both clips have, `[N, R]` in [0, 2]; 2 if they share none.
+
+    Args:
+        parts, others: `[N, T, K, D]` and `[R, T, K, D]`, as `embed_parts` makes them.
+    """
+    common = parts.any(-1).flatten(1).to(parts.dtype) @ others.any(-1).flatten(1).to(parts.dtype).T
+    similarity = parts.flatten(1) @ others.flatten(1).T
+    return torch.where(common > 0, 1 - similarity / common.clamp(min=1), 2.0)
+
+
+class NormalReference(nn.Module):
+    """Normal clips, and the mean and spread of both scores on normal motion that was not learnt from.
+
+    Args:
+        size: clips R that are remembered.
+        num_slices, num_keypoints, hidden_size: of their parts.
+        num_neighbors: nearest clips whose distance counts.
+    """
+
+    def __init__(self, size: int, num_slices: int, num_keypoints: int, hidden_size: int, num_neighbors: int):
+        super().__init__()
+        self.num_neighbors = num_neighbors
+        self.register_buffer("parts", torch.zeros(size, num_slices, num_keypoints, hidden_size))
+        for name in ("nll", "distance"):
+            self.register_buffer(f"{name}_mean", torch.zeros(()))
+            self.register_buffer(f"{name}_std", torch.ones(()))
+
+    def forward(self, parts: Tensor) -> tuple[Tensor, Tensor]:
+        """Measure clips `[N, T, K, D]`.
+
+        Returns:
+            the mean distance to the nearest neighbours `[N]`, and the mean distance of each key-point to that of the
+            same neighbours `[N, K]`, 0 where it is missing in the clip or in all of them.
+        """
+        parts = parts.to(self.parts.dtype)
+        distances, nearest = part_distances(parts, self.parts).topk(
+            min(self.num_neighbors, len(self.parts)), dim=-1, largest=False
+        )
+        neighbors = self.parts[nearest]  # N k T K D
+        both = (parts.any(-1)[:, None] & neighbors.any(-1)).to(parts.dtype)  # N k T K
+        apart = (1 - (parts[:, None] * neighbors).sum(-1)) * both
+        return distances.mean(-1), apart.sum((1, 2)) / both.sum((1, 2)).clamp(min=1)
+
+    def standardise(self, name: str, values: Tensor) -> Tensor:
+        """Return a score, "nll" or "distance", in standard deviations above the mean of normal motion."""
+        return (values - getattr(self, f"{name}_mean")) / getattr(self, f"{name}_std")
