@@ -97,8 +97,8 @@ class MotionAnomalyPipeline(Pipeline):
         unknown = set(scorer) - {"window", "stride", "max_gap", "smoothing"}
         if unknown:
             raise ValueError(
-                f"unknown arguments {sorted(unknown)}; allowed are layout, fps, poses, joint_scores, batch_size, window, "
-                "stride, max_gap and smoothing"
+                f"unknown arguments {sorted(unknown)}; allowed are layout, fps, poses, joint_scores, batch_size, "
+                "window, stride, max_gap and smoothing"
             )
         if windows_per_batch is not None:
             scorer["batch_size"] = windows_per_batch
