@@ -19,8 +19,9 @@ from tokenization_mofm.thermal_cubes import active_cubes, touched_cubes
 
 from .configuration_mofm import MoFMConfig
 from .masking import covering_masks
-from .modeling_mofm import MoFMModel, MoFMModelOutput, MoFMPreTrainedModel
-from .normal_reference import NormalReference, embed_parts, part_distances
+from .modeling_mofm import MoFMModel, MoFMPreTrainedModel
+from .normal_reference import NormalReference, part_distances
+from .part_pooling import on_grid, pool_parts
 
 CLIP_FIELDS = ("keypoints", "scores", "input_ids")
 
@@ -125,7 +126,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         embeds = self.mofm.get_input_embeddings()(keypoints, scores, heatmaps)
         outputs = self.mofm(keypoints, scores, heatmaps, cube_embeds=embeds, **kwargs)
         tokens = on_grid(outputs.last_hidden_state, outputs, config.num_cubes)
-        parts = embed_parts(tokens, touched, config.grid_size[0])
+        parts = F.normalize(pool_parts(tokens, touched, config.grid_size[0]), dim=-1)
         logits, frame_logits, joint_logits = self.classify(parts)
         fields = {"logits": logits, "frame_logits": frame_logits, "parts": parts}
         if config.reference_size:
@@ -366,10 +367,3 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
             raise ValueError("anomaly_score is 'classifier', whose scores come from forward; it must be another one")
         distance = self.reference(parts.to(self.device))[0] if self.config.reference_size else None
         return self.combine(None, nll.to(self.device), distance).cpu()
-
-
-def on_grid(values: Tensor, outputs: MoFMModelOutput, num_cubes: int) -> Tensor:
-    """Put what each token of a sequence has, `[N, P, C]`, at its cube, `[N, L, C]`; 0 where a cube was left out."""
-    values = values * outputs.attention_mask[..., None]
-    index = outputs.cube_ids[..., None].expand_as(values)
-    return values.new_zeros(len(values), num_cubes, values.shape[-1]).scatter(1, index, values)

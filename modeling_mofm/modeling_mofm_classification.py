@@ -1,18 +1,21 @@
-"""MoFM for action recognition (DT1): the encoder, the mean over tokens and people, and a linear head."""
+"""MoFM for action recognition (DT1): the encoder, its tokens by body part and time slice, and a linear head.
+
+A mean over all tokens forgets which limb did what and when; body parts keep it.
+"""
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.processing_utils import Unpack
 from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
-from tokenization_mofm.clip_inputs import people_axis
+from tokenization_mofm.clip_inputs import check_clips, people_axis, touched_by_keypoints
 
 from .configuration_mofm import MoFMConfig
 from .modeling_mofm import MoFMModel, MoFMPreTrainedModel
+from .part_pooling import on_grid, pool_parts
 
 
 @dataclass
@@ -21,19 +24,20 @@ class MoFMForSequenceClassificationOutput(ModelOutput):
     Args:
         loss: scalar, where labels are given: cross-entropy, or binary cross-entropy where the problem is multi-label.
         logits: `[B, num_labels]`.
-        pooler_output: `[B, D]`, what the head saw: the embedding of the clip.
+        parts: `[B, T, K, D]`, what the head sees: each key-point in each time slice, the mean over the people who have
+            it; 0 where nobody has.
         hidden_states, attentions: of each layer and person, where asked for.
     """
 
     loss: Tensor | None = None
     logits: Tensor | None = None
-    pooler_output: Tensor | None = None
+    parts: Tensor | None = None
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
 
 
 class MoFMForSequenceClassification(MoFMPreTrainedModel):
-    """The encoder with a linear head on the mean of a clip's tokens, averaged over the people who are in it.
+    """The encoder with a linear head on the body parts of a clip, averaged over the people who are in it.
 
     `config.problem_type` is "single_label_classification" (the default) or "multi_label_classification".
     """
@@ -47,7 +51,7 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
         self.mofm = MoFMModel(config)
         self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.classifier_dropout)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.classifier = nn.Linear(config.grid_size[0] * config.num_keypoints * config.hidden_size, config.num_labels)
         self.post_init()
 
     @can_return_tuple
@@ -69,27 +73,25 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
         Raises:
             ValueError: shapes that are not the configuration's, or labels of another shape.
         """
+        config = self.config
+        people = people_axis(keypoints, heatmaps)
+        keypoints, scores, heatmaps = check_clips(config, self.dtype, keypoints, scores, heatmaps)
+        touched = touched_by_keypoints(config, keypoints, scores, heatmaps)  # N L K
         outputs = self.mofm(keypoints, scores, heatmaps, **kwargs)
-        pooled = outputs.pooler_output
-        if (people := people_axis(keypoints, heatmaps)) is not None:
-            there = self.people_there(keypoints, scores, heatmaps).unflatten(0, people)[..., None]  # B M 1
-            pooled = (pooled * there).sum(1) / there.sum(1).clamp(min=1)
-        logits = self.classifier(self.dropout(self.norm(pooled)))
+        tokens = on_grid(outputs.last_hidden_state, outputs, config.num_cubes)
+        there = touched.unflatten(1, (config.grid_size[0], -1)).any(2)[..., None]  # N T K 1
+        parts = self.norm(pool_parts(tokens, touched, config.grid_size[0])) * there
+        if people is not None:
+            parts, there = parts.unflatten(0, people), there.unflatten(0, people)
+            parts = parts.sum(1) / there.sum(1).clamp(min=1)
+        logits = self.classifier(self.dropout(parts.flatten(1)))
         return MoFMForSequenceClassificationOutput(
             loss=None if labels is None else self.loss(logits, labels),
             logits=logits,
-            pooler_output=pooled,
+            parts=parts,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
-
-    def people_there(self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None) -> Tensor:
-        """Tell which people have any joint, bool `[N]`."""
-        if heatmaps is not None:
-            return (heatmaps > 0).flatten(2).any(-1).flatten()
-        if scores is None:
-            return torch.ones(keypoints.shape[:2].numel(), dtype=torch.bool, device=keypoints.device)
-        return (scores > 0).flatten(2).any(-1).flatten()
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.config.problem_type == "multi_label_classification":

@@ -6,30 +6,13 @@ clips are compared part by part, over the parts that both have, so that a joint 
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-
-
-def embed_parts(tokens: Tensor, touched: Tensor, num_slices: int) -> Tensor:
-    """Describe each key-point in each time slice by the tokens that its heat touches.
-
-    Args:
-        tokens: `[N, L, D]` on the grid of cubes; what left-out cubes hold is not read.
-        touched: bool `[N, L, K]`, whether key-point k heats cube l.
-        num_slices: time slices T of the grid.
-
-    Returns:
-        `[N, T, K, D]` of unit length; 0 where a key-point is missing.
-    """
-    weights = touched.to(tokens.dtype).unflatten(1, (num_slices, -1))
-    parts = torch.einsum("ntck,ntcd->ntkd", weights, tokens.unflatten(1, (num_slices, -1)))
-    return F.normalize(parts, dim=-1)
 
 
 def part_distances(parts: Tensor, others: Tensor) -> Tensor:
     """Return the mean cosine distance of parts that both clips have, `[N, R]` in [0, 2]; 2 if they share none.
 
     Args:
-        parts, others: `[N, T, K, D]` and `[R, T, K, D]`, as `embed_parts` makes them.
+        parts, others: `[N, T, K, D]` and `[R, T, K, D]`, of unit length, 0 where missing.
     """
     common = parts.any(-1).flatten(1).to(parts.dtype) @ others.any(-1).flatten(1).to(parts.dtype).T
     similarity = parts.flatten(1) @ others.flatten(1).T

@@ -214,7 +214,7 @@ def fit_head(
     """Fit the head alone, by logistic regression on the embeddings of unvaried clips (a linear probe)."""
     from sklearn.linear_model import LogisticRegression
 
-    features = model.norm(look(model, train, extractor)[1].to(model.device)).detach().cpu().numpy()
+    features = look(model, train, extractor)[1].flatten(1).numpy()
     probe = LogisticRegression(max_iter=1000).fit(features, labels)
     weight, bias = probe.coef_, probe.intercept_
     if len(weight) == 1:  # two classes have one row
@@ -233,7 +233,7 @@ def look(
     flip: bool = False,
     batch_size: int = 32,
 ) -> tuple[Tensor, Tensor]:
-    """Return the probabilities `[rows, num_labels]` and embeddings `[rows, D]` of recordings, means over the views.
+    """Return the probabilities `[rows, num_labels]` and parts `[rows, T, K, D]` of recordings, means over the views.
 
     Args:
         num_clips, flip: see `views_of`.
@@ -241,7 +241,7 @@ def look(
     """
     model.eval()
     corpus = corpus.select_columns(COLUMNS).with_format("arrow")
-    probabilities, embeddings = [], []
+    probabilities, parts = [], []
     for start in trange(0, len(corpus), batch_size, desc="looking", leave=False):
         motions = [
             people_in_view(first_row(corpus[row])) for row in range(start, min(start + batch_size, len(corpus)))
@@ -253,8 +253,8 @@ def look(
         multi_label = model.config.problem_type == "multi_label_classification"
         shares = outputs.logits.float().sigmoid() if multi_label else outputs.logits.float().softmax(-1)
         probabilities.append(shares.unflatten(0, (-1, num_views)).mean(1).cpu())
-        embeddings.append(outputs.pooler_output.float().unflatten(0, (-1, num_views)).mean(1).cpu())
-    return torch.cat(probabilities), torch.cat(embeddings)
+        parts.append(outputs.parts.float().unflatten(0, (-1, num_views)).mean(1).cpu())
+    return torch.cat(probabilities), torch.cat(parts)
 
 
 def accuracy(probabilities: Tensor, labels: Sequence[int]) -> float:

@@ -10,7 +10,8 @@ from huggingface_hub.errors import StrictDataclassClassValidationError
 
 from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMotionModeling
 from modeling_mofm.masking import covering_masks
-from modeling_mofm.normal_reference import embed_parts, part_distances
+from modeling_mofm.normal_reference import part_distances
+from modeling_mofm.part_pooling import pool_parts
 from tokenization_mofm import MoFMTokenizer
 from tokenization_mofm.thermal_cubes import render_volume, touched_cubes
 
@@ -135,7 +136,7 @@ def test_parts_and_distances_are_the_slow_formulas():
     keypoints, scores = uneven_clips()
     touched = touching(keypoints, scores)
     tokens = torch.randn(5, 32, 6)
-    parts = embed_parts(tokens, touched, 2)
+    parts = torch.nn.functional.normalize(pool_parts(tokens, touched, 2), dim=-1)
     for n, t, k in [(0, 0, 0), (0, 1, 16), (1, 0, 3), (2, 0, 5), (2, 1, 5), (3, 0, 0)]:
         cubes = [t * 16 + c for c in range(16) if touched[n, t * 16 + c, k]]
         mean = tokens[n, cubes].mean(0) if cubes else torch.zeros(6)

@@ -39,7 +39,7 @@ def test_one_answer_a_clip(model, people):
     if people is None:
         keypoints, scores = keypoints[:, 0], scores[:, 0]
     outputs = model(keypoints, scores)
-    assert outputs.logits.shape == (3, 3) and outputs.pooler_output.shape == (3, 36) and outputs.loss is None
+    assert outputs.logits.shape == (3, 3) and outputs.parts.shape == (3, 2, 17, 36) and outputs.loss is None
 
 
 @torch.no_grad()
@@ -58,8 +58,9 @@ def test_the_order_of_people_does_not_matter_but_who_they_are_does(model):
     alone = model(keypoints[:, :1], scores[:, :1])
     assert not torch.allclose(alone.logits, logits, atol=1e-3)
     other = model(keypoints[:, 1], scores[:, 1])
-    both = (alone.pooler_output + other.pooler_output) / 2
-    assert torch.allclose(model(keypoints, scores).pooler_output, both, atol=1e-5)
+    theirs = torch.stack((alone.parts, other.parts))
+    both = theirs.sum(0) / theirs.any(-1, keepdim=True).sum(0).clamp(min=1)
+    assert torch.allclose(model(keypoints, scores).parts, both, atol=1e-5)
 
 
 @torch.no_grad()
