@@ -26,7 +26,7 @@ pretrain: setup
 		--max_steps 1000 --learning_rate 2e-3
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(CORES)
 
 check: setup
 	$(BIN)/ruff check .

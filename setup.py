@@ -8,7 +8,7 @@ setup(
     description="A foundation model of human motion from 2D key-points, in the Hugging Face ecosystem",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=find_packages(include=["modeling_mofm*", "tokenization_mofm*"]),
+    packages=find_packages(include=["motion_data*", "tokenization_mofm*", "modeling_mofm*", "training_mofm*"]),
     install_requires=[
         "torch>=2.8",
         "transformers>=5.17,<6",
@@ -24,6 +24,6 @@ setup(
     extras_require={
         "plot": ["matplotlib>=3.9"],
         "video": ["av>=14", "pillow>=10"],
-        "dev": ["pytest>=8.3", "hypothesis>=6.100", "ruff>=0.9", "matplotlib>=3.9", "av>=14", "pillow>=10"],
+        "dev": ["pytest>=8.3", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.9", "matplotlib>=3.9", "av>=14", "pillow>=10"],
     },
 )

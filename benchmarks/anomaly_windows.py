@@ -10,13 +10,13 @@ import torch
 
 from benchmarks.hot_paths import milliseconds
 from modeling_mofm import AnomalyScorer, MoFMConfig, MoFMForAnomalyDetection
-from modeling_mofm.anomaly_scoring import MAX_GAP, sliding_windows
+from modeling_mofm.anomaly.windows import MAX_GAP, sliding_windows
 from modeling_mofm.masking import covering_masks
-from modeling_mofm.training_anomaly import view_row
+from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 from tokenization_mofm.clip_inputs import touched_by_keypoints
 from tokenization_mofm.thermal_cubes import render_volume
-from tokenization_mofm.training import SYNTHETIC, load_split
+from training_mofm.anomaly import view_row
 
 
 @torch.no_grad()
@@ -39,7 +39,7 @@ def main() -> None:
         model = MoFMForAnomalyDetection(MoFMConfig.from_preset(args.preset, anomaly_score="nll")).eval()
     config, n = model.config, args.windows
     scorer = AnomalyScorer(model, tokenizer, batch_size=n)
-    for row in load_split(args.dataset, "test").with_format("numpy"):
+    for row in load_corpus(args.dataset, "test").with_format("numpy"):
         motion = view_row(row, tokenizer.feature_extractor, scorer.window)
         people, starts = sliding_windows(motion.scores.any(-1), scorer.window, 1, MAX_GAP)
         if len(starts) >= n:

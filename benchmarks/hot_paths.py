@@ -12,13 +12,13 @@ import numpy as np
 import torch
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from motion_data.corpora.load import SYNTHETIC, load_corpus
+from motion_data.corpora.mixing import Mixture
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
-from tokenization_mofm.augmentation import Augmentation
-from tokenization_mofm.corpora.clips import TrainingClips, held_out_clips
-from tokenization_mofm.corpora.mixing import Mixture
 from tokenization_mofm.cube_embedding import CubeEmbedding
 from tokenization_mofm.thermal_cubes import render_map, render_volume
-from tokenization_mofm.training import SYNTHETIC, load_split
+from training_mofm.augmentation import Augmentation
+from training_mofm.samples import TrainingClips, held_out_clips
 
 
 def milliseconds(step: Callable[[], object], clips: int, repeats: int) -> float:
@@ -46,7 +46,7 @@ def main() -> None:
     dved = DVEDModel(DVEDConfig.from_preset(args.preset)).eval()
     mofm = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(args.preset)).eval()
     config = mofm.config
-    corpus = load_split(args.dataset, "test")
+    corpus = load_corpus(args.dataset, "test")
     batch = held_out_clips(corpus, MoFMFeatureExtractor.for_config(config), args.clips)
     keypoints, scores = batch["keypoints"], batch["scores"]
     n = len(keypoints)

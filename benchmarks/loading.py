@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from modeling_mofm.masking import noise_shape
+from motion_data.corpora.load import SYNTHETIC
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
-from tokenization_mofm.training import SYNTHETIC, DataArguments, MotionTrainingArguments, training_samples
+from training_mofm.arguments import DataArguments, MotionTrainingArguments, training_samples
 
 BATCH = 16
 MATMUL_FLOPS = 989e12  # bf16, dense, of an H200 (data sheet)

@@ -11,15 +11,15 @@ from transformers.pipelines import PIPELINE_REGISTRY
 
 from tokenization_mofm import MoFMFeatureExtractor, MoFMTokenizer
 
-from .anomaly_scorer import AnomalyScorer
-from .anomaly_stream import MotionStream
+from .actions.modeling import MoFMForSequenceClassification
+from .actions.pipeline import MotionClassificationPipeline
+from .anomaly.modeling import MoFMForAnomalyDetection
+from .anomaly.pipeline import MotionAnomalyPipeline
+from .anomaly.scorer import AnomalyScorer
+from .anomaly.stream import MotionStream
 from .configuration_mofm import MoFMConfig
 from .masking import mask_cubes
 from .modeling_mofm import MoFMForMaskedMotionModeling, MoFMModel, MoFMPreTrainedModel
-from .modeling_mofm_anomaly import MoFMForAnomalyDetection
-from .modeling_mofm_classification import MoFMForSequenceClassification
-from .pipeline_motion_anomaly import MotionAnomalyPipeline
-from .pipeline_motion_classification import MotionClassificationPipeline
 
 AutoConfig.register(MoFMConfig.model_type, MoFMConfig, exist_ok=True)
 AutoModel.register(MoFMConfig, MoFMModel, exist_ok=True)

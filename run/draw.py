@@ -5,10 +5,10 @@ python run/draw.py --model mofm --output clip.png
 
 import argparse
 
+from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import MoFMTokenizer
-from tokenization_mofm.corpora.clips import held_out_clips
 from tokenization_mofm.drawing import draw_clip
-from tokenization_mofm.training import SYNTHETIC, load_split
+from training_mofm.samples import held_out_clips
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="picture to write")
     args = parser.parse_args()
     tokenizer = MoFMTokenizer.from_pretrained(args.model)
-    clips = held_out_clips(load_split(args.dataset, "test"), tokenizer.feature_extractor, 64)
+    clips = held_out_clips(load_corpus(args.dataset, "test"), tokenizer.feature_extractor, 64)
     figure = draw_clip(tokenizer, clips["keypoints"][args.clip], clips["scores"][args.clip])
     figure.savefig(args.output, dpi=110)
 

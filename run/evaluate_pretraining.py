@@ -10,11 +10,11 @@ import os
 import torch
 
 from modeling_mofm import MoFMForMaskedMotionModeling
-from modeling_mofm.evaluation_mofm import evaluate_mofm
+from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import MoFMTokenizer
-from tokenization_mofm.corpora.clips import held_out_clips
-from tokenization_mofm.evaluation_dved import evaluate_dved
-from tokenization_mofm.training import SYNTHETIC, load_split
+from training_mofm.evaluation.dved import evaluate_dved
+from training_mofm.evaluation.pretraining import evaluate_mofm
+from training_mofm.samples import held_out_clips
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
         model = MoFMForMaskedMotionModeling.from_pretrained(args.model).to(device)
     figures = {}
     for name in args.dataset:
-        clips = held_out_clips(load_split(name, args.split), tokenizer.feature_extractor, args.clips or None)
+        clips = held_out_clips(load_corpus(name, args.split), tokenizer.feature_extractor, args.clips or None)
         figures[name] = {"clips": len(clips["keypoints"]), **evaluate_dved(tokenizer.dved, clips)}
         if model is not None:
             runs = [evaluate_mofm(model, tokenizer.dved, clips, seed=seed) for seed in range(args.seeds)]

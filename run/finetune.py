@@ -8,8 +8,8 @@ import sys
 
 from transformers import HfArgumentParser
 
-from modeling_mofm.training_anomaly import AnomalyArguments, finetune_anomaly
-from tokenization_mofm.training import DataArguments, MotionTrainingArguments
+from training_mofm.anomaly import AnomalyArguments, finetune_anomaly
+from training_mofm.arguments import DataArguments, MotionTrainingArguments
 
 TASKS = {"anomaly": (AnomalyArguments, finetune_anomaly)}
 

@@ -7,8 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from tokenization_mofm.corpora.inspection import inspect_corpus, write_sheet
-from tokenization_mofm.training import load_split
+from motion_data.corpora.inspect import inspect_corpus, write_sheet
+from motion_data.corpora.load import load_corpus
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
     splits = {}
     for split in ("train", "test"):
         try:
-            splits[split] = load_split(args.corpus, split)
+            splits[split] = load_corpus(args.corpus, split)
         except (ValueError, OSError) as error:
             print(f"{split}: {error}", file=sys.stderr)
     if not splits:

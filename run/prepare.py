@@ -11,11 +11,11 @@ import sys
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import validate_repo_id
 
-from tokenization_mofm.corpora.formats.registry import FormatError, ReadOptions, formats
-from tokenization_mofm.corpora.preparing import ON_ERROR, PrepareOptions, prepare_corpus
-from tokenization_mofm.corpora.sharing import push_corpus
-from tokenization_mofm.layouts import layout_names
-from tokenization_mofm.video.estimation_options import DETECTOR, PoseEstimation
+from motion_data.corpora.prepare import ON_ERROR, PrepareOptions, prepare_corpus
+from motion_data.corpora.share import push_corpus
+from motion_data.layouts import layout_names
+from motion_data.readers.registry import FormatError, ReadOptions, formats
+from motion_data.readers.video.estimation_options import DETECTOR, PoseEstimation
 
 SKIPPED = 3
 

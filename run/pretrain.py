@@ -5,8 +5,8 @@ accelerate launch run/pretrain.py --dataset <folder or Hub id> --tokenizer <fold
 
 from transformers import HfArgumentParser
 
-from modeling_mofm.training_mofm import MoFMArguments, pretrain
-from tokenization_mofm.training import DataArguments, MotionTrainingArguments
+from training_mofm.arguments import DataArguments, MotionTrainingArguments
+from training_mofm.pretraining import MoFMArguments, pretrain
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ accelerate launch run/train_tokenizer.py --dataset <folder or Hub id> --output_d
 
 from transformers import HfArgumentParser
 
-from tokenization_mofm.training import DataArguments, MotionTrainingArguments
-from tokenization_mofm.training_dved import DVEDArguments, train_dved
+from training_mofm.arguments import DataArguments, MotionTrainingArguments
+from training_mofm.dved import DVEDArguments, train_dved
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import torch
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")

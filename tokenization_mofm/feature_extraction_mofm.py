@@ -9,9 +9,10 @@ import torch
 from transformers import BatchFeature
 from transformers.feature_extraction_utils import FeatureExtractionMixin
 
-from .cameras import Camera, SensorCamera
+from motion_data.cameras import Camera, SensorCamera
+from motion_data.keypoints import ArrayLike, Motion, as_motion, normalise_clip, sample_frames
+
 from .configuration_cubes import ThermalCubeConfig
-from .keypoints import ArrayLike, Motion, as_motion, normalise_clip, sample_frames
 
 
 class MoFMFeatureExtractor(FeatureExtractionMixin):

@@ -17,9 +17,10 @@ import torch
 from transformers import BatchFeature, PreTrainedTokenizerFast
 from transformers.utils import PushToHubMixin
 
-from .cameras import Camera, SensorCamera
+from motion_data.cameras import Camera, SensorCamera
+from motion_data.keypoints import ArrayLike
+
 from .feature_extraction_mofm import MoFMFeatureExtractor
-from .keypoints import ArrayLike
 from .modeling_dved import DVEDModel
 from .motion_book import build_motion_book, ids_to_text, text_to_ids
 

@@ -1,0 +1,103 @@
+"""MoFM for action recognition (DT1): the encoder, its tokens by body part and time slice, and a linear head.
+
+A mean over all tokens forgets which limb did what and when; body parts keep it.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers.processing_utils import Unpack
+from transformers.utils import ModelOutput, TransformersKwargs
+from transformers.utils.generic import can_return_tuple
+
+from tokenization_mofm.clip_inputs import check_clips, people_axis, touched_by_keypoints
+
+from ..configuration_mofm import MoFMConfig
+from ..modeling_mofm import MoFMModel, MoFMPreTrainedModel
+from ..part_pooling import on_grid, pool_parts
+
+
+@dataclass
+class MoFMForSequenceClassificationOutput(ModelOutput):
+    """
+    Args:
+        loss: scalar, where labels are given: cross-entropy, or binary cross-entropy where the problem is multi-label.
+        logits: `[B, num_labels]`.
+        parts: `[B, T, K, D]`, what the head sees: each key-point in each time slice, the mean over the people who have
+            it; 0 where nobody has.
+        hidden_states, attentions: of each layer and person, where asked for.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    parts: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+class MoFMForSequenceClassification(MoFMPreTrainedModel):
+    """The encoder with a linear head on the body parts of a clip, averaged over the people who are in it.
+
+    `config.problem_type` is "single_label_classification" (the default) or "multi_label_classification".
+    """
+
+    def __init__(self, config: MoFMConfig):
+        super().__init__(config)
+        if config.problem_type == "regression":
+            raise ValueError(
+                "problem_type must be 'single_label_classification' or 'multi_label_classification', got 'regression'"
+            )
+        self.mofm = MoFMModel(config)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.classifier_dropout)
+        self.classifier = nn.Linear(config.grid_size[0] * config.num_keypoints * config.hidden_size, config.num_labels)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        keypoints: Tensor | None = None,
+        scores: Tensor | None = None,
+        heatmaps: Tensor | None = None,
+        labels: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> MoFMForSequenceClassificationOutput:
+        """Classify clips.
+
+        Args:
+            keypoints, scores, heatmaps: as in `MoFMModel.forward`. People without a joint do not count; of a clip
+                without anyone only the logits mean nothing.
+            labels: `[B]` class ids, or `[B, num_labels]` 0 or 1 where the problem is multi-label.
+
+        Raises:
+            ValueError: shapes that are not the configuration's, or labels of another shape.
+        """
+        config = self.config
+        people = people_axis(keypoints, heatmaps)
+        keypoints, scores, heatmaps = check_clips(config, self.dtype, keypoints, scores, heatmaps)
+        touched = touched_by_keypoints(config, keypoints, scores, heatmaps)  # N L K
+        outputs = self.mofm(keypoints, scores, heatmaps, **kwargs)
+        tokens = on_grid(outputs.last_hidden_state, outputs, config.num_cubes)
+        there = touched.unflatten(1, (config.grid_size[0], -1)).any(2)[..., None]  # N T K 1
+        parts = self.norm(pool_parts(tokens, touched, config.grid_size[0])) * there
+        if people is not None:
+            parts, there = parts.unflatten(0, people), there.unflatten(0, people)
+            parts = parts.sum(1) / there.sum(1).clamp(min=1)
+        logits = self.classifier(self.dropout(parts.flatten(1)))
+        return MoFMForSequenceClassificationOutput(
+            loss=None if labels is None else self.loss(logits, labels),
+            logits=logits,
+            parts=parts,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.config.problem_type == "multi_label_classification":
+            if labels.shape != logits.shape:
+                raise ValueError(f"labels must be {list(logits.shape)} as logits are, got {list(labels.shape)}")
+            return F.binary_cross_entropy_with_logits(logits.float(), labels.float())
+        if labels.shape != logits.shape[:1]:
+            raise ValueError(f"labels must be {list(logits.shape[:1])}, one class a clip, got {list(labels.shape)}")
+        return F.cross_entropy(logits.float(), labels)

@@ -1,0 +1,59 @@
+"""Draw where a clip is anomalous. Needs matplotlib (`pip install mofm[plot]`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from motion_data.drawing import draw_body, frame_map
+from motion_data.layouts import get_layout
+from tokenization_mofm.configuration_cubes import ThermalCubeConfig
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw_anomaly(
+    config: ThermalCubeConfig, keypoints: Tensor, scores: Tensor, joint_scores: Tensor, cube_scores: Tensor
+) -> Figure:
+    """Draw how anomalous each joint and cube of a clip is over its skeleton, one column per time slice.
+
+    Args:
+        config: of the model.
+        keypoints: `[F, 17, 2]` in map pixels.
+        scores: `[F, 17]`.
+        joint_scores: `[F, 17]`, `joint_score` of `MoFMForAnomalyDetection`.
+        cube_scores: `[L]`, its `cube_nll`; 0 is an empty cube.
+
+    Returns:
+        A matplotlib figure: the middle frame of each slice with its joints coloured, above the cubes of the slice.
+    """
+    from matplotlib.figure import Figure
+
+    T, Y, X = config.grid_size
+    size, depth = config.heatmap_size, config.cube_size[0]
+    keypoints, scores, joints = (values.cpu().numpy() for values in (keypoints, scores, joint_scores))
+    cubes = cube_scores.view(T, Y, X).cpu().numpy()
+    cubes = np.where(cubes > 0, cubes, np.nan)
+    coco, present = get_layout("coco17"), scores > 0
+    low, high = (joints[present].min(), joints[present].max()) if present.any() else (0, 1)
+    colours = {"cmap": "plasma", "vmin": low, "vmax": high}
+    words = {"cmap": "Greys", "vmin": 0, "vmax": np.nanmax(cubes) if np.isfinite(cubes).any() else 1}
+    figure = Figure(figsize=(2.6 * T + 0.6, 3.2), layout="constrained")
+    grid = figure.subplots(1, T, squeeze=False)[0]
+    for t, axes in enumerate(grid):
+        middle = t * depth + depth // 2
+        ground = axes.imshow(cubes[t], extent=(-0.5, size - 0.5, size - 0.5, -0.5), alpha=0.6, **words)
+        seen = present[middle]
+        draw_body(axes, coco, keypoints[middle], scores[middle], width=1.2, dot=0)
+        places = keypoints[middle][seen].T
+        dots = axes.scatter(
+            *places, c=joints[middle][seen], s=36, edgecolors="white", linewidths=0.5, zorder=4, **colours
+        )
+        axes.set_title(f"frame {middle}", fontsize=9)
+        frame_map(axes, size)
+    figure.colorbar(dots, ax=list(grid), label="score of joint", shrink=0.8)
+    figure.colorbar(ground, ax=list(grid), label="nll of cube, nats", shrink=0.8)
+    return figure

@@ -1,0 +1,369 @@
+"""MoFM for anomaly detection: how improbable are a clip's words, and how far is it from what was normal (DT3, DT4).
+
+Unsupervised, each word is predicted while it is masked, by a fixed set of key-point masks that together cover every
+active cube, and the clip is compared with normal clips. Supervised, a linear head is trained on the same backbone.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import initialization as init
+from transformers.processing_utils import Unpack
+from transformers.utils import ModelOutput, TransformersKwargs
+from transformers.utils.generic import can_return_tuple
+
+from tokenization_mofm.clip_inputs import check_clips, people_axis, touched_by_keypoints
+from tokenization_mofm.thermal_cubes import active_cubes, touched_cubes
+
+from ..configuration_mofm import MoFMConfig
+from ..masking import covering_masks
+from ..modeling_mofm import MoFMModel, MoFMPreTrainedModel
+from ..part_pooling import on_grid, pool_parts
+from .reference import NormalReference, part_distances
+
+CLIP_FIELDS = ("keypoints", "scores", "input_ids")
+
+
+@dataclass
+class MoFMForAnomalyDetectionOutput(ModelOutput):
+    """
+    Leading axes are `[N]`, or `[B, M]` if the clips have a people axis. Likelihoods need `input_ids`, distances a
+    fitted reference; without them their fields are None.
+
+    Args:
+        loss: scalar, binary cross-entropy of the head, where labels are given.
+        logits: `[N]` of the head, for the clip.
+        frame_logits: `[N, F]` of the head; frames of a time slice share theirs.
+        anomaly_score: `[N]`, higher is more anomalous, as `config.anomaly_score` says: standard deviations above
+            normal motion for "nll" and "distance"; for "combined" the sum of both, each cut off softly
+            (softplus) below normal; the head's probability for "classifier". NaN for a clip without any joint.
+        nll: `[N]`, mean negative log-likelihood (nats) of the clip's words, each predicted while masked; NaN
+            for a clip without any joint.
+        cube_nll: `[N, L]` of each cube's word; 0 where a cube is empty.
+        frame_nll: `[N, F]`, mean over the cubes that hold heat in that frame; 0 where none does.
+        joint_nll: `[N, F, K]`, mean over the cubes that the joint's heat touches in that frame; 0 where it is
+            missing.
+        distance: `[N]`, mean cosine distance to the nearest normal clips, in [0, 2].
+        joint_distance: `[N, K]`, that distance joint by joint; 0 where it is missing.
+        joint_score: `[N, F, K]`, what `anomaly_score` says of the clip said of each joint in each frame, in the same
+            units; 0 where it is missing.
+        parts: `[N, T, K, D]`, what is compared and what the head reads: the embedding of each joint in each time
+            slice.
+        hidden_states, attentions: of each layer, where asked for.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    frame_logits: Tensor | None = None
+    anomaly_score: Tensor | None = None
+    nll: Tensor | None = None
+    cube_nll: Tensor | None = None
+    frame_nll: Tensor | None = None
+    joint_nll: Tensor | None = None
+    distance: Tensor | None = None
+    joint_distance: Tensor | None = None
+    joint_score: Tensor | None = None
+    parts: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+class MoFMForAnomalyDetection(MoFMPreTrainedModel):
+    """MoFM with the pre-training head, a reference of normal motion, and a binary head.
+
+    Loads from any pre-trained MoFM. `fit_reference` makes it an unsupervised detector; training the head a
+    supervised one. The words come from the `MoFMTokenizer` that lies in the same folder:
+    `model(**tokenizer(keypoints, scores))`.
+    """
+
+    def __init__(self, config: MoFMConfig):
+        super().__init__(config)
+        self.mofm = MoFMModel(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.codebook_size)
+        self.reference = self._reference(config.reference_size)
+        self.classifier = nn.Linear(config.num_keypoints * config.hidden_size, 1)
+        self.post_init()
+
+    def _reference(self, size: int) -> NormalReference:
+        config = self.config
+        return NormalReference(
+            size, config.grid_size[0], config.num_keypoints, config.hidden_size, config.num_neighbors
+        )
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, NormalReference):
+            for name, buffer in module.named_buffers():
+                init.constant_(buffer, float(name.endswith("_std")))
+
+    @can_return_tuple
+    def forward(
+        self,
+        keypoints: Tensor | None = None,
+        scores: Tensor | None = None,
+        heatmaps: Tensor | None = None,
+        input_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> MoFMForAnomalyDetectionOutput:
+        """Score clips.
+
+        Args:
+            keypoints, scores, heatmaps: as in `MoFMModel.forward`.
+            input_ids: `[N, L]` or `[B, M, L]` MotionBook ids, as the tokenizer gives them.
+            labels: for the head, `[B]` of clips or `[B, F]` of frames: 1 is anomalous, 0 normal, negative not known.
+                With a people axis the most anomalous person answers for the clip.
+        """
+        config = self.config
+        people = people_axis(keypoints, heatmaps)
+        keypoints, scores, heatmaps = check_clips(config, self.dtype, keypoints, scores, heatmaps)
+        touched = touched_by_keypoints(config, keypoints, scores, heatmaps)
+        touches = self.touches_of_frames(keypoints, scores, heatmaps)
+        present = touched.flatten(1).any(1)
+        embeds = self.mofm.get_input_embeddings()(keypoints, scores, heatmaps)
+        outputs = self.mofm(keypoints, scores, heatmaps, cube_embeds=embeds, **kwargs)
+        tokens = on_grid(outputs.last_hidden_state, outputs, config.num_cubes)
+        parts = F.normalize(pool_parts(tokens, touched, config.grid_size[0]), dim=-1)
+        logits, frame_logits, joint_logits = self.classify(parts)
+        fields = {"logits": logits, "frame_logits": frame_logits, "parts": parts}
+        if config.reference_size:
+            fields["distance"], fields["joint_distance"] = self.reference(parts)
+        if input_ids is not None:
+            input_ids = self._check_words(input_ids, len(touched))
+            fields |= self.word_nll(keypoints, scores, heatmaps, input_ids, touched, touches, embeds)
+        score = self.combine(logits, fields.get("nll"), fields.get("distance"))
+        if score is not None:
+            fields["anomaly_score"] = torch.where(present, score, torch.nan)
+            joint_distance = fields["joint_distance"][:, None] if "joint_distance" in fields else None
+            joints = self.combine(joint_logits, fields.get("joint_nll"), joint_distance)
+            fields["joint_score"] = torch.where(touches.any(2), joints, 0.0)
+        loss = None
+        if labels is not None:
+            loss = self.loss(logits, frame_logits, labels, present, people)
+        if people is not None:
+            fields = {name: None if value is None else value.unflatten(0, people) for name, value in fields.items()}
+        return MoFMForAnomalyDetectionOutput(
+            loss=loss, hidden_states=outputs.hidden_states, attentions=outputs.attentions, **fields
+        )
+
+    def classify(self, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the head's logits of clips `[N]`, frames `[N, F]` and joints `[N, F, K]` from parts `[N, T, K, D]`.
+
+        The logit of a time slice is linear in its parts, that of a clip the mean over slices in which anyone is seen,
+        which one without anyone takes too. The joints of a slice have its logit for their mean.
+        """
+        depth = self.config.cube_size[0]
+        there = parts.any(-1).to(parts.dtype)  # N T K
+        seen = there.amax(-1)
+        # parts have unit length; the head gets numbers around 1, as from a layer norm
+        contributions = parts * parts.shape[-1] ** 0.5 * self.classifier.weight.view(parts.shape[2:])
+        contributions = contributions.sum(-1)
+        slices = contributions.sum(-1) + self.classifier.bias
+        clip = (slices * seen).sum(1) / seen.sum(1).clamp(min=1)
+        slices = torch.where(seen > 0, slices, clip[:, None])
+        joints = contributions * there.sum(-1, keepdim=True) + self.classifier.bias
+        return clip, slices.repeat_interleave(depth, 1), joints.repeat_interleave(depth, 1)
+
+    def word_nll(
+        self,
+        keypoints: Tensor | None,
+        scores: Tensor | None,
+        heatmaps: Tensor | None,
+        input_ids: Tensor,
+        touched: Tensor,
+        touches: Tensor,
+        cube_embeds: Tensor,
+    ) -> dict[str, Tensor]:
+        """Return the negative log-likelihoods of the words `[N, L]` of checked clips, per clip, cube, frame, joint.
+
+        Args:
+            touched, touches: which key-points heat which cubes, `[N, L, K]`, and in each frame, `[N, F, cells, K]`.
+            cube_embeds: `[N, L, D]`, embedded once for all masks.
+        """
+        config = self.config
+        N, L, _ = touched.shape
+        masks = covering_masks(touched, config.grid_size, config.num_nll_masks, config.mask_span)  # N R L
+        R = masks.shape[1]
+        clips = [None if x is None else x.repeat_interleave(R, 0) for x in (keypoints, scores, heatmaps)]
+        outputs = self.mofm(
+            *clips, bool_masked_pos=masks.flatten(0, 1), cube_embeds=cube_embeds.repeat_interleave(R, 0)
+        )
+        words = input_ids.repeat_interleave(R, 0).gather(1, outputs.cube_ids)  # N*R P
+        known = (words >= 0) & (words < config.codebook_size)
+        logits = self.lm_head(outputs.last_hidden_state).transpose(1, 2).float()
+        losses = F.cross_entropy(logits, torch.where(known, words, 0), reduction="none")
+        wanted = known & outputs.attention_mask & masks.flatten(0, 1).gather(1, outputs.cube_ids)
+        both = torch.stack((losses * wanted, wanted.to(losses.dtype)), -1)
+        total, count = on_grid(both, outputs, L).unflatten(0, (N, R)).sum(1).unbind(-1)  # N L
+        cubes = total / count.clamp(min=1)
+        frames, joints = self.per_frame(cubes, count > 0, touches)
+        return {
+            "nll": cubes.sum(1) / (count > 0).sum(1),
+            "cube_nll": cubes,
+            "frame_nll": frames,
+            "joint_nll": joints,
+        }
+
+    def per_frame(self, cubes: Tensor, valid: Tensor, touches: Tensor) -> tuple[Tensor, Tensor]:
+        """Average what `valid` cubes [N, L] hold over those with heat in each frame `[N, F]`, and of each joint there.
+
+        Args:
+            cubes: `[N, L]`.
+            valid: bool `[N, L]`.
+            touches: bool `[N, F, cells, K]`.
+
+        Returns:
+            `[N, F]` and `[N, F, K]`; 0 where there is no such cube.
+        """
+        slices, rows, columns = self.config.grid_size
+        both = torch.stack((cubes * valid, valid.to(cubes.dtype)), -1).unflatten(1, (slices, rows * columns))
+        both = both.repeat_interleave(self.config.cube_size[0], 1)  # N F cells 2
+        touches = torch.cat((touches.any(-1, keepdim=True), touches), -1).to(cubes.dtype)
+        total, count = torch.einsum("nfcv,nfck->vnfk", both, touches)
+        mean = total / count.clamp(min=1)
+        return mean[..., 0], mean[..., 1:]
+
+    def touches_of_frames(self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None) -> Tensor:
+        """Tell which key-points heat which cell in each single frame, bool `[N, F, cells, K]`."""
+        config = self.config
+        cell = (1, *config.cube_size[1:])
+        if heatmaps is not None:
+            touches = active_cubes(heatmaps[:, :, None], cell).transpose(1, 2)
+        else:
+            touches = touched_cubes(keypoints, scores, config.heatmap_size, cell, config.sigma, config.truncate)
+        return touches.unflatten(1, (config.num_frames, -1))
+
+    def combine(self, logits: Tensor, nll: Tensor | None, distance: Tensor | None) -> Tensor | None:
+        """Return the score that the configuration names, of clips or of joints; None if what it needs is missing."""
+        kind = self.config.anomaly_score
+        if kind == "classifier":
+            return logits.sigmoid()
+        needed = {name: value for name, value in (("nll", nll), ("distance", distance)) if kind in (name, "combined")}
+        if any(value is None for value in needed.values()):
+            return None
+        excess = [self.reference.standardise(name, value) for name, value in needed.items()]
+        # cut off softly below normal: being very normal in one respect does not excuse the other
+        return sum(F.softplus(value) for value in excess) if kind == "combined" else excess[0]
+
+    def loss(
+        self, logits: Tensor, frame_logits: Tensor, labels: Tensor, present: Tensor, people: tuple[int, int] | None
+    ) -> Tensor:
+        if people is not None:
+            # people who are not there must not win the maximum
+            logits = torch.where(present, logits, torch.finfo(logits.dtype).min).unflatten(0, people).amax(1)
+            lowest = torch.finfo(frame_logits.dtype).min
+            frame_logits = torch.where(present[:, None], frame_logits, lowest).unflatten(0, people).amax(1)
+            present = present.unflatten(0, people).any(1)
+        shapes = ([len(logits)], [len(logits), self.config.num_frames])
+        if list(labels.shape) not in shapes:
+            raise ValueError(f"labels must be {shapes[0]} of clips or {shapes[1]} of frames, got {list(labels.shape)}")
+        if labels.ndim == 2:
+            logits, present = frame_logits, present[:, None]
+        wanted = (labels >= 0) & present
+        weight = torch.tensor(self.config.pos_weight, device=logits.device)
+        losses = F.binary_cross_entropy_with_logits(
+            torch.where(wanted, logits.float(), 0.0), labels.clamp(0, 1).float(), pos_weight=weight, reduction="none"
+        )
+        return (losses * wanted).sum() / wanted.sum().clamp(min=1)
+
+    def _check_words(self, input_ids: Tensor, num_clips: int) -> Tensor:
+        L = self.config.num_cubes
+        if input_ids.shape[-1:] != (L,) or input_ids.numel() != num_clips * L:
+            raise ValueError(
+                f"input_ids must be [{num_clips}, {L}], one word for each cube of each person, "
+                f"got {list(input_ids.shape)}"
+            )
+        return input_ids.reshape(num_clips, L)
+
+    @torch.no_grad()
+    def fit_reference(
+        self,
+        normal: dict[str, Tensor],
+        held_out: dict[str, Tensor] | None = None,
+        max_size: int = 1024,
+        batch_size: int = 32,
+        seed: int = 0,
+    ) -> None:
+        """Learn what is normal; the backbone stays as it is.
+
+        Args:
+            normal: normal clips, `keypoints` [N, F, K, 2], `scores` [N, F, K] and `input_ids` [N, L].
+            held_out: other normal clips, on which the mean and spread of both scores are taken. Without them each
+                normal clip is measured against all others, which is as good where they do not overlap and the
+                backbone was not trained on them.
+            max_size: clips of either kind that are used at most, a seeded choice.
+            batch_size: clips at a time.
+            seed: of the choice.
+
+        Raises:
+            ValueError: fewer clips with a joint than distances need, or held-out clips that do not vary at all.
+        """
+        measured = []
+        for clips in (normal, held_out):
+            if clips is not None:
+                order = torch.randperm(len(clips["keypoints"]), generator=torch.Generator().manual_seed(seed))
+                chosen = order[:max_size].sort().values
+                measured += self.measure({name: clips[name][chosen] for name in CLIP_FIELDS}, batch_size)
+        self.fit_parts(*measured)
+
+    @torch.no_grad()
+    def fit_parts(
+        self,
+        parts: Tensor,
+        nll: Tensor,
+        held_out_parts: Tensor | None = None,
+        held_out_nll: Tensor | None = None,
+    ) -> None:
+        """Set the reference from what `measure` gave of normal clips, and of held-out ones; as `fit_reference`."""
+        there = nll.isfinite()
+        parts, nll = parts[there], nll[there]
+        needed = self.config.num_neighbors + 1
+        if len(parts) < needed:
+            raise ValueError(
+                f"normal has {len(parts)} clips with a joint; at least {needed} are needed for num_neighbors = "
+                f"{self.config.num_neighbors}"
+            )
+        reference = self._reference(len(parts)).to(parts)
+        reference.parts.copy_(parts)
+        if held_out_parts is None:
+            distances = part_distances(parts, parts).fill_diagonal_(torch.inf)
+            distances = distances.topk(self.config.num_neighbors, -1, largest=False).values.mean(-1)
+        else:
+            there = held_out_nll.isfinite()
+            distances, nll = reference(held_out_parts[there])[0], held_out_nll[there]
+        for name, values in (("nll", nll), ("distance", distances)):
+            values = values.double()
+            if not len(values) > 1 or not values.std() > 0:
+                raise ValueError(
+                    f"the {name} of {len(values)} normal clips does not vary; at least 2 that differ are needed"
+                )
+            getattr(reference, f"{name}_mean").fill_(values.mean())
+            getattr(reference, f"{name}_std").fill_(values.std())
+        self.config.reference_size = len(parts)
+        self.reference = reference.to(self.device)
+
+    @torch.no_grad()
+    def measure(self, clips: dict[str, Tensor], batch_size: int = 32) -> tuple[Tensor, Tensor]:
+        """Return `parts` [N, T, K, D] and `nll` [N] of clips, on the CPU: all that references and scores are made of.
+
+        Args:
+            clips: `keypoints` [N, F, K, 2], `scores` [N, F, K] and `input_ids` [N, L].
+            batch_size: clips at a time.
+        """
+        self.eval()
+        measured = []
+        for start in range(0, len(clips["keypoints"]), batch_size):
+            outputs = self(**{name: clips[name][start : start + batch_size].to(self.device) for name in CLIP_FIELDS})
+            measured.append((outputs.parts.float().cpu(), outputs.nll.float().cpu()))
+        return tuple(torch.cat(values) for values in zip(*measured, strict=True))
+
+    @torch.no_grad()
+    def score_measured(self, parts: Tensor, nll: Tensor) -> Tensor:
+        """Return the anomaly scores `[N]` of clips that were measured; not with the classifier."""
+        if self.config.anomaly_score == "classifier":
+            raise ValueError("anomaly_score is 'classifier', whose scores come from forward; it must be another one")
+        distance = self.reference(parts.to(self.device))[0] if self.config.reference_size else None
+        return self.combine(None, nll.to(self.device), distance).cpu()

@@ -1,0 +1,144 @@
+"""The "motion-anomaly-detection" pipeline: a score per frame and person, with times."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import numpy as np
+from transformers import Pipeline
+
+from motion_data.inputs import MotionInput, as_picture, as_recordings
+from motion_data.readers.registry import Recording
+from motion_data.readers.video.estimation_options import PoseEstimation
+from tokenization_mofm.tokenization_mofm import MoFMTokenizer
+
+from .scorer import AnomalyScorer, AnomalyScores
+from .stream import MotionStream
+from .windows import MAX_GAP
+
+
+class MotionAnomalyPipeline(Pipeline):
+    """Detect anomalous motion.
+
+        detector = pipeline("motion-anomaly-detection", model="mofm-watch")
+        detector("track.json")[0]["frame_scores"]
+
+    The tokenizer is loaded from the model's folder. Windows of all people are scored `batch_size` at a time. A list,
+    generator or dataset of inputs gives an answer for each.
+    """
+
+    _load_tokenizer = False
+    _load_feature_extractor = False
+    _load_image_processor = False
+    _load_video_processor = False
+    _load_processor = False
+
+    def __init__(self, model, tokenizer: MoFMTokenizer | None = None, batch_size: int | None = None, **kwargs):
+        tokenizer = tokenizer or MoFMTokenizer.from_pretrained(model.name_or_path)
+        super().__init__(model=model, tokenizer=tokenizer, windows_per_batch=batch_size or 32, **kwargs)
+
+    def __call__(self, inputs: MotionInput | Iterable[MotionInput], batch_size: int | None = None, **kwargs):
+        """Score recordings.
+
+        Args:
+            inputs: a path of any known format, an array `[(M,) F, K, 2 or 3]`, a mapping with `keypoints` and
+                optionally `scores`, `layout`, `fps`, `track_ids` and other fields of `Recording`, or a `Recording`; or
+                a list, a generator or a dataset of these.
+            batch_size: windows at a time.
+            layout: skeleton layout, where the input does not tell; "coco17".
+            fps: frames per second, where the input does not tell; 0 is unknown.
+            poses: a `PoseEstimation`, which models see the people in a video.
+            window, stride, max_gap, smoothing: see `AnomalyScorer`.
+            joint_scores: whether to return what each joint contributes.
+
+        Returns:
+            of each input a list with one dict for each of its recordings:
+            - `name`, `first_frame`;
+            - `times`: seconds of each frame; None where the frame rate is unknown;
+            - `frame_scores`: the maximum over people, a frame without a score at the minimum, smoothed; None if nobody
+              is in sight for a window;
+            - `people`: for each `track_id` and `scores` [F], None where there is none, and, if asked for,
+              `joint_scores` [F, 17].
+
+        Raises:
+            ValueError: see `AnomalyScorer`, `as_recordings` and `as_motion`.
+        """
+        if batch_size is not None:
+            kwargs["windows_per_batch"] = batch_size
+        return super().__call__(inputs, batch_size=1, **kwargs)
+
+    def stream(
+        self,
+        fps: float | None = None,
+        layout: str = "coco17",
+        window: int | None = None,
+        stride: int = 1,
+        max_gap: int = MAX_GAP,
+    ) -> MotionStream:
+        """Return a `MotionStream` that takes frames one by one and never grows."""
+        scorer = AnomalyScorer(self.model, self.tokenizer, window, stride, max_gap)
+        return MotionStream(scorer, fps, layout)
+
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
+        """Save the model and the tokenizer; a pipeline of that folder needs nothing else."""
+        self.model.save_pretrained(save_directory, **kwargs)
+        self.tokenizer.save_pretrained(save_directory, **kwargs)
+
+    def _sanitize_parameters(
+        self,
+        layout: str | None = None,
+        fps: float | None = None,
+        poses: PoseEstimation | None = None,
+        joint_scores: bool | None = None,
+        windows_per_batch: int | None = None,
+        **scorer,
+    ):
+        unknown = set(scorer) - {"window", "stride", "max_gap", "smoothing"}
+        if unknown:
+            raise ValueError(
+                f"unknown arguments {sorted(unknown)}; allowed are layout, fps, poses, joint_scores, batch_size, "
+                "window, stride, max_gap and smoothing"
+            )
+        if windows_per_batch is not None:
+            scorer["batch_size"] = windows_per_batch
+        preprocess = {
+            name: value for name, value in (("layout", layout), ("fps", fps), ("poses", poses)) if value is not None
+        }
+        return preprocess, scorer, {} if joint_scores is None else {"joint_scores": joint_scores}
+
+    def preprocess(
+        self, inputs: MotionInput, layout: str = "coco17", fps: float = 0.0, poses: PoseEstimation | None = None
+    ) -> dict:
+        return {"recordings": as_recordings(inputs, layout, fps, poses)}
+
+    def _forward(self, model_inputs: dict, **scorer) -> dict:
+        recordings = model_inputs["recordings"]
+        watch = AnomalyScorer(self.model, self.tokenizer, **scorer)
+        return {"recordings": recordings, "scores": [watch.score(as_picture(each)) for each in recordings]}
+
+    def postprocess(self, model_outputs: dict, joint_scores: bool = False) -> list[dict]:
+        pairs = zip(model_outputs["recordings"], model_outputs["scores"], strict=True)
+        return [self._answer(recording, scores, joint_scores) for recording, scores in pairs]
+
+    @staticmethod
+    def _answer(recording: Recording, scores: AnomalyScores, joint_scores: bool) -> dict:
+        num_people, num_frames = scores.people.shape
+        frames = recording.first_frame + np.arange(num_frames)
+        people = []
+        for person, track_id in enumerate(recording.track_ids or range(num_people)):
+            answer = {"track_id": int(track_id), "scores": _plain(scores.people[person])}
+            if joint_scores:
+                answer["joint_scores"] = scores.joints[person]
+            people.append(answer)
+        return {
+            "name": recording.name,
+            "first_frame": int(recording.first_frame),
+            "times": (frames / recording.fps).tolist() if recording.fps else None,
+            "frame_scores": None if np.isnan(scores.frames).all() else scores.frames.tolist(),
+            "people": people,
+        }
+
+
+def _plain(scores: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(score) else float(score) for score in scores]

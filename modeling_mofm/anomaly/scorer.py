@@ -1,0 +1,137 @@
+"""Score people's motion with a sliding window and a trained detector, a bounded batch of windows at a time.
+
+Each window is fitted into the map by its own box, as clips in training are, so neighbouring windows are different
+clips and share no cube. No heat-map is rendered for any of them: key-points are embedded directly, once for all masks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from motion_data.keypoints import Motion, sample_frames
+from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS
+from tokenization_mofm.tokenization_mofm import MoFMTokenizer
+
+from .modeling import MoFMForAnomalyDetection
+from .windows import MAX_GAP, fill_missing, over_people, place_at_centres, sliding_windows, smooth
+
+
+@dataclass
+class AnomalyScores:
+    """
+    Args:
+        people: `[M, F]`, the score of the window around each frame; NaN where a person has none.
+        frames: `[F]`, the maximum over people, frames without a score at the minimum, smoothed; NaN if
+            nobody ever has one.
+        joints: `[M, F, 17]`, the score joint by joint; NaN where the person has none, 0 where the joint is missing.
+    """
+
+    people: np.ndarray
+    frames: np.ndarray
+    joints: np.ndarray
+
+
+class AnomalyScorer:
+    """Score windows of motion.
+
+    Args:
+        model: a fitted or trained detector.
+        tokenizer: the one whose words the model learnt.
+        window: frames of a window; None takes `config.window`. Windows longer or shorter than the model's clips are
+            sampled to their length.
+        stride: frames between windows.
+        max_gap: a person out of sight for more frames starts a new track.
+        smoothing: standard deviation of the Gaussian over time, frames; None takes a quarter of a window.
+        batch_size: windows at a time.
+
+    Raises:
+        ValueError: an argument out of range, a model that was not fitted, or a tokenizer that is not the model's.
+    """
+
+    def __init__(
+        self,
+        model: MoFMForAnomalyDetection,
+        tokenizer: MoFMTokenizer,
+        window: int | None = None,
+        stride: int = 1,
+        max_gap: int = MAX_GAP,
+        smoothing: float | None = None,
+        batch_size: int = 32,
+    ):
+        config = model.config
+        window = config.window if window is None else window
+        ranges = {"window": (window, 2, np.inf), "stride": (stride, 1, window // 2), "max_gap": (max_gap, 0, np.inf)}
+        ranges |= {"smoothing": (smoothing or 0, 0, np.inf), "batch_size": (batch_size, 1, np.inf)}
+        for name, (value, low, high) in ranges.items():
+            if not low <= value <= high:
+                limit = f"from {low} to {high}" if high < np.inf else f"{low} or more"
+                raise ValueError(f"{name} must be {limit}, got {value}")
+        for name in (*GEOMETRY_FIELDS, "codebook_size"):
+            ours, theirs = getattr(config, name), getattr(tokenizer.dved.config, name)
+            if (list(ours) != list(theirs)) if name == "cube_size" else (ours != theirs):
+                raise ValueError(f"{name} of the model is {ours}, but the tokenizer's is {theirs}; they must agree")
+        if config.anomaly_score in ("distance", "combined") and not config.reference_size:
+            raise ValueError(
+                f"anomaly_score is {config.anomaly_score!r}, but the model has no reference of normal motion "
+                "(reference_size is 0); fit one with fit_reference or run/finetune.py --task anomaly"
+            )
+        self.model = model.eval()
+        self.tokenizer = tokenizer.to(model.device)
+        self.window = window
+        self.stride = stride
+        self.max_gap = max_gap
+        self.smoothing = window / 4 if smoothing is None else smoothing
+        self.batch_size = batch_size
+        self._sampled = sample_frames(window, config.num_frames)
+        # where the window's centre frame is in the clip that the model sees
+        self._centre = int(np.abs(self._sampled - window // 2).argmin())
+
+    def score(self, motion: Motion) -> AnomalyScores:
+        """Score each person in each frame of a recording of any length."""
+        shape = motion.scores.shape[:2]
+        people, starts = sliding_windows(motion.scores.any(-1), self.window, self.stride, self.max_gap)
+        scores, joints = np.zeros(len(people)), np.zeros((len(people), motion.scores.shape[-1]))
+        for first in range(0, len(people), self.batch_size):
+            batch = slice(first, first + self.batch_size)
+            frames = starts[batch, None] + np.arange(self.window)
+            who = people[batch, None]
+            scores[batch], joints[batch] = self.score_windows(
+                motion.keypoints[who, frames], motion.scores[who, frames]
+            )
+        placed = place_at_centres(scores, people, starts, self.window, self.stride, shape)
+        explained = place_at_centres(joints, people, starts, self.window, self.stride, shape)
+        frames = smooth(fill_missing(over_people(placed)), self.smoothing)
+        return AnomalyScores(placed, frames, explained)
+
+    @torch.no_grad()
+    def score_windows(self, keypoints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Score windows of one person each.
+
+        Args:
+            keypoints: `[W, window, 17, 2]`, pixels.
+            scores: `[W, window, 17]`.
+
+        Returns:
+            the windows' scores `[W]`, NaN for one without a joint, and those of the joints at their centres `[W, 17]`.
+        """
+        parts = []
+        for first in range(0, len(keypoints), self.batch_size):
+            batch = slice(first, first + self.batch_size)
+            sampled = Motion(keypoints[batch][:, self._sampled], scores[batch][:, self._sampled])
+            motion = self.tokenizer.feature_extractor.fit(sampled)
+            clips = {"keypoints": motion.keypoints, "scores": motion.scores}
+            clips = {
+                name: torch.as_tensor(values, dtype=torch.float32, device=self.model.device)
+                for name, values in clips.items()
+            }
+            if self.model.config.anomaly_score in ("nll", "combined"):
+                clips["input_ids"] = self.tokenizer.dved.encode(**clips).input_ids
+            outputs = self.model(**clips)
+            joints = outputs.joint_score[:, self._centre]
+            parts.append((outputs.anomaly_score.float().cpu().numpy(), joints.float().cpu().numpy()))
+        if not parts:
+            return np.zeros(0), np.zeros((0, scores.shape[-1]))
+        return tuple(np.concatenate(values) for values in zip(*parts, strict=True))

@@ -1,0 +1,233 @@
+"""Parts, which preparing a corpus reads files into, and shards, which the corpus is made of.
+
+A part is a parquet file with the rows of some files, labels by name. Shards have the columns of `motion_features`,
+labels by number; they are cut by size, and their rows never lie in memory together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from datasets import Features, Value
+from tqdm import tqdm
+
+from ..schema import motion_features
+from .card import CorpusStatistics, write_card
+
+MANIFEST = "corpus.json"
+PLAN = "plan.json"  # of a preparation that has not ended
+ROW_GROUP_BYTES = 1 << 20  # of key-points and scores, before compression
+SHARD_BYTES = 16 << 20  # likewise; a reader of streams holds several shards
+SHARD_ROWS = 64  # a small corpus has a shard for so many rows, up to
+MIN_SHARDS = 16  # of them: processes and workers share shards
+SURVEYED = ["shape", "label", "subject", "source", "file"]
+STRETCH = r"/\d{6,}$"  # ends the source of a stretch of a longer take
+
+
+def part_features() -> Features:
+    """Return the columns of a part: labels are names, and `file` is the file that a row was read from."""
+    return Features({**motion_features(), "label": Value("string"), "file": Value("string")})
+
+
+class PartWriter:
+    """Writes rows to a part, a row group at a time."""
+
+    def __init__(self, path: Path):
+        self.schema = part_features().arrow_schema
+        self.writer = pq.ParquetWriter(path, self.schema, compression="zstd")
+        self.rows: list[dict] = []
+        self.size = 0
+
+    def __enter__(self) -> PartWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.writer.close()
+
+    def add(self, row: dict) -> None:
+        self.rows.append(row)
+        self.size += row["keypoints"].nbytes + row["scores"].nbytes
+        if self.size >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def finish(self, skipped: list[tuple[str, str]]) -> None:
+        """Write what is left, and the files (and why) whose rows do not count."""
+        self._flush()
+        self.writer.add_key_value_metadata({"skipped": json.dumps(skipped)})
+
+    def _flush(self) -> None:
+        if self.rows:
+            self.writer.write_table(pa.Table.from_pylist(self.rows, schema=self.schema))
+        self.rows, self.size = [], 0
+
+
+class SplitWriter:
+    """Writes the shards of a split one after the other, in row groups of about one size."""
+
+    def __init__(self, folder: Path, features: Features):
+        self.folder = folder
+        self.schema = features.arrow_schema
+        self.name = ""
+        self.writer: pq.ParquetWriter | None = None
+        self.waiting: list[pa.Table] = []
+
+    def __enter__(self) -> SplitWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.writer is not None:
+            self._flush()
+            self.writer.close()
+
+    def write(self, name: str, rows: pa.Table) -> None:
+        """Write rows to the shard `name`; the names of later calls never go back."""
+        if name != self.name:
+            self.__exit__()
+            self.name, self.writer = name, pq.ParquetWriter(self.folder / name, self.schema, compression="zstd")
+        self.waiting.append(rows)
+        if sum(table.nbytes for table in self.waiting) >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self.waiting:
+            self.writer.write_table(pa.concat_tables(self.waiting))
+        self.waiting = []
+
+
+def write_shards(
+    parts: Sequence[Path], folder: Path, test_share: float, license: str
+) -> tuple[CorpusStatistics, list[tuple[str, str]]]:
+    """Write the rows of parts as the shards of a corpus, with its card.
+
+    Args:
+        parts: complete parts.
+        folder: made here; shards are `data/<split>-<number>-of-<count>.parquet`.
+        test_share: share of subjects (of files, where the subject is unknown) in the "test" split.
+        license: for the card.
+
+    Returns:
+        statistics of the rows, and (file, reason) of the files left out.
+
+    Raises:
+        ValueError: there is no row.
+    """
+    skipped = [tuple(entry) for part in parts for entry in json.loads(pq.read_metadata(part).metadata[b"skipped"])]
+    left_out = pa.array([name for name, _ in skipped], pa.string())
+    surveys = [_without(pq.read_table(part, columns=SURVEYED), left_out) for part in parts]
+    survey = pa.concat_tables(surveys)
+    if not len(survey):
+        first = f"; the first, {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
+        raise ValueError(f"none of {len(skipped)} files could be read{first}")
+    classes = sorted(set(survey["label"].unique().to_pylist()) - {""})
+    features = motion_features(classes or None)
+    names = _shard_names(survey, test_share)
+    num_stretches = _count_stretches(survey["source"].combine_chunks())
+    statistics = CorpusStatistics()
+    (folder / "data").mkdir(parents=True)
+    start = 0
+    with ExitStack() as stack:
+        shards = {split: stack.enter_context(SplitWriter(folder / "data", features)) for split in ("train", "test")}
+        bar = stack.enter_context(tqdm(total=len(names), unit="clip", desc="writing"))
+        for table in _row_groups(parts, left_out):
+            targets = names[start : start + len(table)]
+            table = _with_column(table, "num_stretches", num_stretches.slice(start, len(table)))
+            start += len(table)
+            for name in np.unique(targets):
+                split = name.split("-")[0]
+                rows = table.filter(pa.array(targets == name))
+                statistics.add(rows, split)
+                shards[split].write(name, _numbered(rows, classes, features))
+            bar.update(len(table))
+    write_card(folder, statistics, license)
+    return statistics, skipped
+
+
+def write_manifest(folder: Path, facts: dict) -> None:
+    """Write what a prepared corpus says of itself: facts, and the size and SHA-256 of every shard."""
+    files = {}
+    for path in sorted((folder / "data").iterdir()):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        files[f"data/{path.name}"] = {"size": path.stat().st_size, "sha256": digest}
+    (folder / MANIFEST).write_text(json.dumps({**facts, "files": files}, indent=1) + "\n")
+
+
+def read_manifest(folder: Path) -> dict | None:
+    """Return what a prepared corpus says of itself; None if `folder` was not prepared.
+
+    Raises:
+        ValueError: a shard is missing or cut off.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    manifest = json.loads(path.read_text())
+    for name, facts in manifest["files"].items():
+        size = (folder / name).stat().st_size if (folder / name).is_file() else 0
+        if size != facts["size"]:
+            raise ValueError(f"corpus {str(folder)!r} is not whole: {name} has {size} of {facts['size']} bytes")
+    return manifest
+
+
+def _row_groups(parts: Sequence[Path], left_out: pa.Array) -> Iterator[pa.Table]:
+    for part in parts:
+        file = pq.ParquetFile(part)
+        for number in range(file.num_row_groups):
+            yield _without(file.read_row_group(number), left_out)
+
+
+def _without(table: pa.Table, left_out: pa.Array) -> pa.Table:
+    return table.filter(pc.invert(pc.is_in(table["file"], left_out)))
+
+
+def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), name, values)
+
+
+def _count_stretches(sources: pa.Array) -> pa.Array:
+    """Return of each row how many there are of its take, int32."""
+    takes = pc.replace_substring_regex(sources, STRETCH, "").dictionary_encode().indices.to_numpy()
+    return pa.array(np.bincount(takes)[takes].astype(np.int32))
+
+
+def _numbered(table: pa.Table, classes: list[str], features: Features) -> pa.Table:
+    """Return rows of a part with the columns of the corpus."""
+    numbers = pc.fill_null(pc.index_in(table["label"], pa.array(classes, pa.string())), -1)
+    table = _with_column(table, "label", numbers.cast(pa.int64()))
+    return table.select(features.arrow_schema.names).cast(features.arrow_schema)
+
+
+def _shard_names(survey: pa.Table, test_share: float) -> np.ndarray:
+    """Return the file name of the shard of each row."""
+    shape = np.array(survey["shape"].to_pylist())
+    sizes = 4 * shape[:, :3].prod(1) * (shape[:, 3] + 1)
+    owners = [
+        f"subject {subject}" if subject >= 0 else file
+        for subject, file in zip(survey["subject"].to_pylist(), survey["file"].to_pylist(), strict=True)
+    ]
+    test = _test_owners(sorted(set(owners)), test_share)
+    is_test = np.array([owner in test for owner in owners])
+    names = np.empty(len(sizes), "U64")
+    for split, chosen in (("train", ~is_test), ("test", is_test)):
+        if not chosen.any():
+            continue
+        ends = sizes[chosen].cumsum()
+        count = max(-(-int(ends[-1]) // SHARD_BYTES), min(MIN_SHARDS, int(chosen.sum()) // SHARD_ROWS), 1)
+        numbers = (ends - 1) * count // ends[-1]
+        names[chosen] = [f"{split}-{number:05d}-of-{count:05d}.parquet" for number in numbers]
+    return names
+
+
+def _test_owners(owners: list[str], share: float) -> set[str]:
+    """Return the owners in the test split, by hash: at least one if the share is above 0 and there are two."""
+    count = round(share * len(owners))
+    if share > 0 and len(owners) > 1:
+        count = min(max(count, 1), len(owners) - 1)
+    return set(sorted(owners, key=lambda owner: hashlib.sha256(owner.encode()).hexdigest())[:count])

@@ -1,0 +1,222 @@
+"""The motion contract: what key-points are, everywhere in MoFM.
+
+`keypoints` are [M, F, K, 2] (people, frames, joints; x then y in pixels, y down) and `scores` [M, F, K] in [0, 1].
+A joint whose score is 0 is missing: its coordinates, NaN included, never influence anything.
+Frames are sampled as in PoseC3D (Duan et al., "Revisiting Skeleton-based Action Recognition", section 3.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Union
+
+import numpy as np
+
+from .cameras import Camera, SensorCamera
+from .layouts import SkeletonLayout, get_layout, layouts_with
+
+if TYPE_CHECKING:
+    import torch
+
+MIN_FRAMES = 2
+
+ArrayLike = Union[np.ndarray, "torch.Tensor", Sequence]
+
+
+@dataclass
+class Motion:
+    """A checked clip of `M` people in COCO-17 key-points.
+
+    Args:
+        keypoints: [M, F, 17, 2] float32, pixels, x right and y down; 0 where a joint is missing, never NaN.
+        scores: [M, F, 17] float32 in [0, 1]; 0 is a missing joint.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+
+
+def as_motion(
+    keypoints: ArrayLike,
+    scores: ArrayLike | None = None,
+    layout: str = "coco17",
+    camera: Camera | SensorCamera | None = None,
+) -> Motion:
+    """Check key-points of any layout and bring them to COCO-17.
+
+    Args:
+        keypoints: [M, F, K, 2], or [F, K, 2] for one person, in pixels; or the same with 3 coordinates in metres and a
+            `camera`. A NumPy array, a tensor or nested lists; never modified.
+        scores: [M, F, K] or [F, K], in [0, 1]. None gives 1 to each joint whose coordinates are finite, else 0.
+        layout: name of the skeleton layout of `keypoints`.
+        camera: what views 3D key-points in 2D; 2D key-points are already a picture and need none.
+
+    Returns:
+        The `Motion`, whose arrays are new.
+
+    Raises:
+        ValueError: if the shapes do not fit each other or the layout, there are no people or fewer than 2 frames, a
+            score is not in [0, 1], a present joint is infinitely far away, or no joint is present at all.
+
+    Notes:
+        A joint is missing where its score is 0, where a coordinate is NaN (whatever its score), where the layout
+        lacks it, and where the camera cannot see it. Scores of different pose estimators are not comparable.
+    """
+    skeleton = get_layout(layout)
+    keypoints = _as_people(keypoints, skeleton, camera)
+    scores = _as_scores(scores, keypoints)
+    if keypoints.shape[-1] == 3:
+        keypoints = camera.project(keypoints, scores)
+        scores = np.where(np.isfinite(keypoints).all(-1), scores, 0)
+    canonical = np.array(skeleton.canonical)
+    # An index of -1 reads the last joint, which `known` then removes.
+    known = canonical >= 0
+    scores = np.where(known, scores[..., canonical], 0).astype(np.float32)
+    keypoints = np.where((scores > 0)[..., None], keypoints[..., canonical, :], 0).astype(np.float32)
+    if not (scores > 0).any():
+        raise ValueError(
+            f"keypoints: all joints are missing in all {scores.shape[1]} frames (NaN, score 0, or not one of the "
+            "COCO-17 key-points); at least one must be present"
+        )
+    return Motion(keypoints, scores)
+
+
+def sample_frames(num_source: int, num_frames: int, generator: np.random.Generator | None = None) -> np.ndarray:
+    """Choose `num_frames` frames that cover a clip of `num_source` frames evenly.
+
+    The clip is cut into `num_frames` equal segments, and each gives one frame: the middle one, or a random one with a
+    `generator`. A clip shorter than that repeats frames.
+
+    Args:
+        num_source: number of frames of the clip.
+        num_frames: number of frames to choose.
+        generator: source of randomness; None makes the choice deterministic.
+
+    Returns:
+        [num_frames] int64 indices, never decreasing, from 0 to `num_source - 1`.
+
+    Raises:
+        ValueError: if either number is below 1.
+    """
+    for field, value in (("num_source", num_source), ("num_frames", num_frames)):
+        if value < 1:
+            raise ValueError(f"{field} is {value}; it must be at least 1")
+    segment = np.arange(num_frames, dtype=np.int64)
+    if generator is None:
+        return (2 * segment + 1) * num_source // (2 * num_frames)
+    first = segment * num_source // num_frames
+    length = np.maximum((segment + 1) * num_source // num_frames - first, 1)
+    return first + generator.integers(0, length)
+
+
+def normalise_clip(keypoints: np.ndarray, scores: np.ndarray, size: int = 72, scale: float = 0.9) -> np.ndarray:
+    """Scale each track into the heatmap: one box per clip, so that a person's own path and size changes remain.
+
+    Args:
+        keypoints: [..., F, K, 2]; any leading axes are separate tracks (batch, people).
+        scores: [..., F, K]; a joint with score 0 is missing, and its coordinates are not read.
+        size: side of the square map in pixels.
+        scale: longer side of the box of the present joints of all frames, as a fraction of `size`.
+
+    Returns:
+        [..., F, K, 2] of the dtype of `keypoints` (whole numbers become float32), computed in float64. Pixel centres
+        are whole numbers, so the box is centred on `(size - 1) / 2`. Missing joints are 0. A track all of whose joints
+        are at one point lies in the centre, one without present joints is 0.
+
+    Raises:
+        ValueError: if the shapes do not fit, or `size` or `scale` is out of range.
+    """
+    keypoints, scores = np.asarray(keypoints), np.asarray(scores)
+    if keypoints.ndim < 3 or keypoints.shape[-1] != 2 or scores.shape != keypoints.shape[:-1]:
+        raise ValueError(
+            f"keypoints has shape {keypoints.shape} and scores {scores.shape}; they must be "
+            "[..., frames, joints, 2] and [..., frames, joints]"
+        )
+    if size < 1:
+        raise ValueError(f"size is {size}; it must be at least 1 pixel")
+    if not 0 < scale <= 1:
+        raise ValueError(f"scale is {scale}; it must be above 0 and at most 1")
+    dtype = keypoints.dtype if keypoints.dtype.kind == "f" else np.dtype(np.float32)
+    keypoints = keypoints.astype(np.float64)
+    present = (scores > 0)[..., None]  # ... F K 1
+    low = np.where(present, keypoints, np.inf).min((-3, -2), keepdims=True)  # ... 1 1 2
+    high = np.where(present, keypoints, -np.inf).max((-3, -2), keepdims=True)
+    someone = present.any((-3, -2, -1), keepdims=True)
+    low, high = np.where(someone, low, 0), np.where(someone, high, 0)
+    span = (high - low).max(-1, keepdims=True)  # ... 1 1 1
+    factor = scale * size / np.where(span > 0, span, 1)
+    offset = np.where(present, keypoints - (low + high) / 2, 0)
+    return np.where(present, offset * factor + (size - 1) / 2, 0).astype(dtype)
+
+
+def _as_array(field: str, values: ArrayLike) -> np.ndarray:
+    """Return `values` as a float32 array, which may share memory with it; numbers too large for it are infinite."""
+    if hasattr(values, "detach"):  # a torch tensor, perhaps of a dtype that NumPy lacks; torch is not imported here
+        values = values.detach().cpu().float().numpy()
+    try:
+        with np.errstate(over="ignore"):
+            return np.asarray(values).astype(np.float32, copy=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{field} must be an array of numbers, or nested lists of equal lengths: {error}") from error
+
+
+def _as_people(keypoints: ArrayLike, skeleton: SkeletonLayout, camera: Camera | SensorCamera | None) -> np.ndarray:
+    """Return checked [M, F, K, C] key-points of the layout."""
+    keypoints = _as_array("keypoints", keypoints)
+    shape = keypoints.shape
+    if keypoints.ndim not in (3, 4):
+        raise ValueError(
+            f"keypoints has shape {shape}; it must be [people, frames, joints, 2], or [frames, joints, 2] for 1 person"
+        )
+    if shape[-1] not in (2, 3):
+        raise ValueError(f"keypoints has {shape[-1]} coordinates in shape {shape}; it must be 2, or 3 with a camera")
+    if shape[-1] == 3 and camera is None:
+        raise ValueError(
+            f"keypoints has shape {shape}: 3D key-points need a camera; if the third value is a confidence, "
+            "pass it as scores"
+        )
+    if shape[-2] != skeleton.num_joints:
+        fitting = layouts_with(shape[-2])
+        hint = f"layouts with {shape[-2]} joints: {', '.join(fitting)}" if fitting else "no layout has that many"
+        raise ValueError(
+            f"keypoints has {shape[-2]} joints in shape {shape}, but layout {skeleton.name!r} has "
+            f"{skeleton.num_joints} ({hint})"
+        )
+    if shape[-3] < MIN_FRAMES:
+        raise ValueError(f"keypoints has {shape[-3]} frames in shape {shape}; it must have at least {MIN_FRAMES}")
+    if keypoints.ndim == 3:
+        return keypoints[None]
+    if shape[0] == 0:
+        raise ValueError(f"keypoints has 0 people in shape {shape}; it must have at least 1")
+    return keypoints
+
+
+def _as_scores(scores: ArrayLike | None, keypoints: np.ndarray) -> np.ndarray:
+    """Return checked [M, F, K] scores for `keypoints` [M, F, K, C], 0 where a coordinate is NaN."""
+    if scores is None:
+        return np.isfinite(keypoints).all(-1).astype(np.float32)
+    scores = _as_array("scores", scores)
+    expected = keypoints.shape[:-1]
+    if scores.shape != expected and not (expected[0] == 1 and scores.shape == expected[1:]):
+        raise ValueError(
+            f"scores has shape {scores.shape}; it must be {expected}, or without its first axis for one person"
+        )
+    scores = scores.reshape(expected)
+    wrong = ~((scores >= 0) & (scores <= 1))
+    if wrong.any():
+        raise ValueError(f"scores is {scores[wrong][0]} at {_place(wrong)}; it must be from 0 to 1")
+    scores = np.where(np.isnan(keypoints).any(-1), 0, scores)
+    infinite = (scores > 0) & np.isinf(keypoints).any(-1)
+    if infinite.any():
+        raise ValueError(
+            f"keypoints is infinite at {_place(infinite)}, whose score is above 0; it must be finite, "
+            "or its score 0 if the joint is missing"
+        )
+    return scores
+
+
+def _place(flags: np.ndarray) -> str:
+    """Name the first place of `flags` [M, F, K] that is set."""
+    person, frame, joint = np.argwhere(flags)[0]
+    return f"person {person}, frame {frame}, joint {joint}"

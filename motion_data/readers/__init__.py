@@ -1,0 +1,39 @@
+"""Files of pose estimators and motion capture, each read by the format it is in.
+
+`registry.py` says what a format is and finds the one of a path; every other module reads one family of files.
+"""
+
+from . import (
+    acclaim,
+    arrays,
+    bvh,
+    c3d,
+    estimator_json,
+    mediapipe_json,
+    mmaction_pickle,
+    ntu_skeleton,
+    openpose_folder,
+    pose_container,
+    registry,
+)
+from .registry import FormatError, ReadOptions, Recording, register_format
+from .video import video_files
+
+__all__ = [
+    "FormatError",
+    "ReadOptions",
+    "Recording",
+    "acclaim",
+    "arrays",
+    "bvh",
+    "c3d",
+    "estimator_json",
+    "mediapipe_json",
+    "mmaction_pickle",
+    "ntu_skeleton",
+    "openpose_folder",
+    "pose_container",
+    "register_format",
+    "registry",
+    "video_files",
+]

@@ -1,0 +1,192 @@
+"""The names that files give to joints and markers, and the skeleton layout that they make.
+
+Names that are exactly those of a registered layout make that layout. All others are read as COCO-17, where joints
+without a name that is known are missing. Two traps are in the names of bones:
+
+- the position of a bone is where it starts: LeftForeArm (lradius) starts at the elbow, LeftUpLeg (lfemur) at the hip;
+- LeftShoulder is the collar-bone beside a LeftArm, and the shoulder joint where there is no upper arm. The same holds
+  for LeftHip beside LeftUpLeg. So the first name of a row below that a file has is the joint.
+
+The start of the head bone, near the base of the skull, stands in for a nose, as `layouts` does for a `head` joint.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..layouts import COCO_KEYPOINTS, get_layout, layout_names, layouts_with, match_packed_layout
+from .registry import FormatError
+
+MIN_JOINTS = 6  # of the 17; fewer names that are known are chance
+_SHOWN_NAMES = 40
+
+_MIDDLE = {"nose": ("nose", "head")}
+_SIDED = {
+    "eye": ("eye",),
+    "ear": ("ear",),
+    "shoulder": ("upperarm", "uparm", "arm", "humerus", "shldr", "shldrbend", "shoulder"),
+    "elbow": ("elbow", "forearm", "lowerarm", "lowarm", "radius", "forearmbend"),
+    "wrist": ("wrist", "hand"),
+    "hip": ("upleg", "upperleg", "thigh", "femur", "thighbend", "hip"),
+    "knee": ("knee", "lowerleg", "lowleg", "leg", "shin", "calf", "tibia"),
+    "ankle": ("ankle", "foot"),
+}
+_SIDES = {"l": "left_", "left": "left_", "r": "right_", "right": "right_"}
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+# Markers of Plug-in-Gait and of CMU, after the joint centres that Plug-in-Gait computes. A marker stands for the joint
+# that it is stuck on, at its surface: LASI (front of the pelvis) for the hip, above the joint by about 8 cm. Two
+# markers stand for the joint half-way between them; it is missing where one of them is.
+_MARKERS = {
+    "nose": (("LFHD", "RFHD"),),
+    "@shoulder": (("@SJC",), ("@SHO",)),
+    "@elbow": (("@EJC",), ("@ELB",)),
+    "@wrist": (("@WJC",), ("@WRA", "@WRB"), ("@IWR", "@OWR")),
+    "@hip": (("@HJC",), ("@ASI",), ("@FWT",)),
+    "@knee": (("@KJC",), ("@KNE",)),
+    "@ankle": (("@AJC",), ("@ANK",)),
+}
+
+
+@dataclass(frozen=True)
+class JointMap:
+    """How the J points of a file become the K joints of a layout.
+
+    Args:
+        layout: name of the layout.
+        sources: for each joint two points, of which it is the mean (twice the same for one); (-1, -1) is missing.
+    """
+
+    layout: str
+    sources: tuple[tuple[int, int], ...]
+
+    @cached_property
+    def points(self) -> list[int]:
+        """The points that are used."""
+        return sorted({point for pair in self.sources for point in pair if point >= 0})
+
+    def __call__(self, positions: np.ndarray) -> np.ndarray:
+        """Return `[..., K, C]` joints of `[..., J, C]` points; NaN where one is missing."""
+        pairs = np.array(self.sources)
+        with np.errstate(over="ignore", invalid="ignore"):
+            joints = positions[..., pairs, :].mean(-2)
+        joints[..., pairs[:, 0] < 0, :] = np.nan
+        return joints
+
+
+def map_joints(path: Path, names: Sequence[str], layout: str | None = None) -> JointMap:
+    """Return how the joints `names` make a layout.
+
+    Args:
+        path: the file, for errors.
+        names: as the file has them.
+        layout: name of the layout that the joints are, in this order; None finds it.
+
+    Raises:
+        FormatError: `layout` is unknown or has another number of joints, or too few names are known.
+    """
+    if layout is not None:
+        return _one_to_one(given_layout(path, layout, len(names)))
+    try:
+        return _one_to_one(match_packed_layout(names).name)
+    except ValueError:
+        found = _coco_sources(names)
+    if len(found) < MIN_JOINTS:
+        shown = ", ".join(names[:_SHOWN_NAMES])
+        raise FormatError(
+            path,
+            f"only {len(found)} of the joints are known by name: {shown[:1000]}. Register their layout and name it",
+        )
+    return _coco_map(found)
+
+
+def map_markers(labels: Sequence[str]) -> JointMap | None:
+    """Return how the markers `labels` of one person make COCO-17; None if too few labels are known."""
+    index = {label.upper(): point for point, label in reversed(list(enumerate(labels)))}
+    found: dict[str, tuple[int, int]] = {}
+    for joint, choices in _MARKERS.items():
+        for side, letter in (("left_", "L"), ("right_", "R")) if "@" in joint else (("", ""),):
+            for choice in choices:
+                pair = [index.get(marker.replace("@", letter), -1) for marker in choice]
+                if min(pair) >= 0:
+                    found[joint.replace("@", side)] = (pair[0], pair[-1])
+                    break
+    return _coco_map(found) if len(found) >= MIN_JOINTS else None
+
+
+def given_layout(path: Path, layout: str, num_joints: int) -> str:
+    """Return `layout`, the one that a user names for `num_joints` joints.
+
+    Raises:
+        FormatError: it is unknown, or has another number of joints.
+    """
+    if layout not in layout_names():
+        raise FormatError(path, f"layout {layout!r} is unknown; it must be one of {', '.join(layout_names())}")
+    if get_layout(layout).num_joints != num_joints:
+        allowed = get_layout(layout).num_joints
+        raise FormatError(path, f"has {num_joints} joints; layout {layout!r} has {allowed}")
+    return layout
+
+
+def layout_of_count(path: Path, num_joints: int, layout: str | None) -> str:
+    """Return the layout of `num_joints` joints without names: the one given, or else the only one there is.
+
+    Raises:
+        FormatError: the given one does not fit, or there is none or more than one of that number.
+    """
+    if layout is not None:
+        return given_layout(path, layout, num_joints)
+    candidates = layouts_with(num_joints)
+    if len(candidates) != 1:
+        known = f"it may be {' or '.join(candidates)}" if candidates else "no layout has that many"
+        raise FormatError(path, f"has {num_joints} joints without names, and {known}; name the layout")
+    return candidates[0]
+
+
+def _one_to_one(layout: str) -> JointMap:
+    return JointMap(layout, tuple((joint, joint) for joint in range(get_layout(layout).num_joints)))
+
+
+def _coco_map(found: dict[str, tuple[int, int]]) -> JointMap:
+    return JointMap("coco17", tuple(found.get(joint, (-1, -1)) for joint in COCO_KEYPOINTS))
+
+
+def _coco_sources(names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Return the points of the COCO joints that are known: the best-ranked name of each."""
+    best: dict[str, tuple[tuple[int, int], int]] = {}
+    for point, name in enumerate(names):
+        joint, rank = _coco_joint(name)
+        if joint and (joint not in best or rank < best[joint][0]):
+            best[joint] = (rank, point)
+    return {joint: (point, point) for joint, (_, point) in best.items()}
+
+
+def _coco_joint(name: str) -> tuple[str, tuple[int, int]]:
+    """Return the COCO joint of a name and the rank of the name for it; "" if there is none."""
+    words = [word.lower() for word in _WORDS.findall(name.rpartition(":")[2][:200])]
+    side, rest = _side(words)
+    for dropped in range(len(rest)):  # names may start with that of the character or the exporter
+        alias = "".join(rest[dropped:])
+        for joint, aliases in (_SIDED if side else _MIDDLE).items():
+            if alias in aliases:
+                return side + joint, (aliases.index(alias), dropped)
+    return "", (0, 0)
+
+
+def _side(words: list[str]) -> tuple[str, list[str]]:
+    """Return "left_", "right_" or "", and the words that do not say it."""
+    for place, word in enumerate(words):
+        if word in _SIDES:
+            return _SIDES[word], words[:place] + words[place + 1 :]
+    known = {alias for aliases in _SIDED.values() for alias in aliases}
+    for place, word in enumerate(words):
+        for letters, side in _SIDES.items():
+            if word.startswith(letters) and word.removeprefix(letters) in known:
+                return side, [*words[:place], word.removeprefix(letters), *words[place + 1 :]]
+    return "", words

@@ -1,0 +1,319 @@
+"""What the readers of pose estimators' JSON files share: safe parsing, numbers checked, people collected.
+
+Key-point lists become arrays while a file is parsed, so that a file needs little more memory than its text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from ..layouts import COCO_KEYPOINTS, get_layout, layout_names, layouts_with, match_packed_layout
+from .registry import FormatError, ReadOptions, Recording
+from .tracks import Detections, cut_recordings
+
+MAX_FILE_BYTES = 2 * 2**30
+MAX_PIXEL = 1e6  # no picture is larger
+MAX_NUMBER = 2**53  # of frames and people
+HEAD_BYTES = 4096
+
+# A Halpe body of 136 joints starts with those of halpe26; its face and hands are left out.
+HALPE_FULL, HALPE_BODY = 136, "halpe26"
+
+_KEYPOINT_LISTS = ("keypoints", "keypoint_scores", "joints", "pose_keypoints_2d", "pose_keypoints")
+_LAST_NUMBER = re.compile(r"(\d+)\D*?(\.[a-z]\w*)?$", re.IGNORECASE | re.ASCII)
+_MAX_NAME = 1000
+
+
+def read_json(path: Path) -> object:
+    """Return what a JSON file holds; its lists of key-points are float64 arrays wherever they are numbers.
+
+    Raises:
+        FormatError: if it is no file that can be read, is larger than `MAX_FILE_BYTES`, or holds no JSON. NaN and
+            Infinity are read as numbers.
+    """
+    try:
+        if not path.is_file():
+            raise FormatError(path, "is no file")
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise FormatError(path, f"has {size} bytes; files of at most {MAX_FILE_BYTES} are read, split it")
+        return json.loads(path.read_bytes(), object_hook=_pack_keypoints)
+    except FormatError:
+        raise
+    except OSError as error:
+        raise FormatError(path, f"cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise FormatError(path, f"is no valid JSON ({error})") from error
+
+
+def json_head(path: Path) -> str:
+    """Return the first `HEAD_BYTES` of a file as text, with "" for whatever cannot be read; never raises."""
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except (OSError, ValueError):
+        return ""
+    return head.decode("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "ignore")
+
+
+def as_mapping(path: Path, value: object, what: str) -> Mapping:
+    """Return `value` if it is a JSON object; raise a FormatError that names `what` if not."""
+    if not isinstance(value, dict):
+        raise FormatError(path, f"{what} is {brief(value)}; it must be an object")
+    return value
+
+
+def as_list(path: Path, value: object, what: str) -> list:
+    """Return `value` if it is a JSON list; raise a FormatError that names `what` if not."""
+    if isinstance(value, np.ndarray):
+        return list(value)
+    if not isinstance(value, list):
+        raise FormatError(path, f"{what} is {brief(value)}; it must be a list")
+    return value
+
+
+def item(path: Path, entry: Mapping, key: str, what: str) -> object:
+    """Return `entry[key]`; raise a FormatError if it is not there."""
+    if key not in entry:
+        raise FormatError(path, f"{what} lacks {key!r}; it has {brief(list(entry))}")
+    return entry[key]
+
+
+def brief(value: object) -> str:
+    """Return `value` as it appears in an error message: at most 60 characters."""
+    if isinstance(value, (dict, np.ndarray)) or isinstance(value, list) and len(value) > 10:
+        return f"{type(value).__name__} of {len(value)}"
+    if isinstance(value, list):
+        text = f"[{', '.join('[...]' if isinstance(entry, list) else brief(entry) for entry in value)}]"
+    elif isinstance(value, int) and abs(value) > MAX_NUMBER:
+        text = "a number of more than 15 digits"
+    else:
+        text = ascii(value[:60] if isinstance(value, str) else value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def frame_number(path: Path, value: object) -> int:
+    """Return the number of a frame: a whole number, or the last digits of a picture's name ("000123.jpg" is 123).
+
+    Raises:
+        FormatError: if there is no such number, or it is negative or above `MAX_NUMBER`.
+    """
+    number = _whole(value)
+    if number is None and isinstance(value, str) and len(value) <= _MAX_NAME:
+        digits = _LAST_NUMBER.search(value)
+        number = int(digits.group(1)) if digits else None
+    if number is None or not 0 <= number <= MAX_NUMBER:
+        raise FormatError(path, f"frame {brief(value)} must be a number from 0 to {MAX_NUMBER}, or a name with one")
+    return number
+
+
+def person_number(path: Path, value: object) -> int:
+    """Return the track id of a person: a whole number, its text, or the first of a list; -1 for None and [] and -1.
+
+    Raises:
+        FormatError: for anything else.
+    """
+    while isinstance(value, (list, np.ndarray)) and len(value):
+        value = value[0]
+    if value is None or isinstance(value, (list, np.ndarray)):
+        return -1
+    number = _whole(value)
+    if number is None or not -1 <= number <= MAX_NUMBER:
+        raise FormatError(path, f"track id {brief(value)} must be a whole number from -1 (none) to {MAX_NUMBER}")
+    return number
+
+
+def numbers(path: Path, value: object, what: str) -> np.ndarray:
+    """Return a list of numbers, nested evenly or not at all, as float64; null is NaN.
+
+    Raises:
+        FormatError: if it holds anything else, or is nested unevenly.
+    """
+    array = value if isinstance(value, np.ndarray) else _packed(value)
+    if array is None:
+        raise FormatError(path, f"{what} is {brief(value)}; it must be a list of numbers")
+    return array
+
+
+def picture_side(path: Path, value: object) -> int:
+    """Return the width or height of a picture, pixels; raise a FormatError if it is no whole number from 1 to 1e6."""
+    side = _whole(value)
+    if side is None or not 1 <= side <= MAX_PIXEL:
+        raise FormatError(path, f"the picture's size {brief(value)} must be a whole number of pixels, from 1 to 1e6")
+    return side
+
+
+def box_corners(path: Path, value: object, has_size: bool) -> np.ndarray | None:
+    """Return a box as x0, y0, x1, y1; None where there is none.
+
+    Args:
+        value: four numbers, possibly in a list of their own.
+        has_size: they are x, y, width, height.
+    """
+    if value is None:
+        return None
+    box = numbers(path, value, "box").reshape(-1)
+    if not len(box):
+        return None
+    if len(box) != 4:
+        raise FormatError(path, f"box has {len(box)} numbers; it must have 4")
+    return np.concatenate([box[:2], box[:2] + box[2:]]) if has_size else box
+
+
+@dataclass
+class People:
+    """Collects the people of a file, with the checks that every estimator's file needs.
+
+    Args:
+        path: the file, for errors.
+    """
+
+    path: Path
+    frames: list[int] = field(default_factory=list)
+    people: list[int] = field(default_factory=list)
+    joints: list[np.ndarray] = field(default_factory=list)
+    boxes: list[np.ndarray | None] = field(default_factory=list)
+
+    def add(self, frame: int, joints: object, person: int = -1, box: np.ndarray | None = None) -> None:
+        """Add a person.
+
+        Args:
+            joints: x, y, score of each joint, flat or `[K, 3]`; empty is nobody.
+            person: track id; -1 is none.
+            box: x0, y0, x1, y1, pixels; None is none.
+
+        Raises:
+            FormatError: if the joints are anything else, or another number of joints than those before.
+        """
+        joints = numbers(self.path, joints, f"keypoints in frame {frame}")
+        if not joints.size:
+            return
+        if not (joints.ndim == 1 and len(joints) % 3 == 0 or joints.ndim == 2 and joints.shape[1] == 3):
+            raise FormatError(
+                self.path, f"keypoints in frame {frame} have shape {joints.shape}; they must be x, y, score each"
+            )
+        joints = joints.reshape(-1, 3)
+        if self.joints and len(joints) != len(self.joints[0]):
+            raise FormatError(
+                self.path,
+                f"a person in frame {frame} has {len(joints)} joints, one before has {len(self.joints[0])}; "
+                "all people of a file must have the same joints",
+            )
+        self.frames.append(frame)
+        self.people.append(person)
+        self.joints.append(joints)
+        self.boxes.append(box)
+
+    def recordings(
+        self, layouts: Mapping[int, str], options: ReadOptions, names: list[str] | None = None, **fields
+    ) -> Iterator[Recording]:
+        """Yield the people as recordings (`cut_recordings`).
+
+        Scores are clipped to [0, 1]: heatmap peaks exceed 1 a little. A joint is missing where its score or a
+        coordinate is not finite, or its score is 0 or less.
+
+        Args:
+            layouts: layout by number of joints, of this format.
+            options: its `layout`, if given, is the layout.
+            names: the file's own names of the joints, if it has them.
+            fields: further fields of `Recording`.
+
+        Raises:
+            FormatError: nobody is in the file, the layout cannot be told, or coordinates are no pixels.
+        """
+        if not self.joints:
+            raise FormatError(self.path, "nobody is in it: it has no key-points to read")
+        layout = _layout(self.path, len(self.joints[0]), layouts, options.layout, names)
+        joints = np.stack(self.joints)[:, : get_layout(layout).num_joints]
+        xy, scores = joints[..., :2], joints[..., 2]
+        present = np.isfinite(joints).all(-1) & (scores > 0)
+        if not present.any():
+            raise FormatError(self.path, "nobody is in it: all joints are missing")
+        largest = np.abs(xy[present]).max()
+        if not 1 < largest <= MAX_PIXEL:
+            raise FormatError(
+                self.path, f"coordinates reach {largest:.3g}; they must be pixels, with the largest from 1 to 1e6"
+            )
+        has_boxes = all(box is not None and np.isfinite(box).all() for box in self.boxes)
+        detections = Detections(
+            frames=np.array(self.frames, np.int64),
+            people=np.array(self.people, np.int64),
+            keypoints=np.where(present[..., None], xy, 0).astype(np.float32),
+            scores=np.where(present, scores.clip(0, 1), 0).astype(np.float32),
+            boxes=np.stack(self.boxes).clip(-MAX_PIXEL, MAX_PIXEL).astype(np.float32) if has_boxes else None,
+        )
+        try:
+            yield from cut_recordings(detections, layout, options, **fields)
+        except ValueError as error:
+            raise FormatError(self.path, str(error)) from error
+
+
+def _layout(
+    path: Path, num_joints: int, layouts: Mapping[int, str], wanted: str | None, names: list[str] | None
+) -> str:
+    """Return the layout asked for, or else that of the joints' names, or else that of their number."""
+    if wanted is not None:
+        if wanted not in layout_names():
+            raise FormatError(path, f"layout {wanted!r} is unknown; it must be one of {', '.join(layout_names())}")
+        allowed = get_layout(wanted).num_joints
+        if num_joints != allowed and (num_joints, wanted) != (HALPE_FULL, HALPE_BODY):
+            raise FormatError(path, f"people have {num_joints} joints; layout {wanted!r} has {allowed}")
+        return wanted
+    if names is not None:
+        if len(names) != num_joints:
+            raise FormatError(path, f"people have {num_joints} joints, but {len(names)} joints are named")
+        try:
+            return match_packed_layout(names).name
+        except ValueError as error:
+            # Faces, feet and hands have other names elsewhere; with a COCO body in front, the number tells.
+            if tuple(names[: len(COCO_KEYPOINTS)]) != COCO_KEYPOINTS:
+                raise FormatError(path, f"{error}; or name the layout") from error
+    if num_joints not in layouts:
+        candidates = ", ".join(layouts_with(num_joints)) or "none known"
+        raise FormatError(
+            path,
+            f"people have {num_joints} joints; this format has {', '.join(map(str, sorted(layouts)))}. "
+            f"Name the layout if it is another (with {num_joints} joints: {candidates})",
+        )
+    return layouts[num_joints]
+
+
+def _pack_keypoints(entry: dict) -> dict:
+    for key in _KEYPOINT_LISTS:
+        if isinstance(entry.get(key), list):
+            packed = _packed(entry[key])
+            entry[key] = entry[key] if packed is None else packed
+    return entry
+
+
+def _packed(value: object) -> np.ndarray | None:
+    """Return lists of numbers and nulls as a float64 array; None if they are anything else."""
+    if not isinstance(value, list):
+        return None
+    leaves = value
+    while leaves and set(map(type, leaves)) == {list}:
+        leaves = list(chain.from_iterable(leaves))
+    if not set(map(type, leaves)) <= {int, float, type(None)}:
+        return None
+    try:
+        return np.array(value, np.float64)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _whole(value: object) -> int | None:
+    """Return a whole number or the text of one as int; None for anything else, whole or not."""
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,16}", value, re.ASCII):
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if value == value and abs(value) <= 2 * MAX_NUMBER and value == int(value) else None

@@ -1,0 +1,176 @@
+"""What a reader of motion files takes and gives, and the open register of formats.
+
+A format is a function `read(path, options) -> Iterator[Recording]`, registered with `register_format`. A third-party
+package registers its own the same way, in a module named by an entry point of the group `mofm.formats`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+
+from .video.estimation_options import PoseEstimation
+
+ENTRY_POINTS = "mofm.formats"
+
+
+class FormatError(ValueError):
+    """A file is not what its format says.
+
+    Args:
+        path: the file or folder.
+        reason: what is wrong, with the value found and what is allowed.
+    """
+
+    def __init__(self, path: Path | str, reason: str):
+        super().__init__(f"{path}: {reason}")
+        self.path = Path(path)
+        self.reason = reason
+
+    def __reduce__(self):
+        return type(self), (self.path, self.reason)
+
+
+@dataclass
+class Recording:
+    """People over a stretch of time, as a file has them.
+
+    Args:
+        name: which recording of its file this is; "" if it is the only one.
+        keypoints: `[M, F, K, C]` float32; pixels, x right, y down (C = 2), or metres in a y-up world (C = 3).
+        scores: `[M, F, K]` float32 in [0, 1]; 0 is a missing joint.
+        layout: name of the skeleton layout.
+        fps: frames per second; 0 is unknown.
+        frame_size: width and height of the picture, pixels; (0, 0) is unknown.
+        track_ids: the file's own id of each of the M people.
+        first_frame: frame of the file at which the recording starts.
+        label: name of the action; "" is none.
+        frame_labels: `[F]` uint8, 1 is anomalous; None is none.
+        subject: number of the person who acts; -1 is unknown.
+        camera: name of the camera; "" is unknown.
+    """
+
+    name: str
+    keypoints: np.ndarray
+    scores: np.ndarray
+    layout: str
+    fps: float = 0.0
+    frame_size: tuple[int, int] = (0, 0)
+    track_ids: list[int] = field(default_factory=list)
+    first_frame: int = 0
+    label: str = ""
+    frame_labels: np.ndarray | None = None
+    subject: int = -1
+    camera: str = ""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a file may not say itself, and how people become tracks.
+
+    Args:
+        layout: skeleton layout, where a file does not tell; None lets the format decide, or fail.
+        fps: frames per second, where a file does not tell; 0 is unknown.
+        frame_size: width and height, where key-points are shares of the picture (MediaPipe); (0, 0) is unknown.
+        max_frames: longer recordings are cut into stretches of at most this many frames.
+        min_track: tracks with key-points in fewer frames are dropped.
+        max_gap: a track goes on after at most this many frames without a detection, which are missing.
+        poses: which models see the people in videos; None reads no videos.
+    """
+
+    layout: str | None = None
+    fps: float = 0.0
+    frame_size: tuple[int, int] = (0, 0)
+    max_frames: int = 600
+    min_track: int = 12
+    max_gap: int = 12
+    poses: PoseEstimation | None = None
+
+    def __post_init__(self) -> None:
+        lowest = {"fps": 0, "max_frames": 1, "min_track": 1, "max_gap": 0}
+        for name, low in lowest.items():
+            if not low <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be {low} or more, got {getattr(self, name)}")
+        if len(self.frame_size) != 2 or min(self.frame_size) < 0:
+            raise ValueError(f"frame_size must be a width and a height in pixels, got {self.frame_size}")
+
+
+Reader = Callable[[Path, ReadOptions], Iterator[Recording]]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A registered format.
+
+    Args:
+        name: as users name it.
+        description: one line, for lists of formats.
+        read: yields the recordings of a path; raises `FormatError`, and nothing else, for whatever the file holds.
+        recognises: whether a path is of this format, from its name and at most its head; never raises.
+        needs_poses: whether it holds pictures, which cannot be read without `ReadOptions.poses`.
+    """
+
+    name: str
+    description: str
+    read: Reader
+    recognises: Callable[[Path], bool]
+    needs_poses: bool = False
+
+
+_FORMATS: dict[str, Format] = {}
+
+
+def register_format(
+    name: str,
+    description: str,
+    suffixes: tuple[str, ...] = (),
+    recognises: Callable[[Path], bool] | None = None,
+    needs_poses: bool = False,
+) -> Callable[[Reader], Reader]:
+    """Register the decorated reader as a format.
+
+    Args:
+        name: as users name it; not yet taken.
+        description: one line.
+        suffixes: lower-case endings of file names; a path without one of them is not of this format.
+        recognises: looks closer where the suffix does not decide (JSON is in many formats).
+        needs_poses: whether files hold pictures; in a folder they are left alone where no pose model is named.
+
+    Raises:
+        ValueError: the name is taken, or there is neither a suffix nor `recognises`.
+    """
+    if name in _FORMATS:
+        raise ValueError(f"format {name!r} is already registered: {_FORMATS[name].description}")
+    if not suffixes and recognises is None:
+        raise ValueError(f"format {name!r} has neither suffixes nor recognises; it would never be found")
+
+    def matches(path: Path) -> bool:
+        return path.name.lower().endswith(suffixes or "") and (recognises is None or recognises(path))
+
+    def register(read: Reader) -> Reader:
+        _FORMATS[name] = Format(name, description, read, matches, needs_poses)
+        return read
+
+    return register
+
+
+def formats() -> dict[str, Format]:
+    """Return every format by name, those of other packages among them."""
+    _load_plugins()
+    return dict(_FORMATS)
+
+
+@cache
+def _load_plugins() -> None:
+    for entry in entry_points(group=ENTRY_POINTS):
+        entry.load()
+
+
+def format_of(path: Path) -> Format | None:
+    """Return the format of a file or folder; None if no format knows it. Later registrations are asked first."""
+    return next((known for known in reversed(formats().values()) if known.recognises(path)), None)

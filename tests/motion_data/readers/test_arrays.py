@@ -1,0 +1,475 @@
+import io
+import os
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from damaged_files import damaged, fuzz, read_bounded
+from hypothesis import given
+
+from motion_data.layouts import get_layout
+from motion_data.readers import FormatError, ReadOptions, array_files, registry
+from motion_data.readers.arrays import read_npy, read_npz, read_packed_rows
+from motion_data.readers.pose_container import read_pose
+
+COCO = ReadOptions(layout="coco17")
+EVERYONE = ReadOptions(min_track=1)
+
+
+def keypoints(*shape, seed=0):
+    return np.random.default_rng(seed).uniform(1, 9, shape).astype(np.float32)
+
+
+def refused(read, path, match, options=COCO):
+    with pytest.raises(FormatError, match=match) as caught:
+        list(read(path, options))
+    assert str(path) not in caught.value.reason or "cannot be read" in match
+
+
+# One array
+
+
+def save(folder, array, **kwargs):
+    np.save(folder / "a.npy", array, **kwargs)
+    return folder / "a.npy"
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "f2", "i4"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_of_one_and_of_several_people(tmp_path, dtype, order):
+    for shape in ((5, 17, 2), (3, 5, 17, 3)):
+        array = np.array(keypoints(*shape), dtype, order=order)
+        path = save(tmp_path, array)
+        assert registry.format_of(path).name == "npy"
+        (recording,) = read_npy(path, ReadOptions(layout="coco17", fps=24, frame_size=(64, 48)))
+        expected = array.astype(np.float32).reshape(-1, *shape[-3:])
+        np.testing.assert_array_equal(recording.keypoints, expected)
+        assert (recording.scores == 1).all() and recording.track_ids == list(range(len(expected)))
+        assert (recording.layout, recording.fps, recording.frame_size) == ("coco17", 24, (64, 48))
+
+
+def test_arrays_are_cut_and_missing_joints_and_people_left_out(tmp_path):
+    array = keypoints(2, 25, 33, 2)
+    array[0, 3, 4] = np.nan
+    array[0, 5, 6] = 0
+    array[1, 10:] = 0
+    recordings = list(read_npy(save(tmp_path, array), ReadOptions(max_frames=10)))
+    assert [recording.name for recording in recordings] == ["000000", "000010", "000020"]
+    assert [recording.keypoints.shape for recording in recordings] == [(2, 10, 33, 2), (1, 10, 33, 2), (1, 5, 33, 2)]
+    assert [recording.layout for recording in recordings] == ["mediapipe33"] * 3
+    assert np.argwhere(recordings[0].scores == 0).tolist() == [[0, 3, 4], [0, 5, 6]]
+    assert list(read_npy(save(tmp_path, np.full((4, 17, 2), np.inf)), COCO)) == []
+
+
+@pytest.mark.parametrize(
+    ("array", "match"),
+    [
+        (keypoints(5, 17, 4), "key-points float32 .5, 17, 4."),
+        (keypoints(17, 2), "is needed"),
+        (np.zeros((0, 17, 2)), "none"),
+        (np.array(["a"]), "key-points <U1"),
+        (np.zeros((5, 17, 2), complex), "complex128; it must be of numbers"),
+        (np.array([None]), "object; it must be of numbers"),
+        (np.zeros((5, 17, 2), [("a", "f4")]), "must be of numbers"),
+        (keypoints(5, 14, 2), "5|14 joints; layout 'coco17' has 17"),
+    ],
+)
+def test_arrays_that_are_no_keypoints_are_refused(tmp_path, array, match):
+    path = save(tmp_path, array, allow_pickle=True)
+    refused(read_npy, path, match)
+    if array.dtype != np.float32 or array.shape[-1] != 2:
+        assert registry.format_of(path) is None
+
+
+def test_layouts_that_cannot_be_told_are_asked_for(tmp_path):
+    path = save(tmp_path, keypoints(5, 17, 2))
+    refused(read_npy, path, "it may be coco17 or h36m17; name the layout", ReadOptions())
+    refused(read_npy, path, "layout 'x' is unknown", ReadOptions(layout="x"))
+    refused(read_npy, save(tmp_path, keypoints(5, 14, 2)), "no layout has that many", ReadOptions())
+
+
+def with_header(text):
+    raw = text.encode().ljust(118) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(raw)) + raw
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"", "no file of NumPy arrays"),
+        (b"\x93NUMPY\x01\x00", "no file of NumPy arrays"),
+        (b"\x93NUMPY\x03\x00\x10\x00\x00\x00", "version .3, 0."),
+        (
+            with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000, 1000000, 17, 2)}"),
+            "has 0 bytes",
+        ),
+        (
+            with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 17, 2)}") + b"\0" * 136,
+            "should have shape",
+        ),
+        (with_header("{'descr': '<f4', 'fortran_order': False, 'shape': 'x'}"), "no file of NumPy arrays"),
+        (with_header("__import__('os').system('touch x')"), "no file of NumPy arrays"),
+        (with_header("{'descr': '|V0', 'fortran_order': False, 'shape': (9, 17, 2)}"), "must be of numbers"),
+    ],
+)
+def test_headers_beyond_the_file_are_refused(tmp_path, content, match):
+    path = tmp_path / "a.npy"
+    path.write_bytes(content)
+    assert registry.format_of(path) is None
+    refused(read_npy, path, match)
+    refused(read_npy, tmp_path / "none.npy", "cannot be read")
+
+
+def npy_bytes(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+@fuzz
+@given(content=damaged(npy_bytes(keypoints(3, 17, 2))))
+def test_damaged_npy(tmp_path, content):
+    path = tmp_path / "a.npy"
+    path.write_bytes(content)
+    registry.format_of(path)
+    read_bounded(read_npy, path, COCO)
+
+
+# Arrays with what belongs to them
+
+
+def save_npz(folder, compressed=False, **arrays):
+    (np.savez_compressed if compressed else np.savez)(folder / "a.npz", **arrays)
+    return folder / "a.npz"
+
+
+def test_npz_with_everything(tmp_path):
+    scores = np.linspace(-0.5, 1.5, 2 * 5 * 17).reshape(2, 5, 17)
+    for compressed in (False, True):
+        path = save_npz(
+            tmp_path,
+            compressed,
+            keypoints=keypoints(2, 5, 17, 2),
+            scores=scores,
+            fps=25,
+            layout="h36m17",
+            label="jump",
+        )
+        assert registry.format_of(path).name == "npz"
+        (recording,) = read_npz(path, COCO)
+        assert (recording.layout, recording.fps, recording.label) == ("h36m17", 25, "jump")
+        np.testing.assert_allclose(recording.scores, scores.clip(0, 1), rtol=1e-6)
+    (recording,) = read_npz(
+        save_npz(tmp_path, keypoints=keypoints(5, 25, 3), label=3), ReadOptions(layout="ntu25", fps=30)
+    )
+    assert (recording.layout, recording.fps, recording.label) == ("ntu25", 30, "3")
+    np.savez(tmp_path / "a.npz", keypoints(5, 17, 2))
+    assert registry.format_of(tmp_path / "a.npz").name == "npz"
+    assert len(list(read_npz(tmp_path / "a.npz", COCO))) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"keypoints": None}, "has no 'keypoints'"),
+        ({"scores": np.ones((5, 16))}, "has scores"),
+        ({"scores": np.array("x")}, "has scores"),
+        ({"fps": [1, 2]}, "has fps"),
+        ({"fps": np.nan}, "has fps"),
+        ({"fps": -1}, "has fps"),
+        ({"layout": "x"}, "layout 'x' is unknown"),
+        ({"layout": "ntu25"}, "17 joints; layout 'ntu25' has 25"),
+        ({"layout": 1.5}, "has layout float64"),
+        ({"label": np.array([None])}, "label is object"),
+    ],
+)
+def test_npz_that_contradict_themselves_are_refused(tmp_path, change, match):
+    arrays = {"keypoints": keypoints(5, 17, 2), **change}
+    path = save_npz(tmp_path, **{key: value for key, value in arrays.items() if value is not None})
+    refused(read_npz, path, match)
+
+
+def test_zip_bombs_are_refused(tmp_path, monkeypatch):
+    path = save_npz(tmp_path, compressed=True, keypoints=np.zeros((8000, 17, 2)))
+    assert path.stat().st_size < 64 * 1024 and len(list(read_npz(path, COCO))) == 0
+    monkeypatch.setattr(array_files, "UNPACKED_BYTES", 2**20)
+    refused(read_npz, path, "at most 64 times")
+    refused(read_packed_rows, path, "at most 64 times")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        header = with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4000000, 17, 2)}")
+        archive.writestr("keypoints.npy", header + bytes(100))
+    refused(read_npz, path, "and has 100 bytes")
+
+
+def npz_bytes(**arrays):
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+@fuzz
+@given(content=damaged(npz_bytes(keypoints=keypoints(3, 17, 2), scores=np.ones((3, 17)), fps=25)))
+def test_damaged_npz(tmp_path, content):
+    path = tmp_path / "a.npz"
+    path.write_bytes(content)
+    registry.format_of(path)
+    read_bounded(read_npz, path, COCO)
+
+
+# Packed sets
+
+
+def packed_arrays(**changes):
+    arrays = {
+        "keypoints": keypoints(9, 15, 3),
+        "offsets": np.array([0, 4, 9]),
+        "labels": np.array([1, -1]),
+        "names": np.array(["bow_1", "walk_1"]),
+        "class_names": np.array(["walk", "bow"]),
+        "joint_names": np.array([name.replace("left_", "l_") for name in get_layout("mocap15").joints]),
+        "fps": np.float32(25),
+        "subjects": np.array([3, 4]),
+        **changes,
+    }
+    return {key: value for key, value in arrays.items() if value is not None}
+
+
+def test_packed_sets_row_by_row(tmp_path):
+    arrays = packed_arrays()
+    path = save_npz(tmp_path, **arrays)
+    assert registry.format_of(path).name == "packed"
+    bow, *walk = read_packed_rows(path, ReadOptions(max_frames=4))
+    assert (bow.name, bow.label, bow.subject, bow.fps, bow.layout) == ("bow_1", "bow", 3, 25, "mocap15")
+    np.testing.assert_array_equal(bow.keypoints[0], arrays["keypoints"][:4])
+    assert [recording.name for recording in walk] == ["walk_1/000000", "walk_1/000004"]
+    assert [recording.label for recording in walk] == ["", ""]
+    np.testing.assert_array_equal(walk[1].keypoints[0], arrays["keypoints"][8:])
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"offsets": np.array([0, 4, 8])}, "offsets goes from 0 to 8"),
+        ({"names": np.array(["a"])}, "names has shape"),
+        ({"names": None}, "lacks names"),
+        ({"joint_names": np.array("x")}, "a.npz"),
+        ({"class_names": np.array(5)}, "a.npz"),
+        ({"fps": np.array(["x", "y"])}, "a.npz"),
+        ({"labels": np.array([None, None])}, "labels is object"),
+    ],
+)
+def test_packed_sets_that_contradict_themselves_are_refused(tmp_path, change, match):
+    refused(read_packed_rows, save_npz(tmp_path, **packed_arrays(**change)), match)
+
+
+@fuzz
+@given(content=damaged(npz_bytes(**packed_arrays())))
+def test_damaged_packed_sets(tmp_path, content):
+    path = tmp_path / "a.npz"
+    path.write_bytes(content)
+    registry.format_of(path)
+    read_bounded(read_packed_rows, path, EVERYONE)
+
+
+# The .pose container
+
+OPENPOSE = (
+    "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnkle LHip LKnee LAnkle REye LEye "
+    "REar LEar LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel"
+).split()
+HAND = ("hand_left_keypoints_2d", "XYC", ["BASE", "T_STT"])
+NUM_HAND = 2
+
+
+def pose_bytes(version, components, points, ids=None, size=(640, 480), fps=24, count=None):
+    """Write `points` [F, M, P, dimensions + 1], with confidence last, of all components end to end."""
+
+    def text(value):
+        return struct.pack("<H", len(value.encode())) + value.encode()
+
+    content = struct.pack("<fHHHH", version, *size, 0, len(components))
+    for name, shape, names in components:
+        content += text(name) + text(shape) + struct.pack("<HHH", len(names), 1, 1)
+        content += b"".join(map(text, names)) + struct.pack("<HH", 0, 1) + struct.pack("<HHH", 255, 0, 0)
+    num_frames, num_people = points.shape[:2]
+    count = num_frames if count is None else count
+    points = points.astype("<f4")
+    if version == 0:
+        content += struct.pack("<HH", fps, count)
+        for bodies in points:
+            present = [person for person in range(num_people) if bodies[person].any()]
+            content += struct.pack("<H", len(present))
+            for person in present:
+                content += struct.pack("<h", -1 if ids is None else ids[person]) + bodies[person].tobytes()
+        return content
+    content += (
+        struct.pack("<HHH", fps, count, num_people) if version < 0.2 else struct.pack("<fIH", fps, count, num_people)
+    )
+    return content + points[..., :-1].tobytes() + points[..., -1].tobytes()
+
+
+def openpose_points(num_frames=14, num_people=2):
+    joints = np.arange(25 + NUM_HAND)
+    points = np.zeros((num_frames, num_people, 25 + NUM_HAND, 3), np.float32)
+    for person in range(num_people):
+        for frame in range(num_frames):
+            points[frame, person, :, 0] = 20 + 200 * person + 3 * joints + frame
+            points[frame, person, :, 1] = 50 + 4 * joints
+    points[..., 2] = 0.5
+    points[0, 0, 3] = 10, 10, 0
+    points[0, 0, 4, 2] = np.nan
+    points[0, 0, 5, 2] = 1.01
+    return points
+
+
+BODY = ("pose_keypoints_2d", "XYC", OPENPOSE)
+
+
+def write_pose(folder, *args, **kwargs):
+    path = folder / "a.pose"
+    path.write_bytes(pose_bytes(*args, **kwargs))
+    return path
+
+
+@pytest.mark.parametrize("version", [0.0, 0.1, 0.2])
+@pytest.mark.parametrize("components", [(BODY, HAND), (HAND, BODY)])
+def test_pose_of_openpose_with_several_people(tmp_path, version, components):
+    points = openpose_points()
+    stored = points if components[0] is BODY else np.roll(points, NUM_HAND, 2)
+    path = write_pose(tmp_path, version, components, stored)
+    assert registry.format_of(path).name == "pose"
+    (recording,) = read_pose(path, ReadOptions())
+    assert (recording.layout, recording.fps, recording.frame_size) == ("openpose25", 24, (640, 480))
+    assert recording.keypoints.shape == (2, 14, 25, 2)
+    expected = points[:, :, :25].transpose(1, 0, 2, 3).copy()
+    expected[0, 0, 3:5] = 0
+    np.testing.assert_array_equal(recording.keypoints, expected[..., :2])
+    np.testing.assert_array_equal(recording.scores, expected[..., 2].clip(0, 1))
+    layout = get_layout("openpose25")
+    assert layout.joints[4] == "right_wrist" and layout.joints[19] == "left_big_toe"
+
+
+def test_pose_ids_of_people_are_kept(tmp_path):
+    points = openpose_points(6)
+    points[2:4, 1] = 0
+    (recording,) = read_pose(write_pose(tmp_path, 0.0, (BODY, HAND), points, ids=[7, 3]), EVERYONE)
+    assert recording.track_ids == [3, 7]
+    assert recording.scores[0].any(-1).tolist() == [True, True, False, False, True, True]
+
+
+@pytest.mark.parametrize("version", [0.1, 0.2])
+def test_pose_of_mediapipe_with_some_of_its_joints(tmp_path, version):
+    names = ["NOSE", "MOUTH_LEFT", "LEFT_SHOULDER", "RIGHT_FOOT_INDEX"]
+    components = [("FACE_LANDMARKS", "XYZC", ["0"]), ("POSE_LANDMARKS", "XYZC", names)]
+    components += [("POSE_WORLD_LANDMARKS", "XYZC", names)]
+    points = np.random.default_rng(0).uniform(0.1, 1, (14, 1, 9, 4))
+    (recording,) = read_pose(write_pose(tmp_path, version, components, points), ReadOptions())
+    joints = get_layout("mediapipe33").joints
+    places = [joints.index(name) for name in ("nose", "left_mouth", "left_shoulder", "right_foot_index")]
+    assert np.flatnonzero(recording.scores.any((0, 1))).tolist() == sorted(places)
+    np.testing.assert_allclose(recording.keypoints[0][:, places], points[:, 0, 1:5, :2], rtol=1e-6)
+    np.testing.assert_allclose(recording.scores[0][:, places], points[:, 0, 1:5, 3], rtol=1e-6)
+
+
+def test_pose_of_other_bodies_is_coco(tmp_path):
+    names = list(get_layout("coco17").joints) + ["left_big_toe"]
+    points = np.random.default_rng(0).uniform(0.1, 1, (14, 1, 18, 3))
+    (recording,) = read_pose(write_pose(tmp_path, 0.2, [("BODY", "XYC", names)], points), ReadOptions())
+    assert recording.layout == "coco17"
+    np.testing.assert_allclose(recording.keypoints[0], points[:, 0, :17, :2], rtol=1e-6)
+    path = write_pose(tmp_path, 0.2, [("BODY", "XYC", ["a"] * 14)], points[:, :, :14])
+    refused(read_pose, path, "only 0 of the joints are known", ReadOptions())
+
+
+def test_pose_of_more_frames_than_version_0_1_can_say(tmp_path):
+    component = ("BODY", "XYC", list(get_layout("jhmdb15").joints))
+    points = np.ones((65540, 1, 15, 3), np.float32)
+    recordings = list(
+        read_pose(write_pose(tmp_path, 0.1, [component], points, count=4), ReadOptions(max_frames=40_000))
+    )
+    assert [recording.keypoints.shape[1] for recording in recordings] == [40_000, 25_540]
+    assert recordings[0].layout == "jhmdb15"
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda content: b"", "is cut off"),
+        (lambda content: content[:50], "is cut off"),
+        (lambda content: content[:-1], "should have 14 frames of 2 people"),
+        (lambda content: content + b"\0" * 4, "should have 14 frames of 2 people"),
+        (lambda content: struct.pack("<f", 0.3) + content[4:], "of version 0.3"),
+        (lambda content: content.replace(b"XYC", b"XXC"), "has points 'XXC'"),
+        (lambda content: content.replace(b"pose_k", b"FACE_k"), "has no body"),
+        (lambda content: content.replace(b"MidHip", b"MidHop"), "midhop"),
+        (
+            lambda content: content.replace(struct.pack("<fIH", 24, 14, 2), struct.pack("<fIH", 24, 2**32 - 1, 65535)),
+            "429",
+        ),
+        (
+            lambda content: content.replace(struct.pack("<fIH", 24, 14, 2), struct.pack("<fIH", 24, 0, 2)),
+            "has 0 frames",
+        ),
+        (
+            lambda content: content.replace(struct.pack("<fIH", 24, 14, 2), struct.pack("<fIH", 24, 14, 0)),
+            "of 0 people",
+        ),
+        (
+            lambda content: content.replace(struct.pack("<fI", 24, 14), struct.pack("<fI", np.nan, 14)),
+            "at nan a second",
+        ),
+    ],
+)
+def test_pose_that_contradicts_itself_is_refused(tmp_path, change, match):
+    path = tmp_path / "a.pose"
+    path.write_bytes(change(pose_bytes(0.2, (BODY, HAND), openpose_points())))
+    refused(read_pose, path, match, ReadOptions())
+
+
+@pytest.mark.parametrize("version", [0.0, 0.1, 0.2])
+def test_damaged_pose(tmp_path, version):
+    content = pose_bytes(version, (BODY, HAND), openpose_points(2))
+
+    @fuzz
+    @given(content=damaged(content))
+    def check(content):
+        path = tmp_path / "a.pose"
+        path.write_bytes(content)
+        registry.format_of(path)
+        read_bounded(read_pose, path, EVERYONE)
+
+    check()
+
+
+# True files
+
+FORMATS = Path(os.environ.get("MOFM_DATA", ""), "formats")
+
+
+@pytest.mark.skipif(not (FORMATS / "openpose.pose").is_file(), reason="MOFM_DATA is not set")
+def test_pose_files_of_their_producers():
+    (recording,) = read_pose(FORMATS / "openpose.pose", ReadOptions())
+    assert (recording.layout, recording.fps, recording.frame_size) == ("openpose25", 24, (1000, 1000))
+    assert recording.keypoints.shape == (1, 93, 25, 2)
+    np.testing.assert_allclose(recording.keypoints[0, 5, 0], (158.333, 70.0176), atol=1e-3)
+    np.testing.assert_allclose(recording.scores[0, 5, :2], (0.903339, 0.676682), atol=1e-6)
+    (recording,) = read_pose(FORMATS / "mediapipe.pose", ReadOptions())
+    assert (recording.layout, recording.fps, recording.frame_size) == ("mediapipe33", 24, (1250, 1250))
+    assert recording.keypoints.shape == (1, 170, 33, 2)
+    joints = get_layout("mediapipe33").joints
+    np.testing.assert_allclose(recording.keypoints[0, 5, joints.index("right_elbow")], (268.456, 1009.576), atol=1e-3)
+
+
+@pytest.mark.skipif(not (FORMATS / "openpose.pose").is_file(), reason="MOFM_DATA is not set")
+@pytest.mark.parametrize("name", ["openpose.pose", "mediapipe.pose"])
+def test_pose_files_are_what_the_library_reads(name):
+    pose = pytest.importorskip("pose_format").Pose.read((FORMATS / name).read_bytes())
+    (recording,) = read_pose(FORMATS / name, ReadOptions())
+    names = [point.lower() for point in pose.header.components[0].points]
+    places = range(25)
+    if name.startswith("mediapipe"):
+        places = [get_layout("mediapipe33").joints.index(name) for name in names]
+    body = pose.body.data.data[:, 0, : len(names), :2] * (pose.body.confidence[:, 0, : len(names), None] > 0)
+    np.testing.assert_array_equal(recording.keypoints[0][:, places], body)

@@ -1,0 +1,136 @@
+"""Training and held-out clips: the same sample wherever and whenever it is drawn."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+
+from motion_data.corpora.mixing import Mixture
+from motion_data.schema import encode_row, motion_features
+from tokenization_mofm import MoFMFeatureExtractor
+from training_mofm.augmentation import Augmentation
+from training_mofm.samples import (
+    MAX_SECONDS,
+    FixedClips,
+    StreamedClips,
+    TrainingClips,
+    crop,
+    held_out_clips,
+)
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    generator = np.random.default_rng(0)
+    rows = []
+    for i, (frames, people, coordinates) in enumerate([(30, 1, 2), (300, 1, 3), (20, 2, 2), (50, 1, 3)]):
+        joints = 17 if coordinates == 2 else 15
+        keypoints = generator.normal(0, 1, (people, 1, joints, coordinates)) + generator.normal(
+            0, 0.05, (people, frames, joints, coordinates)
+        )
+        scores = np.ones((people, frames, joints))
+        if people == 2:
+            scores[1] = 0
+        layout = "coco17" if coordinates == 2 else "mocap15"
+        rows.append(encode_row(keypoints, scores, layout, source=f"made/{i}"))
+    return Dataset.from_list(rows, features=motion_features())
+
+
+@pytest.fixture
+def extractor():
+    return MoFMFeatureExtractor(num_frames=16, heatmap_size=36)
+
+
+def test_sample_depends_only_on_seed_and_index(corpus, extractor):
+    def draw(seed, index):
+        return TrainingClips(Mixture([corpus]), extractor, 100, seed, Augmentation(), (17, 4))[index]
+
+    first, again, other = draw(3, 7), draw(3, 7), draw(4, 7)
+    for name in ("keypoints", "scores", "mask_noise"):
+        assert np.array_equal(first[name], again[name])
+    assert not np.array_equal(first["keypoints"], other["keypoints"])
+
+
+@pytest.mark.parametrize(("change", "reason"), [({"scores": 0.0}, "joint"), ({"layout": "centaur"}, "centaur")])
+def test_a_corpus_of_unusable_rows_is_an_error(corpus, extractor, change, reason):
+    rows = [dict(row) for row in corpus]
+    for row in rows:
+        row |= {name: [value] * len(row[name]) if name == "scores" else value for name, value in change.items()}
+    unusable = Dataset.from_list(rows * 40, features=motion_features())
+    with pytest.raises(ValueError, match=f"none of 100 rows drawn .*{reason}"):
+        TrainingClips(Mixture([unusable]), extractor, 10, 0)[0]
+    with pytest.raises(ValueError, match=f"100 rows of the corpus in a row cannot be clips.*{reason}"):
+        next(iter(StreamedClips(unusable.select(range(30)).to_iterable_dataset(), extractor, 0)))
+
+
+def test_samples_fit_the_map(corpus, extractor):
+    samples = TrainingClips(Mixture([corpus]), extractor, 60, 0, Augmentation(translation=0.0))
+    rows = [samples[i] for i in range(60)]
+    assert all(row["keypoints"].shape == (16, 17, 2) and row["keypoints"].dtype == np.float32 for row in rows)
+    inside = [(row["keypoints"][row["scores"] > 0] >= 0).all() for row in rows]
+    assert all(inside) and all((row["scores"] > 0).any() for row in rows)
+
+
+def test_augmentation_flips_left_and_right_together():
+    keypoints = np.random.default_rng(0).normal(size=(1, 4, 17, 2)).astype(np.float32)
+    scores = np.linspace(0.5, 1, 17, dtype=np.float32) * np.ones((1, 4, 1), np.float32)
+    plain = Augmentation(flip_prob=1.0, rotation=0, joint_dropout=0, score_noise=0)
+    flipped, flipped_scores = plain.vary_picture(keypoints, scores, np.random.default_rng(0))
+    assert np.allclose(flipped[:, :, 5], keypoints[:, :, 6] * [-1, 1])
+    assert np.allclose(flipped_scores[:, :, 5], scores[:, :, 6])
+
+
+def test_augmentation_never_drops_every_joint():
+    scores = np.zeros((1, 4, 17), np.float32)
+    scores[:, :, 3] = 1
+    heavy = Augmentation(joint_dropout=1.0, score_noise=0.0)
+    for seed in range(50):
+        _, thinned = heavy.vary_picture(np.zeros((1, 4, 17, 2)), scores, np.random.default_rng(seed))
+        assert thinned.any()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("flip_prob", 1.2), ("scale", 0.0), ("rotation", -1.0), ("joint_dropout", -0.1)]
+)
+def test_augmentation_says_what_is_wrong(field, value):
+    with pytest.raises(ValueError, match=f"{field} is {value}"):
+        Augmentation(**{field: value})
+
+
+def test_held_out_clips_are_fixed_and_leave_out_absent_people(corpus, extractor):
+    clips, again = held_out_clips(corpus, extractor), held_out_clips(corpus, extractor)
+    assert clips["keypoints"].shape == (4, 16, 17, 2)
+    assert torch.equal(clips["keypoints"], again["keypoints"])
+    assert len(held_out_clips(corpus, extractor, 2)["keypoints"]) == 2
+
+
+@pytest.mark.parametrize("frames", [2, 71, 72, 73, 144, 145, 2000])
+@pytest.mark.parametrize("fps", [0, 15, 29.97, 30, 120])
+def test_crop_is_inside_and_bounded(frames, fps):
+    longest = round(MAX_SECONDS * (fps or 30))
+    for generator in (None, np.random.default_rng(0)):
+        stretch = crop(frames, fps, 48, generator)
+        length = stretch.stop - stretch.start
+        assert 0 <= stretch.start < stretch.stop <= frames
+        assert length == frames if frames <= longest else min(48, longest) <= length <= longest
+
+
+def test_fixed_clips_carry_their_labels(corpus, extractor):
+    clips = held_out_clips(corpus, extractor)
+    clips["labels"] = torch.arange(4)[:, None].expand(4, 8)
+    samples = FixedClips(clips, 20, 0, (17, 4))
+    for i in range(20):
+        sample = samples[i]
+        row = int(sample["labels"][0])
+        assert torch.equal(sample["keypoints"], clips["keypoints"][row])
+    assert not torch.equal(samples[0]["mask_noise"], samples[1]["mask_noise"])
+
+
+def test_stream_yields_every_row_and_new_views_each_epoch(corpus, extractor):
+    stream = StreamedClips(corpus.to_iterable_dataset(num_shards=2), extractor, 0, Augmentation())
+    first, again = (list(islice(stream, 2 * len(corpus))) for _ in range(2))
+    assert all(np.array_equal(a["keypoints"], b["keypoints"]) for a, b in zip(first, again, strict=True))
+    seen = {sample["keypoints"].tobytes() for sample in first}
+    assert len(seen) == 2 * len(corpus)

@@ -1,0 +1,276 @@
+"""The two scripts, end to end on small corpora: the result, resuming, two processes, and errors before any work."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from clips import TINY_GEOMETRY
+
+from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
+from training_mofm.arguments import (
+    DataArguments,
+    MotionTrainingArguments,
+    check_checkpoint,
+    check_run,
+    check_space,
+    last_checkpoint,
+)
+from training_mofm.dved import DVEDArguments, train_dved
+from training_mofm.pretraining import MoFMArguments, pretrain
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+QUICK = ["--num_frames", "24", "--heatmap_size", "36", "--per_device_train_batch_size", "4", "--eval_clips", "8"]
+
+
+def make_packed(path, clips=12, frames=30, seed=0):
+    """Write a packed 2D set of wandering skeletons in the jhmdb15 joint order."""
+    generator = np.random.default_rng(seed)
+    joints = (
+        "neck belly face r_shoulder l_shoulder r_hip l_hip r_elbow l_elbow r_knee l_knee r_wrist l_wrist "
+        "r_ankle l_ankle"
+    ).split()
+    body = generator.uniform(0, 100, (clips, 1, len(joints), 2))
+    motion = body + generator.normal(0, 1, (clips, frames, len(joints), 2)).cumsum(1)
+    np.savez(
+        path,
+        keypoints=motion.reshape(-1, len(joints), 2).astype(np.float32),
+        offsets=np.arange(clips + 1) * frames,
+        labels=np.arange(clips) % 2,
+        class_names=np.array(["a", "b"]),
+        names=np.array([f"clip{i}" for i in range(clips)]),
+        joint_names=np.array(joints),
+        edges=np.array([[0, 1]]),
+        fps=np.float32(30),
+        y_axis=np.array("down"),
+        units=np.array("px"),
+        commit=np.array("none"),
+    )
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_packed(tmp_path_factory.mktemp("corpus") / "wander.npz")
+
+
+@pytest.fixture(scope="module")
+def tokenizer_dir(tmp_path_factory):
+    """A random tokenizer of the quick geometry: what it says does not matter here."""
+    torch.manual_seed(0)
+    folder = str(tmp_path_factory.mktemp("tokenizer"))
+    config = DVEDConfig(num_frames=24, heatmap_size=36, hidden_size=16, codebook_size=32, num_decoder_blocks=1)
+    MoFMTokenizer(DVEDModel(config)).save_pretrained(folder)
+    return folder
+
+
+def pretrain_command(corpus, tokenizer_dir, output_dir, *extra, processes=1):
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_precision", "no"]
+    launch += ["--dynamo_backend", "no", "--num_processes", str(processes)]
+    launch += ["--multi_gpu"] if processes > 1 else []
+    return [
+        *launch,
+        str(ROOT / "run" / "pretrain.py"),
+        *("--dataset", corpus, "--tokenizer", tokenizer_dir, "--output_dir", str(output_dir)),
+        *("--eval_clips", "8", "--logging_steps", "1", "--dataloader_num_workers", "0", "--use_cpu", "true"),
+        *extra,
+    ]
+
+
+def losses(output_dir):
+    """Return the logged loss of each step of the newest checkpoint."""
+    state = json.loads((Path(last_checkpoint(str(output_dir))) / "trainer_state.json").read_text())
+    return {entry["step"]: entry["loss"] for entry in state["log_history"] if "loss" in entry}
+
+
+def run(command, **kwargs):
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, **kwargs)
+
+
+def test_both_scripts_leave_what_auto_model_and_the_tokenizer_load(corpus, tmp_path):
+    tokenizer = tmp_path / "tokenizer"
+    command = [sys.executable, str(ROOT / "run" / "train_tokenizer.py"), *QUICK, "--dataset", corpus]
+    command += ["--output_dir", str(tokenizer), "--max_steps", "3", "--codebook_size", "16", "--use_cpu", "true"]
+    result = run(command)
+    assert result.returncode == 0, result.stderr
+    assert "codebook_perplexity" in result.stdout and "ssim" in result.stdout
+    mofm = tmp_path / "mofm"
+    result = run(pretrain_command(corpus, str(tokenizer), mofm, "--max_steps", "3"))
+    assert result.returncode == 0, result.stderr
+    assert "neighbour_top1" in result.stdout and "AutoModel.from_pretrained" in result.stdout
+    script = (
+        "import torch, modeling_mofm\n"
+        "from transformers import AutoConfig, AutoModel, AutoModelForPreTraining\n"
+        "from tokenization_mofm import MoFMTokenizer\n"
+        "model = AutoModel.from_pretrained('mofm'); tokenizer = MoFMTokenizer.from_pretrained('mofm')\n"
+        "keypoints = torch.rand(30, 17, 2) * 50\n"
+        "tokens = tokenizer(keypoints, torch.ones(30, 17))\n"
+        "heat = tokenizer.decode(tokens.input_ids)\n"
+        "assert tokens.input_ids.shape == (1, 1, 32) and heat.shape == (1, 1, 24, 36, 36), heat.shape\n"
+        "assert AutoConfig.from_pretrained('mofm').codebook_size == 16\n"
+        "model(tokens.keypoints, tokens.scores); AutoModelForPreTraining.from_pretrained('mofm')\n"
+    )
+    result = run([sys.executable, "-c", script], cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+def test_killed_run_resumes_with_the_same_losses(corpus, tokenizer_dir, tmp_path):
+    options = ["--max_steps", "8", "--save_steps", "2", "--per_device_train_batch_size", "2"]
+    straight = tmp_path / "straight"
+    result = run(pretrain_command(corpus, tokenizer_dir, straight, *options))
+    assert result.returncode == 0, result.stderr
+
+    killed = tmp_path / "killed"
+    command = pretrain_command(corpus, tokenizer_dir, killed, *options)
+    process = subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.time() + 120
+    while last_checkpoint(str(killed)) is None and time.time() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert last_checkpoint(str(killed)) is not None
+    result = run(command)
+    assert result.returncode == 0, result.stderr
+    assert losses(killed) == pytest.approx(losses(straight), abs=1e-6)
+
+
+def test_two_processes_train_as_one_does(corpus, tokenizer_dir, tmp_path):
+    options = ["--max_steps", "4", "--save_steps", "4"]
+    for processes, batch in ((1, "4"), (2, "2")):
+        command = pretrain_command(
+            corpus,
+            tokenizer_dir,
+            tmp_path / str(processes),
+            *options,
+            "--per_device_train_batch_size",
+            batch,
+            processes=processes,
+        )
+        result = run(command)
+        assert result.returncode == 0, result.stderr
+    one, two = losses(tmp_path / "1"), losses(tmp_path / "2")
+    assert len(one) == 4 and one == pytest.approx(two, abs=1e-4)
+
+
+def test_a_stream_over_two_processes_resumes_with_the_same_losses(corpus, tokenizer_dir, tmp_path):
+    options = ["--streaming", "true", "--max_steps", "6", "--save_steps", "2", "--save_total_limit", "3"]
+    options += ["--per_device_train_batch_size", "2"]  # an epoch of 12 clips is three steps
+    straight, resumed = tmp_path / "straight", tmp_path / "resumed"
+    result = run(pretrain_command(corpus, tokenizer_dir, straight, *options, processes=2))
+    assert result.returncode == 0, result.stderr
+    shutil.copytree(straight / "checkpoint-2", resumed / "checkpoint-2")
+    MoFMTokenizer.from_pretrained(straight).save_pretrained(resumed)
+    result = run(pretrain_command(corpus, tokenizer_dir, resumed, *options, processes=2))
+    assert result.returncode == 0, result.stderr
+    assert len(losses(straight)) == 6 and losses(resumed) == pytest.approx(losses(straight), abs=1e-6)
+
+
+def test_refuses_processes_that_train_for_themselves(monkeypatch, tmp_path):
+    args = MotionTrainingArguments(output_dir=str(tmp_path), use_cpu=True)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RuntimeError, match="WORLD_SIZE is 2, but 1 process"):
+        check_run(args)
+
+
+def test_refuses_an_output_directory_that_cannot_be_written(tmp_path):
+    taken = tmp_path / "file"
+    taken.write_text("kept")
+    with pytest.raises(OSError, match="output_dir .* cannot be written"):
+        check_run(MotionTrainingArguments(output_dir=str(taken / "below"), use_cpu=True))
+    assert taken.read_text() == "kept"
+
+
+def test_an_unfinished_checkpoint_is_not_taken_for_whole(tmp_path):
+    for step, files in ((2, ("model.safetensors", "trainer_state.json")), (10, ("model.safetensors",))):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        for name in files:
+            (folder / name).write_text("{}")
+    assert last_checkpoint(str(tmp_path)) == str(tmp_path / "checkpoint-2")
+
+
+def make_checkpoint(folder, model):
+    """Save a model as the trainer does; what the check looks at is its configuration."""
+    model.save_pretrained(folder / "checkpoint-1")
+    (folder / "checkpoint-1" / "trainer_state.json").write_text("{}")
+
+
+def test_refuses_a_checkpoint_of_another_size(tmp_path):
+    config = MoFMConfig(**TINY_GEOMETRY, hidden_size=24, num_hidden_layers=1, codebook_size=32)
+    make_checkpoint(tmp_path, MoFMForMaskedMotionModeling(config))
+    check_checkpoint(str(tmp_path), config, ("hidden_size",))
+    fields = {**TINY_GEOMETRY, "hidden_size": 24, "codebook_size": 32}
+    for name, value in {"codebook_size": 64, "sigma": 1.0, "hidden_size": 36}.items():
+        message = f"{name} of checkpoint-1 in output_dir .* is {getattr(config, name)}, but this run's is {value}"
+        with pytest.raises(ValueError, match=message):
+            check_checkpoint(str(tmp_path), MoFMConfig(**{**fields, name: value}), ("hidden_size",))
+
+
+def test_training_a_tokenizer_refuses_a_checkpoint_of_another_vocabulary(corpus, tmp_path):
+    make_checkpoint(tmp_path, DVEDModel(DVEDConfig(hidden_size=16, codebook_size=32)))
+    args = MotionTrainingArguments(output_dir=str(tmp_path), use_cpu=True, max_steps=1)
+    with pytest.raises(ValueError, match="codebook_size of checkpoint-1 .* is 32, but this run's is 512"):
+        train_dved(DVEDArguments(), DataArguments(dataset=corpus), args)
+
+
+def test_pretraining_refuses_a_checkpoint_that_learnt_other_words(corpus, tokenizer_dir, tmp_path):
+    tokenizer = MoFMTokenizer.from_pretrained(tokenizer_dir)
+    tokenizer.save_pretrained(tmp_path)
+    arguments = MoFMArguments(tokenizer=tokenizer_dir)
+    make_checkpoint(tmp_path, MoFMForMaskedMotionModeling(arguments.config(tokenizer.dved)))
+    tokenizer.dved.quantizer.book.weight.data.neg_()
+    tokenizer.save_pretrained(tmp_path / "other")
+    args = MotionTrainingArguments(output_dir=str(tmp_path), use_cpu=True, max_steps=1)
+    with pytest.raises(ValueError, match="tokenizer is .*other'.* learnt the words of another one"):
+        pretrain(MoFMArguments(tokenizer=str(tmp_path / "other")), DataArguments(dataset=corpus), args)
+
+
+def test_refuses_a_disk_without_room_for_the_checkpoints(monkeypatch, tmp_path):
+    model = torch.nn.Linear(1000, 1000)  # 4.004 MB
+    args = MotionTrainingArguments(output_dir=str(tmp_path), use_cpu=True)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=36_000_000))
+    with pytest.raises(OSError, match="has 36 MB free; 3 checkpoints of this model take 36 MB"):
+        check_space(model, args)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=36_100_000))
+    check_space(model, args)
+
+
+def test_streams_and_fixed_clips_train_too(corpus, tokenizer_dir, tmp_path):
+    for name, options in {"stream": {"streaming": True}, "fixed": {"augment": False}}.items():
+        data = DataArguments(dataset=corpus, eval_clips=4, **options)
+        args = MotionTrainingArguments(
+            output_dir=str(tmp_path / name),
+            use_cpu=True,
+            max_steps=2,
+            per_device_train_batch_size=4,
+            dataloader_num_workers=0,
+            report_to="none",
+        )
+        metrics = pretrain(MoFMArguments(tokenizer=tokenizer_dir), data, args)
+        assert metrics["eval_loss"] > 0 and 0 <= metrics["eval_dved_ssim"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [("missing/folder", "missing/folder"), ("empty", "empty")],
+)
+def test_bad_corpora_stop_before_training(dataset, message, tokenizer_dir, tmp_path):
+    if dataset == "empty":
+        (tmp_path / "empty").mkdir()
+        dataset = str(tmp_path / "empty")
+    args = MotionTrainingArguments(output_dir=str(tmp_path / "out"), use_cpu=True, max_steps=1)
+    with pytest.raises((ValueError, OSError), match=message):
+        pretrain(MoFMArguments(tokenizer=tokenizer_dir), DataArguments(dataset=dataset), args)
+    assert not list((tmp_path / "out").glob("checkpoint-*"))

@@ -1,0 +1,238 @@
+"""Training of detectors: what is learnt from, what is held out, and errors before any work."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from detectors import SIZES
+from transformers import pipeline
+
+from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMotionModeling
+from motion_data.schema import encode_row, motion_features
+from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
+from training_mofm.anomaly import (
+    AnomalyArguments,
+    LabelledClips,
+    finetune_anomaly,
+    hold_out,
+    labelled_clips,
+    normal_clips,
+    row_labels,
+    train_supervised,
+    train_unsupervised,
+)
+from training_mofm.arguments import DataArguments, MotionTrainingArguments
+from training_mofm.augmentation import Augmentation
+
+ROOT = Path(__file__).resolve().parents[2]
+GEOMETRY = {"num_frames": 8, "heatmap_size": 24, "cube_size": (4, 6, 6)}
+
+
+def make_corpus(rows=12, frames=20, people=1, frame_labels=False):
+    """Return rows of class "calm" and "wild" in turn, of four subjects; the second half of the wild is anomalous."""
+    generator = np.random.default_rng(0)
+    encoded = []
+    for i in range(rows):
+        body = generator.uniform(0, 100, (people, 1, 17, 2))
+        wander = generator.normal(0, 8 if i % 2 else 0.5, (people, frames, 17, 2)).cumsum(1)
+        columns = {"label": i % 2, "subject": i // 2 % 4, "source": f"made/{i}", "fps": 30.0}
+        if frame_labels:
+            columns["frame_labels"] = (np.arange(frames) >= frames // 2) & (i % 2 == 1)
+        encoded.append(encode_row(body + wander, np.ones((people, frames, 17)), "coco17", **columns))
+    return Dataset.from_list(encoded, features=motion_features(["calm", "wild"]))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mofm")
+    torch.manual_seed(0)
+    tokenizer = MoFMTokenizer(DVEDModel(DVEDConfig(**GEOMETRY, hidden_size=16, codebook_size=32)))
+    tokenizer.save_pretrained(folder)
+    config = MoFMConfig(**GEOMETRY, **SIZES, codebook_size=32, mask_span=1)
+    MoFMForMaskedMotionModeling(config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder):
+    return MoFMTokenizer.from_pretrained(folder)
+
+
+def arguments(output_dir, steps=3, **fields):
+    return MotionTrainingArguments(
+        output_dir=str(output_dir), max_steps=steps, per_device_train_batch_size=4, dataloader_num_workers=0,
+        disable_tqdm=True, use_cpu=True, **fields,
+    )  # fmt: skip
+
+
+def test_normal_windows_leave_anomalous_frames_out(tokenizer):
+    corpus = make_corpus(2, frame_labels=True)
+    clips = normal_clips(corpus, [0, 1], tokenizer, window=8, stride=3)
+    assert len(clips["keypoints"]) == 5 + 1  # of frames 0 to 19, and of 0 to 9
+    assert clips["keypoints"].shape[1:] == (8, 17, 2) and clips["input_ids"].shape == (6, 32)
+    words = tokenizer.dved.encode(clips["keypoints"], clips["scores"]).input_ids
+    assert torch.equal(clips["input_ids"], words)
+    alone = tokenizer(np.array(corpus[0]["keypoints"]).reshape(20, 17, 2)[3:11])
+    torch.testing.assert_close(clips["keypoints"][1], alone["keypoints"][0, 0])
+
+
+def test_whole_recordings_are_one_clip_of_each_person(tokenizer):
+    corpus = make_corpus(3, people=2)
+    clips = normal_clips(corpus, [2, 0], tokenizer, window=0)
+    assert len(clips["keypoints"]) == 4
+    keypoints = np.array(corpus[2]["keypoints"]).reshape(2, 20, 17, 2)
+    torch.testing.assert_close(clips["keypoints"][:2], tokenizer(keypoints)["keypoints"][0])
+
+
+def test_normal_motion_that_gives_no_clip_is_refused(tokenizer):
+    with pytest.raises(ValueError, match="none of 2 normal rows has a person in sight for 24 frames"):
+        normal_clips(make_corpus(2), [0, 1], tokenizer, window=24)
+
+
+def test_held_out_rows_are_of_other_subjects():
+    corpus = make_corpus()
+    rows = np.arange(0, 12, 2)
+    learnt, held = hold_out(corpus, rows, 0.3)
+    assert sorted([*learnt, *held]) == rows.tolist() and len(held)
+    subjects = np.array(corpus["subject"])
+    assert not set(subjects[learnt]) & set(subjects[held])
+    alone = np.flatnonzero(subjects == 1)
+    learnt, held = hold_out(corpus, alone, 0.3)
+    assert len(held) == 1 and len(learnt) == len(alone) - 1
+    assert len(hold_out(corpus, rows, 0.0)[1]) == 0
+    assert hold_out(corpus, rows, 0.3)[1].tolist() == hold_out(corpus, rows[::-1], 0.3)[1].tolist()
+
+
+def test_row_labels_are_by_class_names():
+    corpus = make_corpus(4)
+    assert row_labels(corpus, ["calm"]).tolist() == [0, 1, 0, 1]
+    assert row_labels(corpus, ["calm", "wild"]).tolist() == [0, 0, 0, 0]
+    with pytest.raises(ValueError, match=r"normal_classes has \['calmly'\], .* it has \['calm', 'wild'\]"):
+        row_labels(corpus, ["calmly"])
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_unsupervised_leaves_a_folder_that_the_pipeline_opens(folder, tmp_path, steps):
+    corpus = make_corpus()
+    options = AnomalyArguments(model=folder, window=8, stride=4)
+    model, figures = train_unsupervised(options, corpus, np.arange(0, 12, 2), arguments(tmp_path, steps))
+    plain = MoFMForMaskedMotionModeling.from_pretrained(folder)
+    same = all(torch.equal(model.state_dict()[name], value) for name, value in plain.state_dict().items())
+    assert same == (steps == 0)
+    assert figures["clips"] + figures["held_out_clips"] == 6 * 4 and figures["held_out_clips"] >= 4
+    assert model.config.reference_size == figures["clips"] and model.config.window == 8
+    watch = pipeline("motion-anomaly-detection", model=str(tmp_path), device="cpu")
+    (answer,) = watch({"keypoints": np.random.default_rng(0).random((20, 17, 2))})
+    assert np.isfinite(answer["frame_scores"]).all()
+    if steps:
+        assert list(tmp_path.glob("checkpoint-*"))
+
+
+def test_clips_of_frames_carry_the_labels_of_their_frames(tokenizer):
+    corpus = make_corpus(2, people=2, frame_labels=True)
+    clips, labels = labelled_clips(corpus, [0, 1], tokenizer.feature_extractor, None, 8, 4)
+    assert len(clips) == 8 and labels.shape == (8, 8) and not labels[:4].any()
+    assert labels[4:].tolist() == [[int(f >= 10) for f in range(s, s + 8)] for s in (0, 4, 8, 12)]
+    assert all(clip.keypoints.shape == (2, 8, 17, 2) for clip in clips)
+    clips, labels = labelled_clips(corpus, [0, 1], tokenizer.feature_extractor, [0, 1], 0)
+    assert len(clips) == 2 and labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0], "labels must be one of -1, 0 and 1 for each of 2 rows"),
+        ([0, 2], "labels must be one of -1, 0 and 1 for each of 2 rows"),
+        ([0, 0], r"labels of 2 clips hold \[0\]; both 0 \(normal\) and 1 \(anomalous\) are needed"),
+        ([-1, 1], r"labels of 2 clips hold \[-1, 1\]; both"),
+        (None, "row 0 has 0 frame_labels for 20 frames; each frame needs one, or each row a label"),
+    ],
+)
+def test_labels_that_teach_nothing_are_refused(tokenizer, labels, message):
+    with pytest.raises(ValueError, match=message):
+        labelled_clips(make_corpus(2), [0, 1], tokenizer.feature_extractor, labels, 0)
+
+
+def test_labelled_samples_are_pure_functions_of_seed_and_index(tokenizer):
+    extractor = tokenizer.feature_extractor
+    clips, labels = labelled_clips(make_corpus(4, people=2), range(4), extractor, [0, 1, 0, 1], 0)
+    samples = LabelledClips(clips, labels, extractor, 20, seed=5, augmentation=Augmentation())
+    first, again = samples[7], LabelledClips(clips, labels, extractor, 20, 5, Augmentation())[7]
+    assert np.array_equal(first[0].keypoints, again[0].keypoints) and first[1] == again[1]
+    assert not np.array_equal(first[0].keypoints, samples[8][0].keypoints)
+    batch = LabelledClips.collate([samples[i] for i in range(3)])
+    assert batch["keypoints"].shape == (3, 2, 8, 17, 2) and batch["labels"].shape == (3,)
+    plain = LabelledClips(clips, labels, extractor, 20, 5)
+    assert any(np.array_equal(plain[0][0].keypoints, clip.keypoints) for clip in clips)
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_supervised_training_learns_to_tell(folder, tmp_path, freeze):
+    corpus = make_corpus(24)
+    labels = row_labels(corpus, ["calm"])
+    labels[[1, 3, 5, 7]] = -1  # unknown: 8 anomalous, 12 normal
+    options = AnomalyArguments(model=folder, mode="supervised", window=0, freeze_backbone=freeze)
+    args = arguments(tmp_path, 40, learning_rate=1e-2)
+    model, figures = train_supervised(options, corpus, np.arange(24), args, labels)
+    assert figures == {"clips": 24, "normal": 12, "anomalous": 8, "pos_weight": 1.5}
+    loaded = MoFMForAnomalyDetection.from_pretrained(tmp_path)
+    assert loaded.config.anomaly_score == "classifier" and loaded.config.pos_weight == 1.5
+    plain = MoFMForMaskedMotionModeling.from_pretrained(folder).state_dict()
+    moved = {
+        name for name, value in loaded.state_dict().items() if name in plain and not torch.equal(plain[name], value)
+    }
+    assert bool(moved) == (not freeze) and not any(name.startswith("lm_head") for name in moved)
+    clips, _ = labelled_clips(
+        corpus, np.arange(24), MoFMTokenizer.from_pretrained(folder).feature_extractor, labels, 0
+    )
+    batch = LabelledClips.collate([(clip, np.int64(0)) for clip in clips])
+    with torch.no_grad():
+        scores = loaded.eval()(batch["keypoints"], batch["scores"]).anomaly_score[:, 0].numpy()
+    wild = np.arange(24) % 2 == 1
+    assert scores[wild].mean() > scores[~wild].mean() + (0 if freeze else 0.3)  # the frozen backbone is random
+
+
+def test_one_corpus_with_the_labels_it_needs(folder, tmp_path):
+    data = DataArguments(dataset=["a", "b"])
+    with pytest.raises(ValueError, match=r"dataset must be one corpus that is not streamed, got \['a', 'b'\]"):
+        finetune_anomaly(AnomalyArguments(model=folder), data, arguments(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"mode": "half"}, r"mode must be one of \('unsupervised', 'supervised'\), got 'half'"),
+        ({"window": 1}, r"window must be 0 \(whole recordings\) or at least 2, got 1"),
+        ({"stride": 0}, "stride must be at least 1, got 0"),
+        ({"held_out_share": 1.0}, r"held_out_share must be in \[0, 1\), got 1.0"),
+        ({"anomaly_score": "classifier"}, r"anomaly_score must be one of \('nll', 'distance', 'combined'\)"),
+    ],
+)
+def test_wrong_options_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        AnomalyArguments(model="mofm", **fields)
+
+
+def test_the_script_end_to_end(folder, tmp_path):
+    (tmp_path / "corpus").mkdir()
+    make_corpus().to_parquet(tmp_path / "corpus" / "train.parquet")
+    command = [sys.executable, str(ROOT / "run" / "finetune.py"), "--task", "anomaly", "--mode", "supervised"]
+    command += ["--model", folder, "--dataset", str(tmp_path / "corpus"), "--output_dir", str(tmp_path / "out")]
+    command += ["--normal_classes", "calm", "--window", "0", "--max_steps", "2", "--dataloader_num_workers", "0"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        [*command, "--use_cpu", "true"], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    assert "anomalous" in result.stdout and "pos_weight" in result.stdout
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["anomaly_score"] == "classifier"
+    watch = pipeline("motion-anomaly-detection", model=str(tmp_path / "out"), device="cpu")
+    (answer,) = watch(np.random.default_rng(0).random((30, 17, 2)))
+    scores = [score for score in answer["people"][0]["scores"] if score is not None]
+    assert scores and 0 < min(scores) and max(scores) < 1

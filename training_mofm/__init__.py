@@ -1,0 +1,1 @@
+"""Training and evaluation: the dVED, masked pre-training, actions and anomalies."""

@@ -1,0 +1,286 @@
+"""Fine-tune MoFM to recognise actions (DT1), or fit a linear head on what the frozen encoder says."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from datasets import ClassLabel, Dataset, concatenate_datasets
+from torch import Tensor, nn
+from tqdm import trange
+
+from modeling_mofm.actions.clip_views import views_of
+from modeling_mofm.actions.modeling import MoFMForSequenceClassification
+from modeling_mofm.configuration_mofm import MoFMConfig
+from motion_data.corpora.load import load_corpus
+from motion_data.schema import first_row
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
+
+from .action_clips import COLUMNS, ActionClips, people_in_view
+from .arguments import (
+    DataArguments,
+    MotionTrainer,
+    MotionTrainingArguments,
+    check_checkpoint,
+    check_run,
+    check_space,
+    last_checkpoint,
+)
+from .augmentation import Augmentation
+from .pretraining import SIZE_FIELDS
+
+
+@dataclass
+class ClassificationArguments:
+    """How to fine-tune."""
+
+    model: str = field(metadata={"help": "Folder or Hub id of a pre-trained MoFM."})
+    from_scratch: bool = field(default=False, metadata={"help": "Take its sizes but not its weights."})
+    freeze_backbone: bool = field(default=False, metadata={"help": "Linear probe: fit the head only."})
+    label_share: float = field(default=1.0, metadata={"help": "Share of the training rows of each class, above 0."})
+    layer_decay: float = field(default=0.75, metadata={"help": "Factor of the learning rate per layer from the top."})
+    classifier_dropout: float = field(default=0.2, metadata={"help": "Dropout before the head."})
+    num_clips: int = field(default=4, metadata={"help": "Clips of a recording that are averaged in the test."})
+    flip_views: bool = field(default=True, metadata={"help": "Average over mirror images in the test too."})
+
+    def __post_init__(self) -> None:
+        if not 0 < self.label_share <= 1:
+            raise ValueError(f"label_share must be above 0 and at most 1, got {self.label_share}")
+        if not 0 < self.layer_decay <= 1:
+            raise ValueError(f"layer_decay must be above 0 and at most 1, got {self.layer_decay}")
+        if self.num_clips < 1:
+            raise ValueError(f"num_clips must be at least 1, got {self.num_clips}")
+
+
+@dataclass
+class ClassificationTrainingArguments(MotionTrainingArguments):
+    """`MotionTrainingArguments` for small labelled corpora: epochs, and no choice of a best one."""
+
+    max_steps: int = field(default=-1, metadata={"help": "Optimiser steps; -1 trains `num_train_epochs`."})
+    num_train_epochs: float = field(default=60.0, metadata={"help": "Times each row is seen."})
+    weight_decay: float = field(default=0.05, metadata={"help": "AdamW's weight decay."})
+    label_smoothing_factor: float = field(default=0.1, metadata={"help": "Label smoothing."})
+
+
+class ClassificationTrainer(MotionTrainer):
+    """`Trainer` whose learning rate falls from the head to the first layer (Clark et al. 2020; BEiT)."""
+
+    def __init__(self, *args, layer_decay: float = 1.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.layer_decay = layer_decay
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args)
+            self.optimizer = kind(self.parameter_groups(), **options)
+        return self.optimizer
+
+    def parameter_groups(self) -> list[dict]:
+        """Return parameters by depth, and apart those that do not decay (biases, norms, the mask embedding)."""
+        depth = self.model.config.num_hidden_layers
+        groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                below_top = depth_below_top(name, depth)
+                groups.setdefault((below_top, parameter.ndim > 1), []).append(parameter)
+        return [
+            {
+                "params": parameters,
+                "lr": self.args.learning_rate * self.layer_decay**below_top,
+                "weight_decay": self.args.weight_decay if decays else 0.0,
+            }
+            for (below_top, decays), parameters in sorted(groups.items(), key=lambda item: item[0])
+        ]
+
+
+def depth_below_top(name: str, num_layers: int) -> int:
+    """Return how many layers lie above a parameter: 0 for the head, `num_layers` + 1 for the embeddings."""
+    parts = name.split(".")
+    if "embeddings" in parts:
+        return num_layers + 1
+    if "layers" in parts:
+        return num_layers - int(parts[parts.index("layers") + 1])
+    return 0
+
+
+def class_names(corpus: Dataset) -> list[str]:
+    """Return the names of the classes of a corpus.
+
+    Raises:
+        ValueError: its labels have no names.
+    """
+    feature = corpus.features["label"]
+    if not isinstance(feature, ClassLabel):
+        raise ValueError(f"label of the corpus is {feature}; it must be a ClassLabel to learn classes from")
+    return feature.names
+
+
+def check_labels(train: Dataset, test: Dataset | None) -> None:
+    """Refuse corpora that cannot be learnt from, before any work; warn of subjects on both sides.
+
+    Raises:
+        ValueError: a label that is missing, a class without an example to learn from, or other classes in the test.
+    """
+    names = class_names(train)
+    for split, corpus in (("train", train), ("test", test)):
+        if corpus is None:
+            continue
+        if class_names(corpus) != names:
+            raise ValueError(f"classes of the test split are {class_names(corpus)}, those of the train split {names}")
+        labels = np.asarray(corpus["label"][:])
+        if (labels < 0).any():
+            raise ValueError(
+                f"{(labels < 0).sum()} of {len(labels)} rows of the {split} split have no label, the first is row "
+                f"{int(np.argmax(labels < 0))}; each needs one"
+            )
+        wanted = set(range(len(names))) if split == "train" else set()
+        missing = sorted(wanted - set(labels.tolist()))
+        if missing:
+            some = names[missing[0]]
+            raise ValueError(f"{len(missing)} of {len(names)} classes have no example to learn from, such as {some!r}")
+    if test is not None:
+        shared = set(train["subject"][:]) & set(test["subject"][:]) - {-1}
+        if shared:
+            warnings.warn(f"{len(shared)} subjects are in the train and in the test split", stacklevel=2)
+
+
+def draw_share(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Return ids of a share of the rows of each class, at least one, ascending."""
+    generator = np.random.default_rng(seed)
+    chosen = []
+    for label in np.unique(labels):
+        rows = generator.permutation(np.flatnonzero(labels == label))
+        chosen.append(rows[: max(round(share * len(rows)), 1)])
+    return np.sort(np.concatenate(chosen))
+
+
+def make_classifier(options: ClassificationArguments, names: Sequence[str]) -> MoFMForSequenceClassification:
+    """Return the pre-trained encoder with a new head; new weights everywhere where options say so."""
+    config = MoFMConfig.from_pretrained(
+        options.model,
+        id2label=dict(enumerate(names)),
+        label2id={name: number for number, name in enumerate(names)},
+        classifier_dropout=options.classifier_dropout,
+    )
+    if options.from_scratch:
+        return MoFMForSequenceClassification(config)
+    return MoFMForSequenceClassification.from_pretrained(options.model, config=config)
+
+
+def train_classifier(
+    options: ClassificationArguments,
+    train: Dataset,
+    args: ClassificationTrainingArguments,
+    augmentation: Augmentation | None = None,
+) -> MoFMForSequenceClassification:
+    """Fine-tune on the rows of `train` and return the model of the last step.
+
+    An interrupted run goes on from its last checkpoint.
+
+    Raises:
+        ValueError: labels that cannot be learnt, or a checkpoint of another size, before training starts.
+        OSError: a model that cannot be loaded, or an output directory that cannot be written.
+    """
+    check_run(args)
+    check_labels(train, None)
+    torch.manual_seed(args.seed)
+    model = make_classifier(options, class_names(train))
+    extractor = MoFMFeatureExtractor.for_config(model.config)
+    labels = np.asarray(train["label"][:])
+    rows = draw_share(labels, options.label_share, args.seed)
+    train, labels = train.select(rows), labels[rows]
+    if options.freeze_backbone:
+        fit_head(model.to(args.device), train, labels, extractor)
+        return model
+    check_checkpoint(args.output_dir, model.config, SIZE_FIELDS)
+    check_space(model, args)
+    clips = ActionClips(train, labels, extractor, args.seed, augmentation)
+    trainer = ClassificationTrainer(
+        model=model,
+        args=args,
+        train_dataset=clips,
+        data_collator=ActionClips.collate,
+        layer_decay=1.0 if options.from_scratch else options.layer_decay,
+    )
+    trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
+    return model
+
+
+def fit_head(
+    model: MoFMForSequenceClassification, train: Dataset, labels: np.ndarray, extractor: MoFMFeatureExtractor
+) -> None:
+    """Fit the head alone, by logistic regression on the embeddings of unvaried clips (a linear probe)."""
+    from sklearn.linear_model import LogisticRegression
+
+    features = look(model, train, extractor)[1].flatten(1).numpy()
+    probe = LogisticRegression(max_iter=1000).fit(features, labels)
+    weight, bias = probe.coef_, probe.intercept_
+    if len(weight) == 1:  # two classes have one row
+        weight, bias = np.concatenate((-weight, weight)) / 2, np.concatenate((-bias, bias)) / 2
+    with torch.no_grad():
+        model.classifier.weight.copy_(torch.from_numpy(weight))
+        model.classifier.bias.copy_(torch.from_numpy(bias))
+
+
+@torch.no_grad()
+def look(
+    model: MoFMForSequenceClassification,
+    corpus: Dataset,
+    extractor: MoFMFeatureExtractor,
+    num_clips: int = 1,
+    flip: bool = False,
+    batch_size: int = 32,
+) -> tuple[Tensor, Tensor]:
+    """Return the probabilities `[rows, num_labels]` and parts `[rows, T, K, D]` of recordings, means over the views.
+
+    Args:
+        num_clips, flip: see `views_of`.
+        batch_size: recordings at once.
+    """
+    model.eval()
+    corpus = corpus.select_columns(COLUMNS).with_format("arrow")
+    probabilities, parts = [], []
+    for start in trange(0, len(corpus), batch_size, desc="looking", leave=False):
+        motions = [
+            people_in_view(first_row(corpus[row])) for row in range(start, min(start + batch_size, len(corpus)))
+        ]
+        views = [view for motion in motions for view in views_of(motion, extractor, num_clips, flip)]
+        batch = {name: values.to(model.device) for name, values in collate_people(views).items()}
+        outputs = model(**batch)
+        num_views = len(views) // len(motions)
+        multi_label = model.config.problem_type == "multi_label_classification"
+        shares = outputs.logits.float().sigmoid() if multi_label else outputs.logits.float().softmax(-1)
+        probabilities.append(shares.unflatten(0, (-1, num_views)).mean(1).cpu())
+        parts.append(outputs.parts.float().unflatten(0, (-1, num_views)).mean(1).cpu())
+    return torch.cat(probabilities), torch.cat(parts)
+
+
+def accuracy(probabilities: Tensor, labels: Sequence[int]) -> float:
+    """Return the share of recordings whose most likely class is theirs."""
+    return float((probabilities.argmax(-1) == torch.as_tensor(labels)).double().mean())
+
+
+def finetune_classification(
+    options: ClassificationArguments, data: DataArguments, args: ClassificationTrainingArguments
+) -> dict[str, float]:
+    """Fine-tune on the train splits of corpora, save to `args.output_dir`, and return figures of their test splits.
+
+    Raises:
+        ValueError: corpora that cannot be learnt from, before training starts.
+    """
+    splits = {split: [load_corpus(name, split) for name in data.dataset] for split in ("train", "test")}
+    train, test = (concatenate_datasets(parts) if len(parts) > 1 else parts[0] for parts in splits.values())
+    check_labels(train, test)
+    model = train_classifier(options, train, args, Augmentation() if data.augment else None)
+    extractor = MoFMFeatureExtractor.for_config(model.config)
+    labels = test["label"][:]
+    figures = {"accuracy": accuracy(look(model, test, extractor)[0], labels)}
+    views = look(model, test, extractor, options.num_clips, options.flip_views)[0]
+    figures["accuracy_of_views"] = accuracy(views, labels)
+    if args.process_index == 0:
+        model.save_pretrained(args.output_dir)
+        extractor.save_pretrained(args.output_dir)
+    return figures

@@ -1,0 +1,398 @@
+"""Train anomaly detectors: on normal motion only (DT3), or with labels of clips or frames (DT4).
+
+Clips are the sliding windows that the detector will score, or whole recordings, in the fixed view if they are 3D.
+Everything takes a `datasets.Dataset` and row ids, so that folds can be looped over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from datasets import ClassLabel, Dataset
+from torch import Tensor
+from transformers import Trainer
+
+from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
+from modeling_mofm.anomaly.windows import MAX_GAP, sliding_windows
+from modeling_mofm.configuration_mofm import ANOMALY_SCORES
+from modeling_mofm.masking import noise_shape
+from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
+from motion_data.corpora.load import load_corpus
+from motion_data.keypoints import Motion, as_motion, sample_frames
+from motion_data.readers.packed import packed_camera
+from motion_data.schema import decode_row
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
+from tokenization_mofm.tokenization_mofm import MoFMTokenizer
+
+from .arguments import (
+    DataArguments,
+    MotionTrainingArguments,
+    check_checkpoint,
+    check_run,
+    check_space,
+    last_checkpoint,
+)
+from .augmentation import Augmentation
+from .pretraining import SIZE_FIELDS, MoFMTrainer, check_words, tokenise
+from .samples import FixedClips, crop
+
+MODES = ("unsupervised", "supervised")
+
+
+@dataclass
+class AnomalyArguments:
+    """Which anomaly detector to train."""
+
+    model: str = field(metadata={"help": "Folder or Hub id of a pre-trained MoFM with its tokenizer beside it."})
+    mode: str = field(default="unsupervised", metadata={"help": "unsupervised (normal motion only) or supervised."})
+    window: int = field(default=24, metadata={"help": "Frames of a sliding window; 0 takes whole recordings."})
+    stride: int = field(default=6, metadata={"help": "Frames between two windows to learn from."})
+    anomaly_score: str = field(default="combined", metadata={"help": "nll, distance or combined (unsupervised)."})
+    normal_classes: list[str] | None = field(
+        default=None, metadata={"help": "Names of the classes that are normal; without them frame labels tell."}
+    )
+    held_out_share: float = field(
+        default=0.2, metadata={"help": "Share of the normal subjects (else rows) by which both scores are scaled."}
+    )
+    reference_size: int = field(default=1024, metadata={"help": "Normal clips remembered at most."})
+    freeze_backbone: bool = field(default=False, metadata={"help": "Train the head only (supervised)."})
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError(f"mode must be one of {MODES}, got {self.mode!r}")
+        if self.anomaly_score not in ANOMALY_SCORES[:-1]:
+            raise ValueError(f"anomaly_score must be one of {ANOMALY_SCORES[:-1]}, got {self.anomaly_score!r}")
+        if self.window != 0 and self.window < 2:
+            raise ValueError(f"window must be 0 (whole recordings) or at least 2, got {self.window}")
+        if self.stride < 1:
+            raise ValueError(f"stride must be at least 1, got {self.stride}")
+        if not 0 <= self.held_out_share < 1:
+            raise ValueError(f"held_out_share must be in [0, 1), got {self.held_out_share}")
+
+
+def row_labels(corpus: Dataset, normal_classes: Sequence[str]) -> np.ndarray:
+    """Return 0 for rows of normal classes and 1 for those of others, -1 without a class, `[rows]`.
+
+    Raises:
+        ValueError: a class that the corpus does not have, or a corpus whose labels have no names.
+    """
+    names = corpus.features["label"].names if isinstance(corpus.features["label"], ClassLabel) else []
+    unknown = [name for name in normal_classes if name not in names]
+    if unknown:
+        raise ValueError(f"normal_classes has {unknown}, which the corpus has not; it has {names}")
+    labels = np.asarray(corpus["label"])
+    normal = np.isin(labels, [names.index(name) for name in normal_classes])
+    return np.where(labels < 0, -1, ~normal)
+
+
+def view_row(row: dict, extractor: MoFMFeatureExtractor, window: int) -> Motion:
+    """Return the motion of a row in 2D: all of it for windows, without (0) the stretch that is one clip."""
+    keypoints, scores = decode_row(row)
+    if not window:
+        stretch = crop(keypoints.shape[1], float(row["fps"]), extractor.num_frames, None)
+        keypoints, scores = keypoints[:, stretch], scores[:, stretch]
+    camera = packed_camera(row["source"].split("/")[0]) if keypoints.shape[-1] == 3 else None
+    return as_motion(keypoints, scores, row["layout"], camera)
+
+
+def normal_clips(
+    corpus: Dataset, rows: Sequence[int], tokenizer: MoFMTokenizer, window: int = 24, stride: int = 6
+) -> dict[str, Tensor]:
+    """Return the clips of single people from which normal motion is learnt, and their words.
+
+    Args:
+        corpus: rows with the columns of `motion_features`.
+        rows: ids of normal rows; windows that hold a frame labelled anomalous are left out.
+        tokenizer: fits clips into the map and tokenises them.
+        window: frames of a sliding window; 0 takes each recording as one clip.
+        stride: frames between windows.
+
+    Returns:
+        `keypoints` [N, F, 17, 2], `scores` [N, F, 17] and `input_ids` [N, L].
+
+    Raises:
+        ValueError: no row gives a clip.
+    """
+    extractor = tokenizer.feature_extractor
+    clips = []
+    for row in corpus.select(rows).with_format("numpy"):
+        try:
+            motion = view_row(row, extractor, window)
+        except ValueError:  # no joint in sight
+            continue
+        if not window:
+            seen = motion.scores.any((1, 2))
+            clips.append(extractor.clip(Motion(motion.keypoints[seen], motion.scores[seen])))
+            continue
+        people, starts = sliding_windows(motion.scores.any(-1), window, stride, MAX_GAP)
+        frames = starts[:, None] + np.arange(window)
+        anomalous = np.asarray(row.get("frame_labels", ()), bool)
+        if len(anomalous):
+            normal = ~anomalous[frames].any(1)
+            people, frames = people[normal], frames[normal]
+        frames = frames[:, sample_frames(window, extractor.num_frames)]
+        clips.append(
+            extractor.fit(Motion(motion.keypoints[people[:, None], frames], motion.scores[people[:, None], frames]))
+        )
+    if not sum(len(clip.keypoints) for clip in clips):
+        raise ValueError(f"none of {len(rows)} normal rows has a person in sight for {window or 1} frames; one must")
+    tensors = {
+        name: torch.from_numpy(np.concatenate([getattr(clip, name) for clip in clips]).astype(np.float32))
+        for name in ("keypoints", "scores")
+    }
+    return {**tensors, "input_ids": tokenise(tokenizer.dved, tensors)}
+
+
+def hold_out(corpus: Dataset, rows: Sequence[int], share: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows into those to learn from and those to scale scores by: other subjects where subjects are known.
+
+    Args:
+        share: of the subjects, at least one; of the rows where there is only one subject; 0 holds none out.
+
+    Returns:
+        row ids of both, ascending.
+    """
+    rows = np.asarray(rows)
+    groups = np.asarray(corpus["subject"])[rows] if "subject" in corpus.column_names else rows
+    if len(np.unique(groups)) < 2 or (groups < 0).any():
+        groups = rows
+    names = np.random.default_rng(seed).permutation(np.unique(groups))
+    count = min(max(round(share * len(names)), 1), len(names) - 1) if share else 0
+    held = np.isin(groups, names[:count])
+    return np.sort(rows[~held]), np.sort(rows[held])
+
+
+def train_unsupervised(
+    options: AnomalyArguments, corpus: Dataset, rows: Sequence[int], args: MotionTrainingArguments
+) -> tuple[MoFMForAnomalyDetection, dict[str, float]]:
+    """Continue masked pre-training on normal motion, then fit the reference; saved to `args.output_dir`.
+
+    Both scores are scaled by normal motion that neither the training nor the reference has seen. With `max_steps` 0
+    the backbone stays as it is.
+
+    Args:
+        rows: ids of normal rows.
+
+    Returns:
+        the detector, and of the held-out normal clips the mean and spread of both scores.
+
+    Raises:
+        ValueError: no normal motion, or options that cannot work, before training starts.
+    """
+    check_run(args)
+    tokenizer = MoFMTokenizer.from_pretrained(options.model).to(args.device)
+    torch.manual_seed(args.seed)
+    model = MoFMForMaskedMotionModeling.from_pretrained(options.model)
+    config = model.config
+    learnt, held = hold_out(corpus, rows, options.held_out_share, args.seed)
+    normal = normal_clips(corpus, learnt, tokenizer, options.window, options.stride)
+    held_out = normal_clips(corpus, held, tokenizer, options.window, options.stride) if len(held) else None
+    if args.max_steps > 0:
+        check_checkpoint(args.output_dir, config, SIZE_FIELDS)
+        check_words(args.output_dir, tokenizer.dved)
+        check_space(model, args)
+        clips = {"keypoints": normal["keypoints"], "scores": normal["scores"], "labels": normal["input_ids"]}
+        num_samples = args.max_steps * args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
+        samples = FixedClips(clips, num_samples, args.seed, shape)
+        trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=tokenizer.dved)
+        if trainer.is_world_process_zero():
+            tokenizer.save_pretrained(args.output_dir)
+        trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
+    config.anomaly_score = options.anomaly_score
+    config.window = options.window or config.window
+    detector = MoFMForAnomalyDetection(config).to(args.device)
+    detector.load_state_dict(model.state_dict(), strict=False)
+    detector.fit_reference(normal, held_out, options.reference_size, seed=args.seed)
+    save(detector, tokenizer, args)
+    reference = detector.reference
+    figures = {
+        f"{name}_{kind}": float(getattr(reference, f"{name}_{kind}"))
+        for name in ("nll", "distance")
+        for kind in ("mean", "std")
+    }
+    return detector, {
+        "clips": len(normal["keypoints"]),
+        "held_out_clips": len(held_out["keypoints"]) if held_out else 0,
+        **figures,
+    }
+
+
+class LabelledClips(torch.utils.data.Dataset):
+    """Clips with labels, drawn with replacement and augmented, each a pure function of seed and index.
+
+    Args:
+        clips: motions of `F` frames in map pixels.
+        labels: of each, one number or `[F]`.
+        extractor: fits an augmented clip into the map again.
+        num_samples, seed: of the training.
+        augmentation: None changes nothing.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Motion],
+        labels: np.ndarray,
+        extractor: MoFMFeatureExtractor,
+        num_samples: int,
+        seed: int,
+        augmentation: Augmentation | None = None,
+    ):
+        self.clips = clips
+        self.labels = labels
+        self.extractor = extractor
+        self.num_samples = num_samples
+        self.seed = seed
+        self.augmentation = augmentation
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def __getitem__(self, index: int) -> tuple[Motion, np.ndarray]:
+        generator = np.random.default_rng([self.seed, index])
+        chosen = int(generator.integers(len(self.clips)))
+        motion = self.clips[chosen]
+        if self.augmentation is not None:
+            motion = self.extractor.fit(
+                Motion(*self.augmentation.vary_picture(motion.keypoints, motion.scores, generator))
+            )
+            keypoints = self.augmentation.vary_map(motion.keypoints, self.extractor.heatmap_size, generator)
+            motion = Motion(keypoints, motion.scores)
+        return motion, self.labels[chosen]
+
+    @staticmethod
+    def collate(samples: Sequence[tuple[Motion, np.ndarray]]) -> dict[str, Tensor]:
+        clips, labels = zip(*samples, strict=True)
+        return {**collate_people(clips), "labels": torch.as_tensor(np.stack(labels))}
+
+
+def labelled_clips(
+    corpus: Dataset,
+    rows: Sequence[int],
+    extractor: MoFMFeatureExtractor,
+    labels: Sequence[int] | None = None,
+    window: int = 24,
+    stride: int = 6,
+) -> tuple[list[Motion], np.ndarray]:
+    """Return clips of all people together, and their labels.
+
+    Args:
+        corpus, rows: as in `normal_clips`.
+        labels: 1 (anomalous), 0 or -1 (not known) for each of the rows; None takes the corpus's `frame_labels`.
+        window, stride: as in `normal_clips`.
+
+    Returns:
+        clips `[M, F, 17, 2]` and labels `[N]`, or `[N, F]` from `frame_labels`.
+
+    Raises:
+        ValueError: labels that are missing, out of range, or all the same.
+    """
+    if labels is not None and (len(labels) != len(rows) or not np.isin(labels, (-1, 0, 1)).all()):
+        raise ValueError(f"labels must be one of -1, 0 and 1 for each of {len(rows)} rows, got {list(labels)[:8]}")
+    clips, targets = [], []
+    for number, row in enumerate(corpus.select(rows).with_format("numpy")):
+        try:
+            motion = view_row(row, extractor, window)
+        except ValueError:  # no joint in sight
+            continue
+        num_frames = motion.scores.shape[1]
+        of_frames = np.asarray(row.get("frame_labels", ()), np.int64)
+        if labels is None and len(of_frames) != np.asarray(row["shape"])[1]:
+            raise ValueError(
+                f"row {rows[number]} has {len(of_frames)} frame_labels for {row['shape'][1]} frames; each frame needs "
+                "one, or each row a label"
+            )
+        if not window and labels is None:
+            of_frames = of_frames[crop(len(of_frames), float(row["fps"]), extractor.num_frames, None)]
+        length = window or num_frames
+        for start in range(0, num_frames - length + 1, stride):
+            frames = start + sample_frames(length, extractor.num_frames)
+            seen = motion.scores[:, frames].any((1, 2))
+            if seen.any():
+                clips.append(extractor.fit(Motion(motion.keypoints[seen][:, frames], motion.scores[seen][:, frames])))
+                targets.append(of_frames[frames] if labels is None else labels[number])
+    targets = np.asarray(targets, np.int64)
+    if not ((targets == 0).any() and (targets == 1).any()):
+        raise ValueError(
+            f"labels of {len(targets)} clips hold {np.unique(targets).tolist()}; both 0 (normal) and 1 (anomalous) "
+            "are needed"
+        )
+    return clips, targets
+
+
+def train_supervised(
+    options: AnomalyArguments,
+    corpus: Dataset,
+    rows: Sequence[int],
+    args: MotionTrainingArguments,
+    labels: Sequence[int] | None = None,
+    augmentation: Augmentation | None = None,
+) -> tuple[MoFMForAnomalyDetection, dict[str, float]]:
+    """Train the binary head, and the backbone with it unless frozen; saved to `args.output_dir`.
+
+    Anomalous examples weigh as much in sum as normal ones (`config.pos_weight`).
+
+    Args:
+        rows: ids of rows to learn from.
+        labels: see `labelled_clips`.
+        augmentation: of the clips; None leaves them as they are.
+
+    Returns:
+        the detector, and the numbers of clips and of anomalous and normal labels.
+
+    Raises:
+        ValueError: labels that cannot work, before training starts.
+    """
+    check_run(args)
+    tokenizer = MoFMTokenizer.from_pretrained(options.model)
+    torch.manual_seed(args.seed)
+    model = MoFMForAnomalyDetection.from_pretrained(options.model)
+    config = model.config
+    extractor = tokenizer.feature_extractor
+    clips, targets = labelled_clips(corpus, rows, extractor, labels, options.window, options.stride)
+    normal, anomalous = int((targets == 0).sum()), int((targets == 1).sum())
+    config.pos_weight = normal / anomalous
+    config.anomaly_score = "classifier"
+    config.window = options.window or config.window
+    check_checkpoint(args.output_dir, config, SIZE_FIELDS)
+    check_space(model, args)
+    # the head does not reach these; a distributed training waits for every gradient it expects
+    model.lm_head.requires_grad_(False)
+    model.mofm.embeddings.mask_token.requires_grad_(False)
+    if options.freeze_backbone:
+        model.mofm.requires_grad_(False)
+    num_samples = args.max_steps * args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    samples = LabelledClips(clips, targets, extractor, num_samples, args.seed, augmentation)
+    trainer = Trainer(model=model, args=args, train_dataset=samples, data_collator=LabelledClips.collate)
+    trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
+    save(model, tokenizer, args)
+    return model, {"clips": len(clips), "normal": normal, "anomalous": anomalous, "pos_weight": config.pos_weight}
+
+
+def finetune_anomaly(
+    options: AnomalyArguments, data: DataArguments, args: MotionTrainingArguments
+) -> dict[str, float]:
+    """Train a detector on the training part of one corpus, as `options.mode` says, and return its figures.
+
+    Raises:
+        ValueError: more than one corpus, or labels that cannot work.
+    """
+    if len(data.dataset) != 1 or data.streaming:
+        raise ValueError(f"dataset must be one corpus that is not streamed, got {data.dataset}")
+    corpus = load_corpus(data.dataset[0], "train")
+    rows = np.arange(len(corpus))
+    labels = None if options.normal_classes is None else row_labels(corpus, options.normal_classes)
+    if options.mode == "unsupervised":
+        rows = rows if labels is None else rows[labels == 0]
+        return train_unsupervised(options, corpus, rows, args)[1]
+    augmentation = Augmentation() if data.augment else None
+    return train_supervised(options, corpus, rows, args, labels, augmentation)[1]
+
+
+def save(detector: MoFMForAnomalyDetection, tokenizer: MoFMTokenizer, args: MotionTrainingArguments) -> None:
+    if args.process_index == 0:
+        detector.save_pretrained(args.output_dir)
+        tokenizer.save_pretrained(args.output_dir)

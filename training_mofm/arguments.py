@@ -1,0 +1,185 @@
+"""What training the dVED and pre-training MoFM share: arguments, the corpus, and checks before any work is done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate.data_loader import prepare_data_loader
+from torch import nn
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainingArguments
+
+from motion_data.corpora.load import SYNTHETIC, load_corpus
+from motion_data.corpora.mixing import Mixture, check_weights, mix_streams
+from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS, ThermalCubeConfig
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
+
+from .augmentation import Augmentation
+from .samples import StreamedClips, TrainingClips, held_out_clips
+
+
+@dataclass
+class DataArguments:
+    """Where clips come from."""
+
+    dataset: list[str] = field(
+        default_factory=lambda: [SYNTHETIC],
+        metadata={"help": "Folders, packed .npz files or Hub ids of motion corpora; 'synthetic' is the embedded one."},
+    )
+    weights: list[float] | None = field(
+        default=None, metadata={"help": "Share of each corpus in the training; left out, every take is as likely."}
+    )
+    streaming: bool = field(default=False, metadata={"help": "Read the training corpus as a stream."})
+    augment: bool = field(default=True, metadata={"help": "Flip, turn, scale, shift and thin out training clips."})
+    eval_clips: int = field(
+        default=512, metadata={"help": "Held-out rows of each corpus to measure on; 0 takes all of them."}
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.dataset, str):
+            self.dataset = [self.dataset]
+        check_weights(self.weights, len(self.dataset))
+
+
+@dataclass
+class MotionTrainingArguments(TrainingArguments):
+    """`TrainingArguments` with the defaults of this project."""
+
+    output_dir: str | None = field(default=None, metadata={"help": "Where the result and its checkpoints go."})
+    max_steps: int = field(default=10_000, metadata={"help": "Optimiser steps."})
+    per_device_train_batch_size: int = field(default=16, metadata={"help": "Clips per device and step."})
+    learning_rate: float = field(default=1e-3, metadata={"help": "Peak learning rate."})
+    lr_scheduler_type: str = field(default="cosine", metadata={"help": "Decay of the learning rate."})
+    warmup_steps: float = field(default=0.05, metadata={"help": "Warm-up, as a share of the steps if below 1."})
+    weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay."})
+    adam_beta2: float = field(default=0.95, metadata={"help": "AdamW's second beta."})
+    logging_steps: float = field(default=100, metadata={"help": "Steps between two lines of the log."})
+    save_steps: float = field(default=500, metadata={"help": "Steps between two checkpoints."})
+    save_total_limit: int | None = field(default=2, metadata={"help": "Checkpoints kept."})
+    dataloader_num_workers: int = field(default=1, metadata={"help": "Processes that prepare clips."})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "Samples hold what the models take."})
+    ddp_find_unused_parameters: bool | None = field(default=False, metadata={"help": "All parameters are used."})
+    use_cpu: bool = field(default=not torch.cuda.is_available(), metadata={"help": "Train on the CPU."})
+
+    def __post_init__(self) -> None:
+        if not self.output_dir:
+            raise ValueError("output_dir is missing; it must name the folder for the result")
+        super().__post_init__()
+
+
+class MotionTrainer(Trainer):
+    """`Trainer` that leaves streams as they are: accelerate would split among processes what is already split."""
+
+    def get_train_dataloader(self) -> DataLoader:
+        if not isinstance(self.train_dataset, StreamedClips):
+            return super().get_train_dataloader()
+        args = self.args
+        loader = DataLoader(
+            self.train_dataset,
+            batch_size=self._train_batch_size,
+            collate_fn=self.data_collator,
+            num_workers=args.dataloader_num_workers,
+            pin_memory=args.dataloader_pin_memory,
+            persistent_workers=args.dataloader_persistent_workers,
+            prefetch_factor=args.dataloader_prefetch_factor,
+        )
+        return prepare_data_loader(
+            loader, args.device, num_processes=1, process_index=0, put_on_device=True, dispatch_batches=False
+        )
+
+
+def check_run(args: TrainingArguments) -> None:
+    """Refuse, before any work, what would fail later or spoil its result.
+
+    Raises:
+        RuntimeError: the launcher started more processes than take part, so that each would train for itself.
+        OSError: the output directory cannot be written.
+    """
+    launched = int(os.environ.get("WORLD_SIZE", 1))
+    if launched != args.world_size:
+        raise RuntimeError(
+            f"WORLD_SIZE is {launched}, but {args.world_size} process(es) take part in the training; they must agree "
+            "(on a CPU start with `accelerate launch --multi_gpu --num_processes N --num_machines 1 "
+            "--mixed_precision no --dynamo_backend no`, and pass --use_cpu true)"
+        )
+    try:
+        os.makedirs(args.output_dir, exist_ok=True)
+        with tempfile.TemporaryFile(dir=args.output_dir) as probe:
+            probe.write(b"\0" * 4096)
+    except OSError as error:
+        raise OSError(
+            f"output_dir {args.output_dir!r} cannot be written ({error}); it must be a writable folder"
+        ) from error
+
+
+def check_space(model: nn.Module, args: TrainingArguments) -> None:
+    """Refuse to start a training whose checkpoints do not fit on the disk.
+
+    Raises:
+        OSError: naming the output directory, what is free and what the checkpoints take.
+    """
+    kept = (args.save_total_limit or 1) + 1  # the next one is written before the oldest is removed
+    needed = 3 * kept * sum(p.numel() * p.element_size() for p in model.parameters())  # weights, two moments of Adam
+    free = shutil.disk_usage(args.output_dir).free
+    if free < needed:
+        raise OSError(
+            f"output_dir {args.output_dir!r} has {free / 1e6:.0f} MB free; {kept} checkpoints of this model take "
+            f"{needed / 1e6:.0f} MB (lower save_total_limit, or choose another disk)"
+        )
+
+
+def last_checkpoint(output_dir: str) -> str | None:
+    """Return the newest checkpoint that was written completely; one cut off half-way has no trainer state."""
+    found = [p for p in Path(output_dir).glob("checkpoint-*") if p.name.split("-")[-1].isdigit()]
+    whole = [p for p in found if (p / "trainer_state.json").is_file() and (p / "model.safetensors").is_file()]
+    return str(max(whole, key=lambda p: int(p.name.split("-")[-1]))) if whole else None
+
+
+def check_checkpoint(output_dir: str, config: ThermalCubeConfig, fields: tuple[str, ...]) -> None:
+    """Refuse to go on from a model of another geometry, vocabulary or size.
+
+    Raises:
+        ValueError: naming the field, its value there and here.
+    """
+    checkpoint = last_checkpoint(output_dir)
+    if checkpoint is None:
+        return
+    theirs = type(config).from_pretrained(checkpoint)
+    for name in (*GEOMETRY_FIELDS, "codebook_size", *fields):
+        there, here = getattr(theirs, name), getattr(config, name)
+        if (list(there) != list(here)) if name == "cube_size" else (there != here):
+            raise ValueError(
+                f"{name} of {Path(checkpoint).name} in output_dir {output_dir!r} is {there}, but this run's is {here}"
+                "; they must agree, or output_dir be another folder"
+            )
+
+
+def fixed_clips(
+    data: DataArguments, extractor: MoFMFeatureExtractor, split: str, num_clips: int | None = None
+) -> dict[str, torch.Tensor]:
+    """Return one clip that never changes of each row of all corpora, or of `num_clips` rows of each."""
+    parts = [held_out_clips(load_corpus(name, split), extractor, num_clips) for name in data.dataset]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def training_samples(
+    data: DataArguments,
+    args: TrainingArguments,
+    extractor: MoFMFeatureExtractor,
+    noise_shape: tuple[int, ...] | None = None,
+) -> torch.utils.data.Dataset:
+    """Return the samples of a whole training, as many as its steps take."""
+    corpora = [load_corpus(name, "train", data.streaming) for name in data.dataset]
+    augmentation = Augmentation() if data.augment else None
+    if data.streaming:
+        stream = mix_streams(corpora, data.weights, args.seed)
+        place = args.process_index, args.world_size
+        return StreamedClips(stream, extractor, args.seed, augmentation, noise_shape, *place)
+    batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    mixture = Mixture(corpora, data.weights)
+    return TrainingClips(mixture, extractor, args.max_steps * batch, args.seed, augmentation, noise_shape)

@@ -1,0 +1,59 @@
+"""Measure a dVED on held-out clips: reconstruction, steadiness, ghosts, and the use of its code book."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from tqdm import trange
+
+from tokenization_mofm.modeling_dved import DVEDModel
+from tokenization_mofm.reconstruction_metrics import codebook_use, ghosting, pixel_metrics, pool_frames, temporal_std
+from tokenization_mofm.thermal_cubes import join_cubes
+
+
+@torch.no_grad()
+def evaluate_dved(model: DVEDModel, clips: dict[str, Tensor], batch_size: int = 32) -> dict[str, float]:
+    """Encode and decode clips through their hard ids.
+
+    Args:
+        model: put into evaluation mode.
+        clips: `keypoints` [N, F, K, 2] and `scores` [N, F, K], as `held_out_clips` gives them.
+        batch_size: clips at a time.
+
+    Returns:
+        Means over clips, frames without any joint left out: `ssim`, `psnr` (dB), `l1` over all voxels; `active_ssim`,
+        `active_psnr`, `active_l1` over the active cubes; `tstd` over clips with a joint in every frame;
+        `ghost`, the share of drawn heat that lies where there is none; `codebook_usage` and `codebook_perplexity` over
+        active cubes.
+    """
+    model.eval()
+    config = model.config
+    sums: dict[str, tuple[float, int]] = {}
+    counts = torch.zeros(config.codebook_size)
+    for start in trange(0, len(clips["keypoints"]), batch_size, desc="measuring", leave=False):
+        batch = {name: values[start : start + batch_size].to(model.device) for name, values in clips.items()}
+        encoded = model.encode(**batch)
+        drawn = model.decode(encoded.input_ids).amax(1)
+        target = model.target(batch["keypoints"], batch["scores"], None).amax(1)
+        frames, rows, columns = config.cube_size
+        region = encoded.active[..., None, None, None, None].expand(-1, -1, 1, frames, rows, columns)
+        region = join_cubes(region, config.grid_size)[:, 0]
+        pixels = pixel_metrics(drawn, target)
+        everywhere, active = pool_frames(pixels), pool_frames(pixels, region)
+        heated = target.flatten(2).any(-1)  # N F: an empty frame is drawn perfectly, and says nothing
+        values = {name: frame_mean(value, heated) for name, value in everywhere.items()}
+        values |= {f"active_{name}": frame_mean(value, heated) for name, value in active.items()}
+        values["ghost"] = ghosting(drawn, target)
+        values["tstd"] = temporal_std(everywhere)[heated.all(1)]
+        for name, value in values.items():
+            total, number = sums.get(name, (0.0, 0))
+            sums[name] = total + float(value.sum()), number + len(value)
+        counts += torch.bincount(encoded.input_ids[encoded.active].cpu(), minlength=config.codebook_size)
+    usage, perplexity = codebook_use(counts)
+    means = {name: total / max(number, 1) for name, (total, number) in sums.items()}
+    return means | {"codebook_usage": usage, "codebook_perplexity": perplexity}
+
+
+def frame_mean(values: Tensor, counted: Tensor) -> Tensor:
+    """Mean of `[N, F]` values over the frames that count, `[N]`."""
+    return (values * counted).sum(1) / counted.sum(1).clamp(min=1)

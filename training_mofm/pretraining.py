@@ -1,0 +1,145 @@
+"""Pre-train MoFM: the frozen dVED says what the words of a clip are, MoFM predicts those of the masked cubes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from tqdm import trange
+
+from modeling_mofm.configuration_mofm import MoFMConfig
+from modeling_mofm.masking import noise_shape
+from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
+from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS
+from tokenization_mofm.modeling_dved import DVEDModel
+from tokenization_mofm.tokenization_mofm import MoFMTokenizer
+
+from .arguments import (
+    DataArguments,
+    MotionTrainer,
+    MotionTrainingArguments,
+    check_checkpoint,
+    check_run,
+    check_space,
+    fixed_clips,
+    last_checkpoint,
+    training_samples,
+)
+from .evaluation.dved import evaluate_dved
+from .evaluation.pretraining import evaluate_mofm
+from .samples import FixedClips
+
+SIZE_FIELDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+
+
+@dataclass
+class MoFMArguments:
+    """Which MoFM to pre-train, and with which words."""
+
+    tokenizer: str = field(metadata={"help": "Folder or Hub id of a trained MoFMTokenizer."})
+    preset: str = field(default="tiny", metadata={"help": "Size: tiny, small, base or large."})
+    masking: str = field(default="keypoint", metadata={"help": "keypoint, uniform or tube."})
+    mask_ratio: float = field(default=0.4, metadata={"help": "Wanted share of active cubes to mask."})
+    mask_span: int = field(default=2, metadata={"help": "Time slices for which a key-point is masked in one go."})
+
+    def config(self, dved: DVEDModel) -> MoFMConfig:
+        """Return the configuration; its geometry and vocabulary are the tokenizer's."""
+        geometry = {name: getattr(dved.config, name) for name in GEOMETRY_FIELDS}
+        span = min(self.mask_span, dved.config.grid_size[0])
+        return MoFMConfig.from_preset(
+            self.preset,
+            **geometry,
+            codebook_size=dved.config.codebook_size,
+            masking=self.masking,
+            mask_ratio=self.mask_ratio,
+            mask_span=span,
+        )
+
+
+class MoFMTrainer(MotionTrainer):
+    """`Trainer` that tokenises each batch on its device, unless words are cached, and evaluates predictions."""
+
+    def __init__(self, *args, dved: DVEDModel, clips: dict[str, Tensor] | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.dved = dved.to(self.args.device).eval()
+        self.clips = clips
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        if "labels" not in inputs:
+            with torch.no_grad():
+                labels = self.dved.encode(inputs["keypoints"], inputs["scores"]).input_ids
+            inputs = {**inputs, "labels": labels}
+        outputs = model(**inputs)
+        return (outputs.loss, outputs) if return_outputs else outputs.loss
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
+        metrics = evaluate_mofm(self.model, self.dved, self.clips)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
+        self.log(metrics)
+        return metrics
+
+
+def check_words(output_dir: str, dved: DVEDModel) -> None:
+    """Refuse to go on from a model that learnt the words of another dVED.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if last_checkpoint(output_dir) is None:
+        return
+    theirs = MoFMTokenizer.from_pretrained(output_dir).dved.state_dict()
+    here = dved.state_dict()
+    if theirs.keys() != here.keys() or any(not torch.equal(theirs[name], here[name].cpu()) for name in here):
+        raise ValueError(
+            f"tokenizer is {dved.name_or_path!r}, but the checkpoints in output_dir {output_dir!r} learnt the words "
+            "of another one (it lies beside them); they must be the same, or output_dir be another folder"
+        )
+
+
+def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainingArguments) -> dict[str, float]:
+    """Pre-train MoFM on a corpus, save it beside its tokenizer to `args.output_dir`, and return its held-out figures.
+
+    An interrupted run goes on from its last checkpoint. Without augmentation every row is one clip that never
+    changes, and is tokenised once.
+
+    Raises:
+        ValueError: a configuration or a corpus that cannot work, before training starts.
+        OSError: a tokenizer that cannot be loaded, or an output directory that cannot be written.
+    """
+    check_run(args)
+    tokenizer = MoFMTokenizer.from_pretrained(model_args.tokenizer).to(args.device)
+    dved, extractor = tokenizer.dved, tokenizer.feature_extractor
+    config = model_args.config(dved)
+    check_checkpoint(args.output_dir, config, SIZE_FIELDS)
+    check_words(args.output_dir, dved)
+    torch.manual_seed(args.seed)
+    model = MoFMForMaskedMotionModeling(config)
+    check_space(model, args)
+    shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
+    clips = fixed_clips(data, extractor, "test", data.eval_clips or None)
+    samples = training_samples(data, args, extractor, shape)
+    if not data.augment and not data.streaming:
+        fixed = fixed_clips(data, extractor, "train")
+        fixed["labels"] = tokenise(dved, fixed)
+        samples = FixedClips(fixed, len(samples), args.seed, shape)
+    trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=dved, clips=clips)
+    if trainer.is_world_process_zero() and last_checkpoint(args.output_dir) is None:
+        tokenizer.save_pretrained(args.output_dir)  # first: a checkpoint means nothing without its words
+    trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
+    metrics = trainer.evaluate()
+    metrics |= {f"eval_dved_{name}": value for name, value in evaluate_dved(dved, clips).items()}
+    if trainer.is_world_process_zero():
+        trainer.save_model(args.output_dir)
+        trainer.save_metrics("eval", metrics, combined=False)
+    return metrics
+
+
+@torch.no_grad()
+def tokenise(dved: DVEDModel, clips: dict[str, Tensor], batch_size: int = 64) -> Tensor:
+    """Return the words `[N, L]` of clips, a batch at a time."""
+    parts = []
+    for start in trange(0, len(clips["keypoints"]), batch_size, desc="tokenising"):
+        batch = {name: values[start : start + batch_size].to(dved.device) for name, values in clips.items()}
+        parts.append(dved.encode(**batch).input_ids.cpu())
+    return torch.cat(parts)
