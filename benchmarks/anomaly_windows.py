@@ -13,10 +13,11 @@ from modeling_mofm import AnomalyScorer, MoFMConfig, MoFMForAnomalyDetection
 from modeling_mofm.anomaly.windows import MAX_GAP, sliding_windows
 from modeling_mofm.masking import covering_masks
 from motion_data.corpora.load import SYNTHETIC, load_corpus
+from motion_data.schema import row_recording
+from motion_data.views import view
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 from tokenization_mofm.clip_inputs import touched_by_keypoints
 from tokenization_mofm.thermal_cubes import render_volume
-from training_mofm.anomaly import view_row
 
 
 @torch.no_grad()
@@ -40,7 +41,7 @@ def main() -> None:
     config, n = model.config, args.windows
     scorer = AnomalyScorer(model, tokenizer, batch_size=n)
     for row in load_corpus(args.dataset, "test").with_format("numpy"):
-        motion = view_row(row, tokenizer.feature_extractor, scorer.window)
+        motion = view(row_recording(row))
         people, starts = sliding_windows(motion.scores.any(-1), scorer.window, 1, MAX_GAP)
         if len(starts) >= n:
             break

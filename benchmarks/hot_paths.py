@@ -18,7 +18,7 @@ from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
 from tokenization_mofm.cube_embedding import CubeEmbedding
 from tokenization_mofm.thermal_cubes import render_map, render_volume
 from training_mofm.augmentation import Augmentation
-from training_mofm.samples import TrainingClips, held_out_clips
+from training_mofm.samples import ClipMaker, MotionSamples, RandomRows, held_out_clips
 
 
 def milliseconds(step: Callable[[], object], clips: int, repeats: int) -> float:
@@ -55,7 +55,8 @@ def main() -> None:
         config.num_keypoints, config.hidden_size, config.heatmap_size, config.cube_size, *gaussian[1:]
     )
     volume = render_volume(keypoints, scores, *gaussian)
-    samples = TrainingClips(Mixture([corpus]), MoFMFeatureExtractor.for_config(config), 1_000, 0, Augmentation())
+    maker = ClipMaker(MoFMFeatureExtractor.for_config(config), Augmentation())
+    samples = MotionSamples(RandomRows(Mixture([corpus]), maker), 1_000, 0)
 
     def train_step(model: torch.nn.Module, **inputs: torch.Tensor) -> None:
         model.train()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .cameras import fixed_camera
-from .keypoints import ArrayLike, Motion, as_motion
-from .readers.registry import FormatError, ReadOptions, Recording, format_of, formats
+from .keypoints import ArrayLike
+from .readers.registry import FormatError, ReadOptions, format_of, formats
 from .readers.video.estimation_options import PoseEstimation
+from .recording import Recording
 
 MAX_FRAMES = 10**6  # of a recording: an answer should not depend on where a file is cut
 
@@ -47,21 +47,17 @@ def as_recordings(
     if unknown:
         raise ValueError(f"inputs has {sorted(unknown)}; allowed are {', '.join(Recording.__dataclass_fields__)}")
     fields["keypoints"] = np.asarray(fields["keypoints"], np.float32)
-    fields.setdefault("scores", None)
+    if fields.get("scores") is None:
+        fields["scores"] = np.isfinite(fields["keypoints"]).all(-1)
+    fields["scores"] = np.asarray(fields["scores"], np.float32)
+    for name in ("keypoints", "scores"):
+        if fields[name].ndim == (3 if name == "keypoints" else 2):
+            fields[name] = fields[name][None]
     people = len(fields["keypoints"]) if fields["keypoints"].ndim == 4 else 1
     track_ids = fields.setdefault("track_ids", [])
     if len(track_ids) not in (0, people):
         raise ValueError(f"track_ids must be {people} ids, one for each person, got {len(track_ids)}")
     return [Recording(**fields)]
-
-
-def as_picture(recording: Recording) -> Motion:
-    """Return the people of a recording in 2D, COCO-17; a 3D one in the fixed view.
-
-    Raises:
-        ValueError: see `as_motion`.
-    """
-    return as_motion(recording.keypoints, recording.scores, recording.layout, fixed_camera())
 
 
 def _read(path: Path, options: ReadOptions) -> list[Recording]:

@@ -24,6 +24,10 @@ MIN_FRAMES = 2
 ArrayLike = Union[np.ndarray, "torch.Tensor", Sequence]
 
 
+class NobodyVisibleError(ValueError):
+    """No joint of the model's skeleton is present in any frame."""
+
+
 @dataclass
 class Motion:
     """A checked clip of `M` people in COCO-17 key-points.
@@ -57,7 +61,8 @@ def as_motion(
 
     Raises:
         ValueError: if the shapes do not fit each other or the layout, there are no people or fewer than 2 frames, a
-            score is not in [0, 1], a present joint is infinitely far away, or no joint is present at all.
+            score is not in [0, 1], a present joint is infinitely far away, or no joint is present at all
+            (`NobodyVisibleError`).
 
     Notes:
         A joint is missing where its score is 0, where a coordinate is NaN (whatever its score), where the layout
@@ -75,7 +80,7 @@ def as_motion(
     scores = np.where(known, scores[..., canonical], 0).astype(np.float32)
     keypoints = np.where((scores > 0)[..., None], keypoints[..., canonical, :], 0).astype(np.float32)
     if not (scores > 0).any():
-        raise ValueError(
+        raise NobodyVisibleError(
             f"keypoints: all joints are missing in all {scores.shape[1]} frames (NaN, score 0, or not one of the "
             "COCO-17 key-points); at least one must be present"
         )

@@ -125,7 +125,7 @@ def register_layout(layout: SkeletonLayout) -> None:
     _LAYOUTS[layout.name] = layout
 
 
-def match_packed_layout(joint_names: Sequence[str]) -> SkeletonLayout:
+def match_joint_names(joint_names: Sequence[str]) -> SkeletonLayout:
     """Return the layout whose joints are `joint_names` in the same order.
 
     Args:

@@ -11,18 +11,25 @@ import numpy as np
 import pyarrow as pa
 from datasets import ClassLabel, Features, List, Value
 
+from .recording import Recording
+
 KEYPOINT_COLUMNS = ("keypoints", "scores", "shape", "layout")
+VIEW_COLUMNS = [*KEYPOINT_COLUMNS, "space", "fps"]  # what `views.view` needs of a row
 # what a row has where nothing is known
 UNKNOWN = {
+    "space": "",
+    "unit": "",
     "fps": 0.0,
     "frame_size": [0, 0],
+    "recording": "",
     "first_frame": 0,
-    "num_stretches": 1,
+    "num_segments": 1,
     "track_ids": [],
     "label": -1,
     "frame_labels": [],
     "subject": -1,
     "camera": "",
+    "split": "",
     "source": "",
     "license": "",
 }
@@ -35,19 +42,23 @@ def motion_features(class_names: list[str] | None = None) -> Features:
         class_names: names of the action classes; without them `label` is a plain integer and -1 means no label.
 
     Columns:
-        keypoints: `M * F * K * C` float32, flat; pixels, x right, y down (C = 2), or metres in a y-up world (C = 3).
+        keypoints: `M * F * K * C` float32, flat; see `Recording`.
         scores: `M * F * K` float32 in [0, 1], flat; 0 is a missing joint.
         shape: `[M, F, K, C]`.
         layout: name of the skeleton layout (`motion_data.layouts`).
+        space: "image", "camera" or "world"; see `Recording`. "" takes "image" for 2D and "world" for 3D.
+        unit: of the coordinates, "pixels" or "metres".
         fps: frames per second; 0 is unknown.
         frame_size: `[width, height]` of the picture, pixels; zeros are unknown.
+        recording: which recording the row is a segment of; "" is unknown.
         first_frame: frame of the source at which the clip starts.
-        num_stretches: rows that the take of this one was cut into.
+        num_segments: rows that this recording was cut into.
         track_ids: the source's id of each of the M people; empty is unknown.
         label: action class; -1 is none.
         frame_labels: `F` numbers, 1 is an anomalous frame; empty is none.
         subject: who acts; -1 is unknown.
         camera, source, license: names, "" is unknown.
+        split: split that the source states; "" is none.
     """
     return Features(
         {
@@ -55,15 +66,19 @@ def motion_features(class_names: list[str] | None = None) -> Features:
             "scores": List(Value("float32")),
             "shape": List(Value("int32"), length=4),
             "layout": Value("string"),
+            "space": Value("string"),
+            "unit": Value("string"),
             "fps": Value("float32"),
             "frame_size": List(Value("int32"), length=2),
+            "recording": Value("string"),
             "first_frame": Value("int64"),
-            "num_stretches": Value("int32"),
+            "num_segments": Value("int32"),
             "track_ids": List(Value("int64")),
             "label": ClassLabel(names=class_names) if class_names else Value("int64"),
             "frame_labels": List(Value("uint8")),
             "subject": Value("int32"),
             "camera": Value("string"),
+            "split": Value("string"),
             "source": Value("string"),
             "license": Value("string"),
         }
@@ -76,14 +91,45 @@ def encode_row(keypoints: np.ndarray, scores: np.ndarray, layout: str, **columns
     Args:
         columns: values of other columns; those left out are unknown.
     """
+    space = columns.pop("space", "") or ("image" if keypoints.shape[-1] == 2 else "world")
     return {
         **UNKNOWN,
         "keypoints": np.ascontiguousarray(keypoints, np.float32).reshape(-1),
         "scores": np.ascontiguousarray(scores, np.float32).reshape(-1),
         "shape": list(keypoints.shape),
         "layout": layout,
+        "space": space,
+        "unit": "pixels" if space == "image" else "metres",
         **columns,
     }
+
+
+def recording_row(recording: Recording, source: str, **columns: object) -> dict:
+    """Return the corpus row of a recording, its label by name.
+
+    Args:
+        source: name of the file that it was read from.
+        columns: values of other columns.
+    """
+    whole = "/".join(part for part in (source, recording.name) if part)
+    return encode_row(
+        recording.keypoints,
+        recording.scores,
+        recording.layout,
+        space=recording.space,
+        fps=recording.fps,
+        frame_size=list(recording.frame_size),
+        recording=whole,
+        first_frame=recording.first_frame,
+        track_ids=list(recording.track_ids),
+        label=recording.label,
+        frame_labels=np.asarray([] if recording.frame_labels is None else recording.frame_labels, np.uint8),
+        subject=recording.subject,
+        camera=recording.camera,
+        split=recording.split,
+        source=f"{whole}/{recording.segment}" if recording.segment else whole,
+        **columns,
+    )
 
 
 def corpus_table(columns: Mapping[str, pa.Array], features: Features) -> pa.Table:
@@ -111,3 +157,22 @@ def decode_row(row: dict) -> tuple[np.ndarray, np.ndarray]:
     shape = tuple(int(n) for n in row["shape"])
     keypoints = np.asarray(row["keypoints"], np.float32).reshape(shape)
     return keypoints, np.asarray(row["scores"], np.float32).reshape(shape[:-1])
+
+
+def row_recording(row: Mapping) -> Recording:
+    """Return a corpus row as a `Recording`; what it lacks is unknown, and a label that is a number is none."""
+    keypoints, scores = decode_row(row)
+    known = {name: row[name] for name in ("space", "fps", "first_frame", "subject", "camera", "split") if name in row}
+    frame_labels = row.get("frame_labels")
+    label = row.get("label", "")
+    return Recording(
+        keypoints,
+        scores,
+        str(row["layout"]),
+        name=row.get("source", ""),
+        frame_size=tuple(int(side) for side in row.get("frame_size", (0, 0))),
+        track_ids=[int(name) for name in row.get("track_ids", ())],
+        frame_labels=None if frame_labels is None or not len(frame_labels) else np.asarray(frame_labels, np.uint8),
+        label=label if isinstance(label, str) else "",
+        **{name: value if isinstance(value, str) else np.asarray(value).item() for name, value in known.items()},
+    )

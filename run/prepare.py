@@ -52,7 +52,9 @@ def main() -> int:
     videos.add_argument("--batch-size", type=int, default=8, help="pictures at once; default %(default)s")
     videos.add_argument("--device", default="cpu", help="where the models run; default %(default)s")
     videos.add_argument("--mediapipe-python", default="", help="Python of an environment that has MediaPipe")
-    parser.add_argument("--test-share", type=float, default=0.1, help="share of the test split; default %(default)s")
+    parser.add_argument(
+        "--test-fraction", type=float, default=0.1, help="of the subjects, or files; default %(default)s"
+    )
     parser.add_argument("--license", default="", help="of the material, as the Hub names licences")
     parser.add_argument("--on-error", choices=ON_ERROR, default="raise", help="what a file that cannot be read does")
     parser.add_argument("--workers", type=int, default=1, help="processes that read; default %(default)s")
@@ -69,7 +71,7 @@ def main() -> int:
             poses = PoseEstimation(*models, args.mediapipe_python)
         tracks = (args.max_frames, args.min_track, args.max_gap)
         read = ReadOptions(args.layout, args.fps, tuple(args.frame_size), *tracks, poses)
-        options = PrepareOptions(args.format, read, args.test_share, args.license, args.on_error)
+        options = PrepareOptions(args.format, read, args.test_fraction, args.license, args.on_error)
         done = prepare_corpus(args.paths, args.output, options, args.workers)
     except (FormatError, ValueError, OSError, ImportError) as error:
         print(f"prepare: {error}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,10 +17,10 @@ from modeling_mofm.actions.clip_views import views_of
 from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 from modeling_mofm.configuration_mofm import MoFMConfig
 from motion_data.corpora.load import load_corpus
-from motion_data.schema import first_row
+from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
+from motion_data.views import view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
-from .action_clips import COLUMNS, ActionClips, people_in_view
 from .arguments import (
     DataArguments,
     MotionTrainer,
@@ -28,9 +29,11 @@ from .arguments import (
     check_run,
     check_space,
     last_checkpoint,
+    num_samples,
 )
 from .augmentation import Augmentation
 from .pretraining import SIZE_FIELDS
+from .samples import ClipMaker, EveryRow, MotionSamples, collate_samples
 
 
 @dataclass
@@ -197,12 +200,16 @@ def train_classifier(
         return model
     check_checkpoint(args.output_dir, model.config, SIZE_FIELDS)
     check_space(model, args)
-    clips = ActionClips(train, labels, extractor, args.seed, augmentation)
+    if args.max_steps <= 0:  # the epoch is part of a sample's index, so that a resumed run goes on where it was
+        per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        args.max_steps = max(math.ceil(args.num_train_epochs * len(train) / per_step), 1)
+    model.mofm.embeddings.mask_token.requires_grad_(False)  # nothing is masked: it would wait for a gradient in vain
+    source = EveryRow(train, labels, ClipMaker(extractor, augmentation), args.seed)
     trainer = ClassificationTrainer(
         model=model,
         args=args,
-        train_dataset=clips,
-        data_collator=ActionClips.collate,
+        train_dataset=MotionSamples(source, num_samples(args), args.seed),
+        data_collator=collate_samples,
         layer_decay=1.0 if options.from_scratch else options.layer_decay,
     )
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
@@ -241,11 +248,11 @@ def look(
         batch_size: recordings at once.
     """
     model.eval()
-    corpus = corpus.select_columns(COLUMNS).with_format("arrow")
+    corpus = corpus.select_columns(VIEW_COLUMNS).with_format("arrow")
     probabilities, parts = [], []
     for start in trange(0, len(corpus), batch_size, desc="looking", leave=False):
         motions = [
-            people_in_view(first_row(corpus[row])) for row in range(start, min(start + batch_size, len(corpus)))
+            view(row_recording(first_row(corpus[row]))) for row in range(start, min(start + batch_size, len(corpus)))
         ]
         views = [view for motion in motions for view in views_of(motion, extractor, num_clips, flip)]
         batch = {name: values.to(model.device) for name, values in collate_people(views).items()}

@@ -21,10 +21,10 @@ from modeling_mofm.configuration_mofm import ANOMALY_SCORES
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
 from motion_data.corpora.load import load_corpus
-from motion_data.keypoints import Motion, as_motion, sample_frames
-from motion_data.readers.packed import packed_camera
-from motion_data.schema import decode_row
-from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
+from motion_data.keypoints import Motion, NobodyVisibleError, sample_frames
+from motion_data.schema import row_recording
+from motion_data.views import MEASURING, WHOLE, choose_segment, view
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .arguments import (
@@ -34,10 +34,11 @@ from .arguments import (
     check_run,
     check_space,
     last_checkpoint,
+    num_samples,
 )
 from .augmentation import Augmentation
 from .pretraining import SIZE_FIELDS, MoFMTrainer, check_words, tokenise
-from .samples import FixedClips, crop
+from .samples import ClipMaker, MotionSamples, StoredClips, collate_samples, report_empty
 
 MODES = ("unsupervised", "supervised")
 
@@ -88,14 +89,9 @@ def row_labels(corpus: Dataset, normal_classes: Sequence[str]) -> np.ndarray:
     return np.where(labels < 0, -1, ~normal)
 
 
-def view_row(row: dict, extractor: MoFMFeatureExtractor, window: int) -> Motion:
-    """Return the motion of a row in 2D: all of it for windows, without (0) the stretch that is one clip."""
-    keypoints, scores = decode_row(row)
-    if not window:
-        stretch = crop(keypoints.shape[1], float(row["fps"]), extractor.num_frames, None)
-        keypoints, scores = keypoints[:, stretch], scores[:, stretch]
-    camera = packed_camera(row["source"].split("/")[0]) if keypoints.shape[-1] == 3 else None
-    return as_motion(keypoints, scores, row["layout"], camera)
+def view_row(row: dict, window: int) -> Motion:
+    """Return the motion of a row in 2D: all of it for windows, without (0) the segment that is one clip."""
+    return view(row_recording(row), options=WHOLE if window else MEASURING)
 
 
 def normal_clips(
@@ -117,15 +113,15 @@ def normal_clips(
         ValueError: no row gives a clip.
     """
     extractor = tokenizer.feature_extractor
-    clips = []
-    for row in corpus.select(rows).with_format("numpy"):
+    clips, empty = [], []
+    for number, row in zip(rows, corpus.select(rows).with_format("numpy"), strict=True):
         try:
-            motion = view_row(row, extractor, window)
-        except ValueError:  # no joint in sight
+            motion = view_row(row, window)
+        except NobodyVisibleError:
+            empty.append(int(number))
             continue
         if not window:
-            seen = motion.scores.any((1, 2))
-            clips.append(extractor.clip(Motion(motion.keypoints[seen], motion.scores[seen])))
+            clips.append(extractor.clip(motion))
             continue
         people, starts = sliding_windows(motion.scores.any(-1), window, stride, MAX_GAP)
         frames = starts[:, None] + np.arange(window)
@@ -137,6 +133,7 @@ def normal_clips(
         clips.append(
             extractor.fit(Motion(motion.keypoints[people[:, None], frames], motion.scores[people[:, None], frames]))
         )
+    report_empty(empty, len(rows))
     if not sum(len(clip.keypoints) for clip in clips):
         raise ValueError(f"none of {len(rows)} normal rows has a person in sight for {window or 1} frames; one must")
     tensors = {
@@ -195,9 +192,8 @@ def train_unsupervised(
         check_words(args.output_dir, tokenizer.dved)
         check_space(model, args)
         clips = {"keypoints": normal["keypoints"], "scores": normal["scores"], "labels": normal["input_ids"]}
-        num_samples = args.max_steps * args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
-        samples = FixedClips(clips, num_samples, args.seed, shape)
+        samples = MotionSamples(StoredClips(clips), num_samples(args), args.seed, shape)
         trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=tokenizer.dved)
         if trainer.is_world_process_zero():
             tokenizer.save_pretrained(args.output_dir)
@@ -219,54 +215,6 @@ def train_unsupervised(
         "held_out_clips": len(held_out["keypoints"]) if held_out else 0,
         **figures,
     }
-
-
-class LabelledClips(torch.utils.data.Dataset):
-    """Clips with labels, drawn with replacement and augmented, each a pure function of seed and index.
-
-    Args:
-        clips: motions of `F` frames in map pixels.
-        labels: of each, one number or `[F]`.
-        extractor: fits an augmented clip into the map again.
-        num_samples, seed: of the training.
-        augmentation: None changes nothing.
-    """
-
-    def __init__(
-        self,
-        clips: Sequence[Motion],
-        labels: np.ndarray,
-        extractor: MoFMFeatureExtractor,
-        num_samples: int,
-        seed: int,
-        augmentation: Augmentation | None = None,
-    ):
-        self.clips = clips
-        self.labels = labels
-        self.extractor = extractor
-        self.num_samples = num_samples
-        self.seed = seed
-        self.augmentation = augmentation
-
-    def __len__(self) -> int:
-        return self.num_samples
-
-    def __getitem__(self, index: int) -> tuple[Motion, np.ndarray]:
-        generator = np.random.default_rng([self.seed, index])
-        chosen = int(generator.integers(len(self.clips)))
-        motion = self.clips[chosen]
-        if self.augmentation is not None:
-            motion = self.extractor.fit(
-                Motion(*self.augmentation.vary_picture(motion.keypoints, motion.scores, generator))
-            )
-            keypoints = self.augmentation.vary_map(motion.keypoints, self.extractor.heatmap_size, generator)
-            motion = Motion(keypoints, motion.scores)
-        return motion, self.labels[chosen]
-
-    @staticmethod
-    def collate(samples: Sequence[tuple[Motion, np.ndarray]]) -> dict[str, Tensor]:
-        clips, labels = zip(*samples, strict=True)
-        return {**collate_people(clips), "labels": torch.as_tensor(np.stack(labels))}
 
 
 def labelled_clips(
@@ -292,11 +240,12 @@ def labelled_clips(
     """
     if labels is not None and (len(labels) != len(rows) or not np.isin(labels, (-1, 0, 1)).all()):
         raise ValueError(f"labels must be one of -1, 0 and 1 for each of {len(rows)} rows, got {list(labels)[:8]}")
-    clips, targets = [], []
+    clips, targets, empty = [], [], []
     for number, row in enumerate(corpus.select(rows).with_format("numpy")):
         try:
-            motion = view_row(row, extractor, window)
-        except ValueError:  # no joint in sight
+            motion = view_row(row, window)
+        except NobodyVisibleError:
+            empty.append(int(rows[number]))
             continue
         num_frames = motion.scores.shape[1]
         of_frames = np.asarray(row.get("frame_labels", ()), np.int64)
@@ -306,7 +255,7 @@ def labelled_clips(
                 "one, or each row a label"
             )
         if not window and labels is None:
-            of_frames = of_frames[crop(len(of_frames), float(row["fps"]), extractor.num_frames, None)]
+            of_frames = of_frames[choose_segment(len(of_frames), float(row["fps"]), MEASURING, None)]
         length = window or num_frames
         for start in range(0, num_frames - length + 1, stride):
             frames = start + sample_frames(length, extractor.num_frames)
@@ -314,6 +263,7 @@ def labelled_clips(
             if seen.any():
                 clips.append(extractor.fit(Motion(motion.keypoints[seen][:, frames], motion.scores[seen][:, frames])))
                 targets.append(of_frames[frames] if labels is None else labels[number])
+    report_empty(empty, len(rows))
     targets = np.asarray(targets, np.int64)
     if not ((targets == 0).any() and (targets == 1).any()):
         raise ValueError(
@@ -364,9 +314,10 @@ def train_supervised(
     model.mofm.embeddings.mask_token.requires_grad_(False)
     if options.freeze_backbone:
         model.mofm.requires_grad_(False)
-    num_samples = args.max_steps * args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    samples = LabelledClips(clips, targets, extractor, num_samples, args.seed, augmentation)
-    trainer = Trainer(model=model, args=args, train_dataset=samples, data_collator=LabelledClips.collate)
+    stored = {"keypoints": [c.keypoints for c in clips], "scores": [c.scores for c in clips], "labels": targets}
+    source = StoredClips(stored, ClipMaker(extractor, augmentation))
+    samples = MotionSamples(source, num_samples(args), args.seed)
+    trainer = Trainer(model=model, args=args, train_dataset=samples, data_collator=collate_samples)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
     save(model, tokenizer, args)
     return model, {"clips": len(clips), "normal": normal, "anomalous": anomalous, "pos_weight": config.pos_weight}

@@ -20,7 +20,7 @@ from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS, ThermalCubeCo
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 
 from .augmentation import Augmentation
-from .samples import StreamedClips, TrainingClips, held_out_clips
+from .samples import ClipMaker, ClipSource, MotionSamples, RandomRows, StreamedSamples, held_out_clips
 
 
 @dataclass
@@ -76,7 +76,7 @@ class MotionTrainer(Trainer):
     """`Trainer` that leaves streams as they are: accelerate would split among processes what is already split."""
 
     def get_train_dataloader(self) -> DataLoader:
-        if not isinstance(self.train_dataset, StreamedClips):
+        if not isinstance(self.train_dataset, StreamedSamples):
             return super().get_train_dataloader()
         args = self.args
         loader = DataLoader(
@@ -167,19 +167,22 @@ def fixed_clips(
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
+def num_samples(args: TrainingArguments) -> int:
+    """Return how many clips the steps of a training take, over all processes."""
+    return args.max_steps * args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+
+
 def training_samples(
     data: DataArguments,
-    args: TrainingArguments,
+    args: MotionTrainingArguments,
     extractor: MoFMFeatureExtractor,
     noise_shape: tuple[int, ...] | None = None,
 ) -> torch.utils.data.Dataset:
-    """Return the samples of a whole training, as many as its steps take."""
+    """Return the samples of a whole pre-training, as many as its steps take."""
     corpora = [load_corpus(name, "train", data.streaming) for name in data.dataset]
-    augmentation = Augmentation() if data.augment else None
+    maker = ClipMaker(extractor, Augmentation() if data.augment else None)
     if data.streaming:
         stream = mix_streams(corpora, data.weights, args.seed)
-        place = args.process_index, args.world_size
-        return StreamedClips(stream, extractor, args.seed, augmentation, noise_shape, *place)
-    batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    mixture = Mixture(corpora, data.weights)
-    return TrainingClips(mixture, extractor, args.max_steps * batch, args.seed, augmentation, noise_shape)
+        return StreamedSamples(stream, maker, args.seed, noise_shape, args.process_index, args.world_size)
+    source: ClipSource = RandomRows(Mixture(corpora, data.weights), maker)
+    return MotionSamples(source, num_samples(args), args.seed, noise_shape)

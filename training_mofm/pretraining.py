@@ -28,7 +28,7 @@ from .arguments import (
 )
 from .evaluation.dved import evaluate_dved
 from .evaluation.pretraining import evaluate_mofm
-from .samples import FixedClips
+from .samples import MotionSamples, StoredClips
 
 SIZE_FIELDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 
@@ -122,7 +122,7 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
     if not data.augment and not data.streaming:
         fixed = fixed_clips(data, extractor, "train")
         fixed["labels"] = tokenise(dved, fixed)
-        samples = FixedClips(fixed, len(samples), args.seed, shape)
+        samples = MotionSamples(StoredClips(fixed), len(samples), args.seed, shape)
     trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=dved, clips=clips)
     if trainer.is_world_process_zero() and last_checkpoint(args.output_dir) is None:
         tokenizer.save_pretrained(args.output_dir)  # first: a checkpoint means nothing without its words

@@ -1,14 +1,17 @@
-"""Clips to train and to measure on, drawn from a corpus.
+"""Clips to train and to measure on.
 
-Sample i of a training is a pure function of (corpus, seed, i): which row, which stretch of it, which camera and every
+Sample i of a training is a pure function of (data, seed, i): which row, which segment of it, which camera and every
 other augmentation. A run that resumes, or that is split over processes and workers, sees exactly the same samples.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,178 +19,168 @@ from datasets import Dataset, IterableDataset
 from datasets.distributed import split_dataset_by_node
 from tqdm import tqdm
 
-from motion_data.cameras import Camera, random_camera
-from motion_data.corpora.mixing import COLUMNS, Mixture, take_weights
-from motion_data.keypoints import Motion, as_motion
-from motion_data.readers.packed import packed_camera
-from motion_data.schema import decode_row, first_row
-from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
+from motion_data.corpora.mixing import Mixture, recording_weights
+from motion_data.keypoints import Motion, NobodyVisibleError
+from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
+from motion_data.views import FINETUNING, MEASURING, PRETRAINING, ViewOptions, view
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
 from .augmentation import Augmentation
 
-MAX_SECONDS = 4.8  # a clip sampled from a longer stretch than this would skip over whole movements
-FPS = 30.0  # where the frame rate is unknown
-MAX_DRAWS = 100  # rows that may be unusable in a row before the corpus is
+MAX_DRAWS = 100  # rows without anybody in sight that may be drawn one after the other before the corpus is refused
+MAX_MISSING = 0.5  # fraction of rows without anybody in sight, above which a corpus cannot be measured
 SHUFFLE_BUFFER = 1000  # clips of a stream among which the next is chosen
-ROOM = 1.5  # metres between a random camera and the nearest joint
+
+Sample = dict[str, np.ndarray | torch.Tensor]
+
+logger = logging.getLogger(__name__)
 
 
-def crop(num_frames: int, fps: float, shortest: int, generator: np.random.Generator | None) -> slice:
-    """Choose at most `MAX_SECONDS` of a recording: the middle, or with a generator a random stretch.
-
-    Args:
-        num_frames, fps: of the recording; 0 frames per second are unknown.
-        shortest: frames that a random stretch has at least, if the recording does.
-        generator: of random numbers.
-    """
-    longest = max(round(MAX_SECONDS * (fps or FPS)), 1)
-    if num_frames <= longest:
-        return slice(0, num_frames)
-    if generator is None:
-        start = (num_frames - longest) // 2
-        return slice(start, start + longest)
-    length = int(generator.integers(min(shortest, longest), longest + 1))
-    start = int(generator.integers(0, num_frames - length + 1))
-    return slice(start, start + length)
-
-
-def held_out_clip(row: dict, extractor: MoFMFeatureExtractor) -> Motion:
-    """Return the one clip by which a row is measured: its middle, uniformly sampled, in the fixed view if it is 3D."""
-    keypoints, scores = decode_row(row)
-    stretch = crop(keypoints.shape[1], float(row["fps"]), extractor.num_frames, None)
-    keypoints, scores = keypoints[:, stretch], scores[:, stretch]
-    camera = packed_camera(row["source"].split("/")[0]) if keypoints.shape[-1] == 3 else None
-    return extractor.clip(as_motion(keypoints, scores, row["layout"], camera))
-
-
-def held_out_clips(
-    corpus: Dataset, extractor: MoFMFeatureExtractor, num_clips: int | None = None, seed: int = 0
-) -> dict[str, torch.Tensor]:
-    """Return the clips by which a corpus is measured, one per person and row, or a seeded choice of rows.
+@dataclass(frozen=True)
+class ClipMaker:
+    """Makes clips in map pixels of motion, with augmentation where there is one.
 
     Args:
-        corpus: rows with the columns of `motion_features`.
-        extractor: fits clips into the map.
-        num_clips: at most this many rows; None takes all.
-        seed: of the choice.
-
-    Returns:
-        `keypoints` [N, F, 17, 2] in map pixels and `scores` [N, F, 17]; people never seen are left out.
-
-    Raises:
-        ValueError: no row has a joint in its clip.
+        extractor: samples frames and fits people into the map.
+        augmentation: None varies nothing but which frames are sampled.
     """
-    order = np.random.default_rng(seed).permutation(len(corpus))[:num_clips]
-    corpus = corpus.select_columns(COLUMNS).with_format("numpy")
-    keypoints, scores = [], []
-    for index in tqdm(sorted(order), desc="reading clips", leave=False):
-        try:
-            motion = held_out_clip(corpus[int(index)], extractor)
-        except ValueError:  # no joint in sight in this stretch
-            continue
-        seen = motion.scores.any((1, 2))
-        keypoints.append(motion.keypoints[seen])
-        scores.append(motion.scores[seen])
-    if not keypoints:
-        raise ValueError(f"none of the {len(order)} rows has a joint in its clip; at least one must")
-    return {
-        "keypoints": torch.from_numpy(np.concatenate(keypoints).astype(np.float32)),
-        "scores": torch.from_numpy(np.concatenate(scores).astype(np.float32)),
-    }
+
+    extractor: MoFMFeatureExtractor
+    augmentation: Augmentation | None = None
+
+    def clip(self, motion: Motion, generator: np.random.Generator) -> Motion:
+        """Sample the frames of a clip from `motion`, `[M, F', 17, 2]` in any unit."""
+        if self.augmentation is not None:
+            motion = Motion(*self.augmentation.vary_picture(motion.keypoints, motion.scores, generator))
+        return self._vary_map(self.extractor.clip(motion, generator), generator)
+
+    def vary(self, motion: Motion, generator: np.random.Generator) -> Motion:
+        """Vary a clip whose frames were sampled before."""
+        if self.augmentation is None:
+            return motion
+        varied = self.augmentation.vary_picture(motion.keypoints, motion.scores, generator)
+        return self._vary_map(self.extractor.fit(Motion(*varied)), generator)
+
+    def _vary_map(self, motion: Motion, generator: np.random.Generator) -> Motion:
+        if self.augmentation is None:
+            return motion
+        return Motion(
+            self.augmentation.vary_map(motion.keypoints, self.extractor.heatmap_size, generator), motion.scores
+        )
 
 
-def training_clip(
-    row: dict, extractor: MoFMFeatureExtractor, augmentation: Augmentation | None, generator: np.random.Generator
-) -> Motion:
-    """Return a random clip of one person of a row: stretch, frames, camera and augmentation from the generator."""
-    keypoints, scores = decode_row(row)
-    stretch = crop(keypoints.shape[1], float(row["fps"]), extractor.num_frames, generator)
-    keypoints, scores = keypoints[:, stretch], scores[:, stretch]
-    present = np.flatnonzero(scores.any((1, 2)))
-    person = int(generator.choice(present)) if len(present) else 0
-    keypoints, scores = keypoints[person : person + 1], scores[person : person + 1]
-    camera = None
-    if keypoints.shape[-1] == 3:
-        camera = random_camera(generator)
-        seen = keypoints[scores > 0]
-        reach = float(np.linalg.norm(seen - seen.mean(0), axis=-1).max()) if len(seen) else 0.0
-        camera = Camera(camera.yaw, camera.pitch, max(camera.distance, reach + ROOM))
-    motion = as_motion(keypoints, scores, row["layout"], camera)
-    if augmentation is None:
-        return extractor.clip(motion, generator)
-    motion = Motion(*augmentation.vary_picture(motion.keypoints, motion.scores, generator))
-    motion = extractor.clip(motion, generator)
-    return Motion(augmentation.vary_map(motion.keypoints, extractor.heatmap_size, generator), motion.scores)
+class ClipSource(Protocol):
+    """Where samples come from."""
+
+    def draw(self, index: int, generator: np.random.Generator) -> Sample:
+        """Return sample `index`, everything random in it from the generator."""
+        ...
 
 
-class TrainingClips(torch.utils.data.Dataset):
-    """`num_samples` random clips of corpora, with the random numbers from which masks follow.
+class RandomRows:
+    """Clips of one random person each, from rows that are drawn with replacement: for pre-training.
 
     Args:
         corpora: what rows are drawn from.
-        extractor: fits clips into the map.
-        num_samples: length of the training in clips; the corpus is drawn from with replacement.
-        seed: of everything random.
-        augmentation: None shows every row in its own view with random frames only.
-        noise_shape: shape of the `mask_noise` of each sample, if any.
+        maker: of the clips.
+        options: segment and camera.
     """
 
-    def __init__(
-        self,
-        corpora: Mixture,
-        extractor: MoFMFeatureExtractor,
-        num_samples: int,
-        seed: int,
-        augmentation: Augmentation | None = None,
-        noise_shape: tuple[int, ...] | None = None,
-    ):
-        self.corpora = corpora
-        self.extractor = extractor
-        self.num_samples = num_samples
-        self.seed = seed
-        self.augmentation = augmentation
-        self.noise_shape = noise_shape
+    def __init__(self, corpora: Mixture, maker: ClipMaker, options: ViewOptions = PRETRAINING):
+        self.corpora, self.maker, self.options = corpora, maker, options
 
-    def __len__(self) -> int:
-        return self.num_samples
+    def draw(self, index: int, generator: np.random.Generator) -> Sample:
+        """Return `keypoints` [F, 17, 2] and `scores` [F, 17].
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        generator = np.random.default_rng([self.seed, index])
+        Raises:
+            ValueError: nobody is in sight in any of `MAX_DRAWS` rows, or a row that is no motion.
+        """
         for _ in range(MAX_DRAWS):
-            row = self.corpora.draw(generator)
             try:
-                return make_sample(row, self.extractor, self.augmentation, self.noise_shape, generator)
-            except ValueError as error:  # all joints of this stretch are missing: draw another
+                return one_person(self.corpora.draw(generator), self.maker, self.options, generator)
+            except NobodyVisibleError as error:  # in this segment: draw another
                 reason = error
         raise ValueError(f"none of {MAX_DRAWS} rows drawn from the corpus can be a clip; the last: {reason}")
 
 
-class FixedClips(torch.utils.data.Dataset):
-    """Clips that never change, and the tokens that go with them, with fresh `mask_noise` for each of `num_samples`.
+class EveryRow:
+    """A clip of all people of every row with its label, in another order each epoch: for fine-tuning.
+
+    The epoch is part of the index: sample i is of epoch `i // len(corpus)`.
 
     Args:
-        clips: tensors whose first axis is the clip: `keypoints`, `scores` and, tokenised once, `labels`.
-        num_samples, seed, noise_shape: as in `TrainingClips`.
+        corpus: rows with the columns of `motion_features`.
+        labels: `[rows]`, or `[rows, num_labels]`.
+        maker: of the clips.
+        seed: of the order.
+        options: segment and camera.
     """
 
     def __init__(
-        self, clips: dict[str, torch.Tensor], num_samples: int, seed: int, noise_shape: tuple[int, ...] | None = None
+        self,
+        corpus: Dataset,
+        labels: np.ndarray,
+        maker: ClipMaker,
+        seed: int,
+        options: ViewOptions = FINETUNING,
     ):
-        self.clips = clips
-        self.num_samples = num_samples
-        self.seed = seed
-        self.noise_shape = noise_shape
+        self.corpus = corpus.select_columns(VIEW_COLUMNS).with_format("arrow")
+        self.labels, self.maker, self.seed, self.options = labels, maker, seed, options
+
+    def draw(self, index: int, generator: np.random.Generator) -> Sample:
+        """Return `keypoints` [M, F, 17, 2], `scores` [M, F, 17] and `labels`."""
+        epoch, place = divmod(index, len(self.corpus))
+        row = int(_order(self.seed, epoch, len(self.corpus))[place])
+        recording = row_recording(first_row(self.corpus[row]))
+        try:
+            motion = view(recording, generator, self.options)
+        except NobodyVisibleError:  # in this segment: the whole recording has someone
+            motion = view(recording)
+        motion = self.maker.clip(motion, generator)
+        return {"keypoints": motion.keypoints, "scores": motion.scores, "labels": self.labels[row]}
+
+
+class StoredClips:
+    """Clips that were made before, drawn with replacement.
+
+    Args:
+        clips: `keypoints`, `scores` and any other array whose first axis is the clip, such as `labels`; lists where
+            clips differ in people.
+        maker: varies a clip `[M, F, 17, 2]`; None leaves clips as they are.
+    """
+
+    def __init__(self, clips: dict[str, Sequence], maker: ClipMaker | None = None):
+        self.clips, self.maker = clips, maker
+
+    def draw(self, index: int, generator: np.random.Generator) -> Sample:
+        """Return what the chosen clip has."""
+        chosen = int(generator.integers(len(self.clips["keypoints"])))
+        sample = {name: values[chosen] for name, values in self.clips.items()}
+        if self.maker is not None:
+            motion = self.maker.vary(Motion(sample["keypoints"], sample["scores"]), generator)
+            sample |= {"keypoints": motion.keypoints, "scores": motion.scores}
+        return sample
+
+
+class MotionSamples(torch.utils.data.Dataset):
+    """The samples of a whole training.
+
+    Args:
+        source: of the clips.
+        num_samples: length of the training in clips.
+        seed: of everything random.
+        noise_shape: shape of the `mask_noise` of each sample, from which masks follow; None adds none.
+    """
+
+    def __init__(self, source: ClipSource, num_samples: int, seed: int, noise_shape: tuple[int, ...] | None = None):
+        self.source, self.num_samples, self.seed, self.noise_shape = source, num_samples, seed, noise_shape
 
     def __len__(self) -> int:
         return self.num_samples
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray | torch.Tensor]:
+    def __getitem__(self, index: int) -> Sample:
         generator = np.random.default_rng([self.seed, index])
-        row = int(generator.integers(len(self.clips["keypoints"])))
-        sample = {name: values[row] for name, values in self.clips.items()}
-        if self.noise_shape is not None:
-            sample["mask_noise"] = torch.from_numpy(generator.random(self.noise_shape, np.float32))
-        return sample
+        return with_noise(self.source.draw(index, generator), self.noise_shape, generator)
 
 
 @dataclass
@@ -198,40 +191,37 @@ class StreamProgress:
     unusable: int = 0
 
 
-class StreamedClips(torch.utils.data.IterableDataset):
-    """The same from a streamed corpus, without an end: one random clip per row, in the order of the stream.
+class StreamedSamples(torch.utils.data.IterableDataset):
+    """Endless, streaming version of `MotionSamples` over `RandomRows`: one random clip per row.
 
     A process reads its own part of the shards, and so does each of its workers; the order follows from the seed, the
-    processes and the workers. Rows of takes that were cut into many are left out as often as `Mixture` would.
+    processes and the workers. Rows of recordings that were cut into many are left out as often as `Mixture` would.
 
     Args:
         corpus: rows with the columns of `motion_features`.
-        extractor, seed, augmentation, noise_shape: as in `TrainingClips`.
+        maker, options: as in `RandomRows`.
+        seed, noise_shape: as in `MotionSamples`.
         process_index, num_processes: which part of the stream is read.
 
     Raises:
-        ValueError: the process has no row to read, or 100 rows in a row cannot be clips.
+        ValueError: the process has no row to read, or nobody is in sight in 100 rows one after the other.
     """
 
     def __init__(
         self,
         corpus: IterableDataset,
-        extractor: MoFMFeatureExtractor,
+        maker: ClipMaker,
         seed: int,
-        augmentation: Augmentation | None = None,
         noise_shape: tuple[int, ...] | None = None,
         process_index: int = 0,
         num_processes: int = 1,
+        options: ViewOptions = PRETRAINING,
     ):
         self.corpus = split_dataset_by_node(corpus, process_index, num_processes).with_format("arrow")
-        self.extractor = extractor
-        self.seed = seed
-        self.augmentation = augmentation
-        self.noise_shape = noise_shape
-        self.process_index = process_index
-        self.num_processes = num_processes
+        self.maker, self.seed, self.noise_shape, self.options = maker, seed, noise_shape, options
+        self.process_index, self.num_processes = process_index, num_processes
 
-    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+    def __iter__(self) -> Iterator[Sample]:
         worker = torch.utils.data.get_worker_info()
         seed = [self.seed, self.process_index, worker.id if worker else 0]
         progress = StreamProgress()
@@ -249,18 +239,16 @@ class StreamedClips(torch.utils.data.IterableDataset):
             samples = self._samples(itertools.chain([first], rows), [*seed, epoch], progress)
             yield from shuffle_with_buffer(samples, SHUFFLE_BUFFER, np.random.default_rng([*seed, epoch]))
 
-    def _samples(
-        self, rows: Iterator[dict], seed: list[int], progress: StreamProgress
-    ) -> Iterator[dict[str, np.ndarray]]:
+    def _samples(self, rows: Iterator[dict], seed: list[int], progress: StreamProgress) -> Iterator[Sample]:
         for index, row in enumerate(rows):
             generator = np.random.default_rng([*seed, index])
-            weight = float(take_weights(row["num_stretches"]))
+            weight = float(recording_weights(row["num_segments"]))
             progress.heaviest = max(progress.heaviest, weight)
             if generator.random() >= weight / progress.heaviest:
                 continue
             try:
-                sample = make_sample(row, self.extractor, self.augmentation, self.noise_shape, generator)
-            except ValueError as error:
+                sample = with_noise(one_person(row, self.maker, self.options, generator), self.noise_shape, generator)
+            except NobodyVisibleError as error:
                 progress.unusable += 1
                 if progress.unusable == MAX_DRAWS:
                     raise ValueError(
@@ -285,16 +273,78 @@ def shuffle_with_buffer(samples: Iterator, size: int, generator: np.random.Gener
         yield waiting[chosen]
 
 
-def make_sample(
-    row: dict,
-    extractor: MoFMFeatureExtractor,
-    augmentation: Augmentation | None,
-    noise_shape: tuple[int, ...] | None,
-    generator: np.random.Generator,
-) -> dict[str, np.ndarray]:
-    """Return `keypoints` [F, 17, 2], `scores` [F, 17] and, with a `noise_shape`, `mask_noise` of one training clip."""
-    motion = training_clip(row, extractor, augmentation, generator)
-    sample = {"keypoints": motion.keypoints[0].astype(np.float32), "scores": motion.scores[0].astype(np.float32)}
+def one_person(row: dict, maker: ClipMaker, options: ViewOptions, generator: np.random.Generator) -> Sample:
+    """Return `keypoints` [F, 17, 2] and `scores` [F, 17] of a random clip of one person of a row."""
+    motion = maker.clip(view(row_recording(row), generator, options), generator)
+    return {"keypoints": motion.keypoints[0].astype(np.float32), "scores": motion.scores[0].astype(np.float32)}
+
+
+def with_noise(sample: Sample, noise_shape: tuple[int, ...] | None, generator: np.random.Generator) -> Sample:
+    """Add the random numbers from which the mask of a sample follows."""
     if noise_shape is not None:
         sample["mask_noise"] = generator.random(noise_shape, np.float32)
     return sample
+
+
+def collate_samples(samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
+    """Return `keypoints` [B, M, F, 17, 2] and `scores` [B, M, F, 17] of clips with any number of people, and the rest.
+
+    People that a clip lacks have score 0.
+    """
+    clips = [Motion(np.asarray(sample["keypoints"]), np.asarray(sample["scores"])) for sample in samples]
+    rest = [name for name in samples[0] if name not in ("keypoints", "scores")]
+    return {
+        **collate_people(clips),
+        **{name: torch.as_tensor(np.stack([sample[name] for sample in samples])) for name in rest},
+    }
+
+
+def held_out_clips(
+    corpus: Dataset, extractor: MoFMFeatureExtractor, num_clips: int | None = None, seed: int = 0
+) -> dict[str, torch.Tensor]:
+    """Return the clips by which a corpus is measured, one per person and row, or a seeded choice of rows.
+
+    Args:
+        corpus: rows with the columns of `motion_features`.
+        extractor: fits clips into the map.
+        num_clips: at most this many rows; None takes all.
+        seed: of the choice.
+
+    Returns:
+        `keypoints` [N, F, 17, 2] in map pixels and `scores` [N, F, 17] of the people who are present.
+
+    Raises:
+        ValueError: nobody is in sight in the clips of more than half of the rows, or a row that is no motion.
+    """
+    order = np.random.default_rng(seed).permutation(len(corpus))[:num_clips]
+    corpus = corpus.select_columns(VIEW_COLUMNS).with_format("numpy")
+    clips, empty = [], []
+    for index in tqdm(sorted(order), desc="reading clips", leave=False):
+        try:
+            clips.append(extractor.clip(view(row_recording(corpus[int(index)]), options=MEASURING)))
+        except NobodyVisibleError:
+            empty.append(int(index))
+    report_empty(empty, len(order))
+    return {
+        name: torch.from_numpy(np.concatenate([getattr(clip, name) for clip in clips]).astype(np.float32))
+        for name in ("keypoints", "scores")
+    }
+
+
+def report_empty(empty: Sequence[int], num_rows: int) -> None:
+    """Say how many rows have nobody in sight; a few are left out, many are refused.
+
+    Raises:
+        ValueError: more than `MAX_MISSING` of the rows, or all of them.
+    """
+    if not empty:
+        return
+    message = f"{len(empty)} of {num_rows} rows have nobody in sight in their clip, such as row {empty[0]}"
+    if len(empty) == num_rows or len(empty) > MAX_MISSING * num_rows:
+        raise ValueError(f"{message}; at most {MAX_MISSING:.0%} may be left out")
+    logger.warning("%s; they are left out", message)
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, num_rows: int) -> np.ndarray:
+    return np.random.default_rng([seed, epoch]).permutation(num_rows)

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import torch
 from transformers import Pipeline
 
-from motion_data.inputs import MotionInput, as_picture, as_recordings
-from motion_data.keypoints import Motion
+from motion_data.inputs import MotionInput, as_recordings
 from motion_data.readers.video.estimation_options import PoseEstimation
+from motion_data.views import view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
 from .clip_views import views_of
@@ -97,9 +97,7 @@ class MotionClassificationPipeline(Pipeline):
         layout: str = "coco17",
         poses: PoseEstimation | None = None,
     ) -> dict:
-        motions = [as_picture(recording) for recording in as_recordings(inputs, layout, poses=poses)]
-        seen = [motion.scores.any((1, 2)) for motion in motions]
-        motions = [Motion(m.keypoints[s], m.scores[s]) for m, s in zip(motions, seen, strict=True)]
+        motions = [view(recording) for recording in as_recordings(inputs, layout, poses=poses)]
         views = [view for motion in motions for view in views_of(motion, self.feature_extractor, num_clips, flip)]
         return {**collate_people(views), "num_recordings": len(motions)}
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 import numpy as np
 from transformers import Pipeline
 
-from motion_data.inputs import MotionInput, as_picture, as_recordings
-from motion_data.readers.registry import Recording
+from motion_data.inputs import MotionInput, as_recordings
 from motion_data.readers.video.estimation_options import PoseEstimation
+from motion_data.recording import Recording
+from motion_data.views import EVERYBODY, view
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .scorer import AnomalyScorer, AnomalyScores
@@ -115,7 +116,8 @@ class MotionAnomalyPipeline(Pipeline):
     def _forward(self, model_inputs: dict, **scorer) -> dict:
         recordings = model_inputs["recordings"]
         watch = AnomalyScorer(self.model, self.tokenizer, **scorer)
-        return {"recordings": recordings, "scores": [watch.score(as_picture(each)) for each in recordings]}
+        scores = [watch.score(view(recording, options=EVERYBODY)) for recording in recordings]
+        return {"recordings": recordings, "scores": scores}
 
     def postprocess(self, model_outputs: dict, joint_scores: bool = False) -> list[dict]:
         pairs = zip(model_outputs["recordings"], model_outputs["scores"], strict=True)

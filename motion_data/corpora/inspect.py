@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from ..drawing import draw_body
 from ..layouts import get_layout
-from ..readers.packed import packed_camera
-from ..schema import decode_row
+from ..schema import decode_row, row_recording
+from ..views import picture
 from .card import LENGTH_EDGES, CorpusStatistics, card_text
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def draw_counts(statistics: CorpusStatistics, figure: Figure) -> None:
 
 def draw_strip(row: dict, figure: Figure) -> None:
     """Draw people in frames spread over a clip."""
-    keypoints, scores = picture_of(row)
+    keypoints, scores = picture(row_recording(row))
     frames = np.linspace(0, keypoints.shape[1] - 1, min(STRIP, keypoints.shape[1])).round().astype(int)
     limits = _limits(keypoints, scores)
     for axes, frame in zip(np.atleast_1d(figure.subplots(1, len(frames))), frames, strict=True):
@@ -180,7 +180,7 @@ def draw_movie(row: dict) -> bytes:
     from matplotlib.figure import Figure
     from PIL import Image
 
-    keypoints, scores = picture_of(row)
+    keypoints, scores = picture(row_recording(row))
     limits = _limits(keypoints, scores)
     pictures = []
     for frame in range(min(keypoints.shape[1], MOVIE_FRAMES)):
@@ -202,15 +202,6 @@ def draw_people(axes: Axes, keypoints: np.ndarray, scores: np.ndarray, layout: s
         draw_body(axes, skeleton, person, score, width=1.2, dot=2)
     (x0, y0), (x1, y1) = limits
     axes.set(xlim=(x0, x1), ylim=(y1, y0), xticks=[], yticks=[], aspect="equal")
-
-
-def picture_of(row: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Return the key-points `[M, F, K, 2]` of a row as a camera sees them, in its own layout, and their scores."""
-    keypoints, scores = decode_row(row)
-    if keypoints.shape[-1] == 2:
-        return keypoints, scores
-    picture = packed_camera(row["source"].split("/")[0]).project(keypoints, scores)
-    return picture, np.where(np.isfinite(picture).all(-1), scores, 0)  # what is behind the camera is not seen
 
 
 def _limits(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Draw rows from several corpora: by weight between them, and within each so that long takes do not drown the rest."""
+"""Draw rows from several corpora: by weight between them, and within each so that long recordings do not dominate."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from datasets import Dataset, IterableDataset, interleave_datasets
 
-from ..schema import KEYPOINT_COLUMNS, first_row
+from ..schema import VIEW_COLUMNS, first_row
 
-COLUMNS = [*KEYPOINT_COLUMNS, "fps", "source", "num_stretches"]
+COLUMNS = [*VIEW_COLUMNS, "source", "num_segments"]
 BALANCE = 0.5
 OPEN_SHARDS = 4  # of a stream at a time; each takes up to some tens of MiB
 
@@ -17,12 +17,12 @@ OPEN_SHARDS = 4  # of a stream at a time; each takes up to some tens of MiB
 class Mixture:
     """Rows of corpora, drawn with replacement.
 
-    A take that was cut into n stretches is drawn n ** `BALANCE` times as often as one that was not: an hour of motion
-    capture has more to show than ten seconds, but not 360 times as much.
+    A recording that was cut into n segments is drawn n ** `BALANCE` times as often as one that was not: an hour of
+    motion capture has more to show than ten seconds, but not 360 times as much.
 
     Args:
         corpora: rows with the columns of `motion_features`; layouts, frame rates and classes may differ.
-        weights: share of each corpus, positive; None makes every take as likely whatever corpus it is in.
+        weights: sampling weight per corpus, positive; None makes every recording equally likely.
 
     Raises:
         ValueError: there is no corpus, or the weights are not one positive number for each.
@@ -30,23 +30,23 @@ class Mixture:
 
     def __init__(self, corpora: Sequence[Dataset], weights: Sequence[float] | None = None):
         self.corpora = [corpus.select_columns(COLUMNS).with_format("arrow") for corpus in corpora]
-        ends = [take_weights(corpus["num_stretches"][:].to_numpy()).cumsum() for corpus in self.corpora]
-        shares = np.array(check_weights(weights, len(corpora)) or [end[-1] for end in ends])
-        self.share_ends = shares.cumsum() / shares.sum()
+        ends = [recording_weights(corpus["num_segments"][:].to_numpy()).cumsum() for corpus in self.corpora]
+        fractions = np.array(check_weights(weights, len(corpora)) or [end[-1] for end in ends])
+        self.corpus_ends = fractions.cumsum() / fractions.sum()
         self.row_ends = [end / end[-1] for end in ends]
 
     def draw(self, generator: np.random.Generator) -> dict:
         """Return a row, its lists as arrays."""
         which, place = generator.random(2)
-        corpus = min(int(np.searchsorted(self.share_ends, which, side="right")), len(self.corpora) - 1)
+        corpus = min(int(np.searchsorted(self.corpus_ends, which, side="right")), len(self.corpora) - 1)
         ends = self.row_ends[corpus]
         row = min(int(np.searchsorted(ends, place, side="right")), len(ends) - 1)
         return first_row(self.corpora[corpus][row])
 
 
-def take_weights(num_stretches: Sequence[int]) -> np.ndarray:
-    """Return how likely each row is to be drawn, from the rows that its take was cut into: `[rows]`, 1 at the most."""
-    return np.maximum(np.asarray(num_stretches, np.float64), 1) ** (BALANCE - 1)
+def recording_weights(num_segments: Sequence[int]) -> np.ndarray:
+    """Return the sampling weight of each row, from the rows that its recording was cut into: `[rows]`, at most 1."""
+    return np.maximum(np.asarray(num_segments, np.float64), 1) ** (BALANCE - 1)
 
 
 def check_weights(weights: Sequence[float] | None, num_corpora: int) -> list[float] | None:
@@ -63,16 +63,16 @@ def check_weights(weights: Sequence[float] | None, num_corpora: int) -> list[flo
 def mix_streams(corpora: Sequence[IterableDataset], weights: Sequence[float] | None, seed: int) -> IterableDataset:
     """Interleave streamed corpora until all were read, and their shards, in another order every epoch.
 
-    Rows are not shuffled any further: clips are, which are smaller (`clips.StreamedClips`).
+    Rows are not shuffled any further: clips are, which are smaller (`training_mofm.samples.StreamedSamples`).
 
     Args:
-        weights: share of each corpus; None reads them in turn.
+        weights: sampling weight per corpus; None reads them in turn.
     """
     weights = check_weights(weights, len(corpora))
-    shares = [weight / sum(weights) for weight in weights] if weights else None
+    fractions = [weight / sum(weights) for weight in weights] if weights else None
     streams = [stream.select_columns(COLUMNS) for stream in corpora]
     if len(streams) == 1:
         mixed = streams[0]
     else:
-        mixed = interleave_datasets(streams, shares, seed, stopping_strategy="all_exhausted")
+        mixed = interleave_datasets(streams, fractions, seed, stopping_strategy="all_exhausted")
     return mixed.shuffle(seed, buffer_size=1, max_buffer_input_shards=OPEN_SHARDS)

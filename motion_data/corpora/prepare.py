@@ -22,11 +22,11 @@ from tqdm import tqdm
 
 from ..layouts import get_layout
 from ..readers.registry import Format, FormatError, ReadOptions, Recording, format_of, formats
-from ..schema import encode_row
+from ..schema import recording_row
 from .card import CorpusStatistics
 from .shards import PLAN, PartWriter, read_manifest, write_manifest, write_shards
 
-VERSION = 1  # of what is written; a preparation started by another version starts again
+VERSION = 2  # of what is written; a preparation started by another version starts again
 GROUP_BYTES = 32 << 20  # of input files, read into one part
 ON_ERROR = ("raise", "skip")
 
@@ -38,14 +38,15 @@ class PrepareOptions:
     Args:
         format: name of the format of every file; None recognises each.
         read: what files may not say themselves.
-        test_share: share of the sources in the "test" split; a subject, or a file without one, is on one side.
+        test_fraction: of the subjects, or of the files without one, in the "test" split, unless sources state
+            splits.
         license: of the material, as the Hub names licences.
         on_error: "raise" stops at the first file that cannot be read, "skip" leaves it out and goes on.
     """
 
     format: str | None = None
     read: ReadOptions = field(default_factory=ReadOptions)
-    test_share: float = 0.1
+    test_fraction: float = 0.1
     license: str = ""
     on_error: str = "raise"
 
@@ -54,8 +55,8 @@ class PrepareOptions:
             raise ValueError(f"format must be one of {', '.join(formats())}, got {self.format!r}")
         if self.read.layout is not None:
             get_layout(self.read.layout)
-        if not 0 <= self.test_share < 1:
-            raise ValueError(f"test_share must be in [0, 1), got {self.test_share}")
+        if not 0 <= self.test_fraction < 1:
+            raise ValueError(f"test_fraction must be in [0, 1), got {self.test_fraction}")
         if self.on_error not in ON_ERROR:
             raise ValueError(f"on_error must be one of {ON_ERROR}, got {self.on_error!r}")
 
@@ -120,7 +121,9 @@ def prepare_corpus(
             bar.update(count)
     written = partial / "corpus"
     shutil.rmtree(written, ignore_errors=True)
-    statistics, skipped = write_shards(sorted(parts.glob("*.parquet")), written, options.test_share, options.license)
+    statistics, skipped = write_shards(
+        sorted(parts.glob("*.parquet")), written, options.test_fraction, options.license
+    )
     manifest = {
         "fingerprint": fingerprint,
         "sources": len(sources),
@@ -204,22 +207,7 @@ def read_source(source: Source, options: PrepareOptions) -> Iterator[dict]:
         raise FormatError(source.path, "is of no known format")
     for recording in format_.read(source.path, options.read):
         check_recording(recording, source.path)
-        frame_labels = [] if recording.frame_labels is None else recording.frame_labels
-        yield encode_row(
-            recording.keypoints,
-            recording.scores,
-            recording.layout,
-            fps=recording.fps or options.read.fps,
-            frame_size=list(recording.frame_size),
-            first_frame=recording.first_frame,
-            track_ids=list(recording.track_ids),
-            label=recording.label,
-            frame_labels=np.asarray(frame_labels, np.uint8),
-            subject=recording.subject,
-            camera=recording.camera,
-            source=f"{source.name}/{recording.name}" if recording.name else source.name,
-            license=options.license,
-        )
+        yield recording_row(recording, source.name, license=options.license)
 
 
 def check_recording(recording: Recording, path: Path) -> None:

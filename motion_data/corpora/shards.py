@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from ..schema import motion_features
 from .card import CorpusStatistics, write_card
+from .splits import assign_splits
 
 MANIFEST = "corpus.json"
 PLAN = "plan.json"  # of a preparation that has not ended
@@ -28,8 +29,7 @@ ROW_GROUP_BYTES = 1 << 20  # of key-points and scores, before compression
 SHARD_BYTES = 16 << 20  # likewise; a reader of streams holds several shards
 SHARD_ROWS = 64  # a small corpus has a shard for so many rows, up to
 MIN_SHARDS = 16  # of them: processes and workers share shards
-SURVEYED = ["shape", "label", "subject", "source", "file"]
-STRETCH = r"/\d{6,}$"  # ends the source of a stretch of a longer take
+SURVEYED = ["shape", "label", "subject", "recording", "split", "file"]
 
 
 def part_features() -> Features:
@@ -103,14 +103,15 @@ class SplitWriter:
 
 
 def write_shards(
-    parts: Sequence[Path], folder: Path, test_share: float, license: str
+    parts: Sequence[Path], folder: Path, test_fraction: float, license: str
 ) -> tuple[CorpusStatistics, list[tuple[str, str]]]:
     """Write the rows of parts as the shards of a corpus, with its card.
 
     Args:
         parts: complete parts.
         folder: made here; shards are `data/<split>-<number>-of-<count>.parquet`.
-        test_share: share of subjects (of files, where the subject is unknown) in the "test" split.
+        test_fraction: of subjects (of files, where the subject is unknown) in the "test" split, unless sources state
+            splits.
         license: for the card.
 
     Returns:
@@ -128,17 +129,20 @@ def write_shards(
         raise ValueError(f"none of {len(skipped)} files could be read{first}")
     classes = sorted(set(survey["label"].unique().to_pylist()) - {""})
     features = motion_features(classes or None)
-    names = _shard_names(survey, test_share)
-    num_stretches = _count_stretches(survey["source"].combine_chunks())
+    names = _shard_names(survey, test_fraction)
+    num_segments = _count_segments(survey["recording"].combine_chunks())
     statistics = CorpusStatistics()
     (folder / "data").mkdir(parents=True)
     start = 0
     with ExitStack() as stack:
-        shards = {split: stack.enter_context(SplitWriter(folder / "data", features)) for split in ("train", "test")}
+        shards = {
+            split: stack.enter_context(SplitWriter(folder / "data", features))
+            for split in {name.split("-")[0] for name in names}
+        }
         bar = stack.enter_context(tqdm(total=len(names), unit="clip", desc="writing"))
         for table in _row_groups(parts, left_out):
             targets = names[start : start + len(table)]
-            table = _with_column(table, "num_stretches", num_stretches.slice(start, len(table)))
+            table = _with_column(table, "num_segments", num_segments.slice(start, len(table)))
             start += len(table)
             for name in np.unique(targets):
                 split = name.split("-")[0]
@@ -191,10 +195,10 @@ def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
     return table.set_column(table.schema.get_field_index(name), name, values)
 
 
-def _count_stretches(sources: pa.Array) -> pa.Array:
-    """Return of each row how many there are of its take, int32."""
-    takes = pc.replace_substring_regex(sources, STRETCH, "").dictionary_encode().indices.to_numpy()
-    return pa.array(np.bincount(takes)[takes].astype(np.int32))
+def _count_segments(recordings: pa.Array) -> pa.Array:
+    """Return of each row how many there are of its recording, int32."""
+    indices = recordings.dictionary_encode().indices.to_numpy()
+    return pa.array(np.bincount(indices)[indices].astype(np.int32))
 
 
 def _numbered(table: pa.Table, classes: list[str], features: Features) -> pa.Table:
@@ -204,30 +208,18 @@ def _numbered(table: pa.Table, classes: list[str], features: Features) -> pa.Tab
     return table.select(features.arrow_schema.names).cast(features.arrow_schema)
 
 
-def _shard_names(survey: pa.Table, test_share: float) -> np.ndarray:
+def _shard_names(survey: pa.Table, test_fraction: float) -> np.ndarray:
     """Return the file name of the shard of each row."""
     shape = np.array(survey["shape"].to_pylist())
     sizes = 4 * shape[:, :3].prod(1) * (shape[:, 3] + 1)
-    owners = [
-        f"subject {subject}" if subject >= 0 else file
-        for subject, file in zip(survey["subject"].to_pylist(), survey["file"].to_pylist(), strict=True)
-    ]
-    test = _test_owners(sorted(set(owners)), test_share)
-    is_test = np.array([owner in test for owner in owners])
+    splits = np.array(
+        assign_splits(*(survey[name].to_pylist() for name in ("split", "subject", "file")), test_fraction)
+    )
     names = np.empty(len(sizes), "U64")
-    for split, chosen in (("train", ~is_test), ("test", is_test)):
-        if not chosen.any():
-            continue
+    for split in sorted(set(splits.tolist())):
+        chosen = splits == split
         ends = sizes[chosen].cumsum()
         count = max(-(-int(ends[-1]) // SHARD_BYTES), min(MIN_SHARDS, int(chosen.sum()) // SHARD_ROWS), 1)
         numbers = (ends - 1) * count // ends[-1]
         names[chosen] = [f"{split}-{number:05d}-of-{count:05d}.parquet" for number in numbers]
     return names
-
-
-def _test_owners(owners: list[str], share: float) -> set[str]:
-    """Return the owners in the test split, by hash: at least one if the share is above 0 and there are two."""
-    count = round(share * len(owners))
-    if share > 0 and len(owners) > 1:
-        count = min(max(count, 1), len(owners) - 1)
-    return set(sorted(owners, key=lambda owner: hashlib.sha256(owner.encode()).hexdigest())[:count])

@@ -3,8 +3,8 @@
 `registry.py` says what a format is and finds the one of a path; every other module reads one family of files.
 """
 
+from ..recording import Recording
 from . import (
-    acclaim,
     arrays,
     bvh,
     c3d,
@@ -16,14 +16,13 @@ from . import (
     pose_container,
     registry,
 )
-from .registry import FormatError, ReadOptions, Recording, register_format
+from .registry import FormatError, ReadOptions, register_format
 from .video import video_files
 
 __all__ = [
     "FormatError",
     "ReadOptions",
     "Recording",
-    "acclaim",
     "arrays",
     "bvh",
     "c3d",

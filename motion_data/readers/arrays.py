@@ -1,4 +1,4 @@
-"""Readers of NumPy files: one array of key-points, key-points with what belongs to them, and packed sets."""
+"""Readers of NumPy files: one array of key-points, or key-points with what belongs to them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from datasets import ClassLabel
 
-from ..schema import decode_row
-from .array_files import BROKEN, array_names, check_arrays, map_array, read_arrays
+from ..recording import Recording
+from .array_files import array_names, map_array, read_arrays
+from .cutting import cut_dense
 from .joint_names import layout_of_count
-from .packed import OPTIONAL_KEYS, REQUIRED_KEYS, read_packed
-from .registry import FormatError, ReadOptions, Recording, register_format
-from .stretches import cut_stretches
+from .registry import FormatError, ReadOptions, register_format
 
 NPZ_KEYS = ("keypoints", "scores", "fps", "layout", "label")
 MAX_FPS = 1e5
@@ -28,13 +26,9 @@ def _is_poses(path: Path) -> bool:
     return True
 
 
-def _is_packed(path: Path) -> bool:
-    return set(REQUIRED_KEYS) <= set(array_names(path))
-
-
 def _is_npz(path: Path) -> bool:
     names = array_names(path)
-    return ("keypoints" in names or names == [_DEFAULT_NAME]) and not set(REQUIRED_KEYS) <= set(names)
+    return "keypoints" in names or names == [_DEFAULT_NAME]
 
 
 @register_format("npy", "an array of key-points (.npy)", (".npy",), _is_poses)
@@ -66,36 +60,6 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
     yield from _read_poses(path, keypoints, arrays, options)
 
 
-@register_format("packed", "packed motion sets (.npz)", (".npz",), _is_packed)
-def read_packed_rows(path: Path, options: ReadOptions) -> Iterator[Recording]:
-    """Read every sequence of a packed set (`packed.read_packed`) as a recording of its name.
-
-    Raises:
-        FormatError: it is no packed set, or its arrays contradict each other.
-    """
-    check_arrays(path, (*REQUIRED_KEYS, *OPTIONAL_KEYS))
-    try:
-        dataset = read_packed(path)
-        label_feature = dataset.features["label"]
-        rows = dataset.with_format("numpy")
-    except (OSError, *BROKEN) as error:
-        raise FormatError(path, str(error).removeprefix(str(path)).lstrip(": ")) from error
-    for row in rows:
-        keypoints, scores = decode_row(row)
-        label = int(row["label"])
-        is_named = isinstance(label_feature, ClassLabel) and label >= 0
-        yield from cut_stretches(
-            keypoints.shape[1],
-            lambda first, end, keypoints=keypoints, scores=scores: (keypoints[:, first:end], scores[:, first:end]),
-            str(row["layout"]),
-            options,
-            str(row["source"]).removeprefix(f"{path.stem}/"),
-            fps=float(row["fps"]) if 0 < row["fps"] <= MAX_FPS else options.fps,
-            label=label_feature.int2str(label) if is_named else "",
-            subject=int(row["subject"]),
-        )
-
-
 def _check_poses(path: Path, keypoints: np.ndarray) -> None:
     if keypoints.dtype.kind not in "fiu" or keypoints.ndim not in (3, 4) or keypoints.shape[-1] not in (2, 3):
         raise FormatError(
@@ -121,7 +85,7 @@ def _read_poses(
         return stretch, (stretch != 0).any(-1) if scores is None else scores[:, first:end]
 
     fields = {"label": _text(path, others, "label")} | _fps(path, others)
-    yield from cut_stretches(keypoints.shape[1], poses, layout, options, **fields)
+    yield from cut_dense(keypoints.shape[1], poses, layout, options, **fields)
 
 
 def _text(path: Path, arrays: Mapping[str, np.ndarray], key: str) -> str:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..recording import Recording
 from .body_scale import metres_per_unit
+from .cutting import cut_dense
 from .joint_names import map_joints
 from .kinematics import AXES, joint_positions, rotation
-from .registry import FormatError, ReadOptions, Recording, register_format
-from .stretches import cut_stretches
+from .registry import FormatError, ReadOptions, register_format
 from .text_files import parse_finite, parse_numbers, read_text
 
 MAX_JOINTS = 1000
@@ -74,7 +75,7 @@ def read_bvh(path: Path, options: ReadOptions) -> Iterator[Recording]:
         keypoints = joint_map(_positions(joints, values[first:end], joint_map.points))[None] * scale
         return keypoints, np.ones(keypoints.shape[:-1])
 
-    yield from cut_stretches(num_frames, poses, joint_map.layout, options, fps=_fps(path, motion[2]))
+    yield from cut_dense(num_frames, poses, joint_map.layout, options, fps=_fps(path, motion[2]))
 
 
 def _fps(path: Path, frame_time: str) -> float:

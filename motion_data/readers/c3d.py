@@ -1,22 +1,66 @@
-"""Reader of C3D files: markers of optical motion capture, or joints of markerless systems."""
+"""Reader of C3D files: markers of optical motion capture, or joints of markerless systems. ezc3d opens them.
+
+ezc3d ends the process on some damaged files, so that it runs in one of its own (`c3d_worker.py`).
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..recording import Recording
 from .body_scale import metres_per_unit
-from .c3d_container import C3D, is_c3d, open_c3d
+from .cutting import cut_dense
 from .joint_names import JointMap, map_joints, map_markers
-from .registry import FormatError, ReadOptions, Recording, register_format
-from .stretches import cut_stretches
+from .registry import FormatError, ReadOptions, register_format
 
+WORKER = Path(__file__).with_name("c3d_worker.py")
+MAX_FILE_BYTES = 2 * 2**30
+MAX_SECONDS = 600  # for ezc3d to read a file
+MAX_MEMORY = 8 * 2**30  # bytes that it may take
+POINTS_KEY = 0x50  # the second byte of a file of points
 METRES = {"mm": 1e-3, "cm": 1e-2, "dm": 0.1, "m": 1.0, "in": 0.0254}
 SAMPLE_FRAMES = 100  # frames in which limbs are measured where there is no unit
 DEFAULT_SCREEN = ("+X", "+Z")  # the convention of biomechanics: z is up
+MAX_FPS = 1e5
+MAX_FRAME = 65535  # that a header can number
+
+
+@dataclass
+class Markers:
+    """What a file holds.
+
+    Args:
+        labels: names of the P points; fewer where some have none.
+        unit: of the coordinates, as written; "" if the file does not tell.
+        screen: names of the axes that point right and up on a screen, as "+X", "+Z"; "" if the file does not tell.
+        fps: frames per second; 0 is unknown.
+        points: `[F, P, 3]`; NaN where one was not measured.
+    """
+
+    labels: list[str]
+    unit: str
+    screen: tuple[str, str]
+    fps: float
+    points: np.ndarray
+
+
+def is_c3d(path: Path) -> bool:
+    """Return whether a file starts as C3D does; never raises."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(2)
+    except (OSError, ValueError):
+        return False
+    return len(head) == 2 and head[1] == POINTS_KEY
 
 
 @register_format("c3d", "C3D motion capture (.c3d)", (".c3d",), is_c3d)
@@ -36,27 +80,89 @@ def read_c3d(path: Path, options: ReadOptions) -> Iterator[Recording]:
     if any(person.layout != layout for person in people):
         raise FormatError(path, "has subjects with different skeletons; split it")
     axes = _axes(content.screen)
-    step = -(-content.num_frames // SAMPLE_FRAMES)
-    if content.units.lower() in METRES:
-        scale = METRES[content.units.lower()]
-    elif content.units:
-        raise FormatError(path, f"has unit {content.units[:60]!r}; it must be one of {', '.join(METRES)}")
+    if content.unit.lower() in METRES:
+        scale = METRES[content.unit.lower()]
+    elif content.unit:
+        raise FormatError(path, f"has unit {content.unit[:60]!r}; it must be one of {', '.join(METRES)}")
     else:
-        sample = np.concatenate([content.points(first, first + 1) for first in range(0, content.num_frames, step)])
-        scale = metres_per_unit(path, people[0](sample), layout)
+        step = -(-len(content.points) // SAMPLE_FRAMES)
+        scale = metres_per_unit(path, people[0](content.points[::step]), layout)
 
     def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        points = content.points(first, end)
+        points = content.points[first:end]
         keypoints = np.stack([person(points) for person in people]) @ axes.T * scale
         return keypoints, np.ones(keypoints.shape[:-1])
 
     fields = {"fps": round(content.fps, 3)} if content.fps else {}
-    yield from cut_stretches(content.num_frames, poses, layout, options, **fields)
+    yield from cut_dense(len(content.points), poses, layout, options, **fields)
 
 
-def _people(path: Path, content: C3D, layout: str | None) -> list[JointMap]:
+def open_c3d(path: Path) -> Markers:
+    """Open a C3D file.
+
+    Raises:
+        FormatError: it is no C3D file, or a damaged one.
+        ImportError: ezc3d is not installed.
+    """
+    if importlib.util.find_spec("ezc3d") is None:
+        raise ImportError("C3D files need ezc3d, which is not installed: pip install 'mofm[c3d]'")
+    if not is_c3d(path):
+        raise FormatError(path, "is no C3D file")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise FormatError(path, f"has {path.stat().st_size} bytes; files of at most {MAX_FILE_BYTES} are read")
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "points.npz"
+        command = [sys.executable, str(WORKER), str(path.resolve()), str(output)]
+        try:
+            worker = subprocess.run(
+                command, capture_output=True, text=True, timeout=MAX_SECONDS, preexec_fn=_bound_memory
+            )
+        except subprocess.TimeoutExpired as error:
+            raise FormatError(path, f"is no C3D file that ezc3d reads within {MAX_SECONDS} seconds") from error
+        if worker.returncode or not output.is_file():
+            said = worker.stderr.strip().splitlines()
+            reason = said[-1] if said else f"its process ended with status {worker.returncode}"
+            raise FormatError(path, f"is damaged, or no C3D file that ezc3d reads ({reason[:200]})")
+        with np.load(output) as content:
+            points, rate = content["points"], float(content["rate"])
+            if 0 in points.shape:
+                raise FormatError(
+                    path, f"has {points.shape[0]} frames of {points.shape[1]} points; there must be some"
+                )
+            _check_counts(path, points.shape, int(content["num_analog"]))
+            return Markers(
+                labels=content["labels"].tolist(),
+                unit=str(content["unit"]),
+                screen=tuple(content["screen"].tolist()),
+                fps=rate if 0 < rate <= MAX_FPS else 0.0,
+                points=points,
+            )
+
+
+def _check_counts(path: Path, shape: tuple[int, ...], num_analog: int) -> None:
+    """Refuse a file whose header contradicts what ezc3d reads: it ends early, or is read with the wrong step."""
+    with path.open("rb") as file:
+        header = np.frombuffer(file.read(10), "<u2").astype(int)
+    num_frames, num_points = shape[:2]
+    stated = header[4] - header[3] + 1
+    has_frames = num_frames == stated or header[4] == MAX_FRAME  # longer recordings say it in their parameters
+    if not has_frames or num_points % 2**16 != header[1] or num_analog != header[2]:
+        raise FormatError(
+            path,
+            f"should have {stated} frames of {header[1]} points and {header[2]} analog values; {num_frames} frames of "
+            f"{num_points} points and {num_analog} values can be read: it is cut off or damaged",
+        )
+
+
+def _bound_memory() -> None:
+    import resource  # only where there is fork
+
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+
+
+def _people(path: Path, content: Markers, layout: str | None) -> list[JointMap]:
     """Return how the points make each person; one is of `layout` where that is given."""
-    labels = [*content.labels, *[""] * (content.num_points - len(content.labels))]
+    labels = [*content.labels, *[""] * (content.points.shape[1] - len(content.labels))]
     if layout is not None:
         return [map_joints(path, labels, layout)]
     subjects: dict[str, list[str]] = {}

@@ -11,22 +11,23 @@ from pathlib import Path
 
 import numpy as np
 
-from .json_people import (
-    HALPE_BODY,
-    HALPE_FULL,
-    People,
+from ..recording import Recording
+from .detections import Detection
+from .estimates import HALPE_BODY, HALPE_FULL, estimated_recordings
+from .json_files import (
     as_list,
     as_mapping,
     box_corners,
     frame_number,
     item,
+    joint_rows,
     json_head,
     numbers,
     person_number,
     picture_side,
     read_json,
 )
-from .registry import FormatError, ReadOptions, Recording, register_format
+from .registry import FormatError, ReadOptions, register_format
 
 LAYOUTS = {17: "coco17", 26: "halpe26", 133: "coco-wholebody", HALPE_FULL: HALPE_BODY}
 OPENPOSE_LAYOUTS = {18: "openpose18"}
@@ -53,9 +54,7 @@ def read_coco(path: Path, options: ReadOptions) -> Iterator[Recording]:
     if isinstance(content, dict):
         yield from _read_annotations(path, content, options)
     else:
-        people = People(path)
-        _add_results(people, as_list(path, content, "the file"))
-        yield from people.recordings(LAYOUTS, options)
+        yield from estimated_recordings(path, _results(path, as_list(path, content, "the file")), LAYOUTS, options)
 
 
 def _read_annotations(path: Path, content: dict, options: ReadOptions) -> Iterator[Recording]:
@@ -68,10 +67,9 @@ def _read_annotations(path: Path, content: dict, options: ReadOptions) -> Iterat
         videos.add(str(image.get("video_id", image.get("vid_id", ""))))
     if len(videos) > 1:
         raise FormatError(path, f"has images of {len(videos)} videos; split it into one file per video")
-    people = People(path)
-    _add_results(people, [entry for entry in entries if not isinstance(entry, dict) or "keypoints" in entry])
+    found = _results(path, [entry for entry in entries if not isinstance(entry, dict) or "keypoints" in entry])
     fields = {"frame_size": sizes.pop()} if len(sizes) == 1 and (0, 0) not in sizes else {}
-    yield from people.recordings(LAYOUTS, options, _category_joints(content), **fields)
+    yield from estimated_recordings(path, found, LAYOUTS, options, _category_joints(content), **fields)
 
 
 def _picture_size(path: Path, image: dict) -> tuple[int, int]:
@@ -92,18 +90,18 @@ def _category_joints(content: dict) -> list[str] | None:
     return [str(name) for name in named[0]] if len(named) == 1 else None
 
 
-def _add_results(people: People, entries: list) -> None:
-    """Add the entries of a list of results; pictures of one number but of different names are an error."""
-    path, names = people.path, {}
+def _results(path: Path, entries: list) -> Iterator[Detection]:
+    """Yield the entries of a list of results; pictures of one number but of different names are an error."""
+    names = {}
     for entry in entries:
         person = as_mapping(path, entry, "a person")
         image = item(path, person, "image_id", "a person")
         frame = frame_number(path, image)
         if names.setdefault(frame, image) != image:
             raise FormatError(path, f"images {names[frame]!r} and {image!r} have the same number; frames must differ")
-        people.add(
+        yield Detection(
             frame,
-            item(path, person, "keypoints", "a person"),
+            joint_rows(path, item(path, person, "keypoints", "a person"), frame),
             person_number(path, person.get("track_id", person.get("idx"))),
             box_corners(path, person.get("bbox", person.get("box")), has_size=True),
         )
@@ -129,11 +127,13 @@ def read_alphapose(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: see `json_people`.
     """
     content = read_json(path)
-    people = People(path)
-    if not isinstance(content, dict):
-        _add_results(people, as_list(path, content, "the file"))
-        yield from people.recordings(LAYOUTS, options)
-        return
+    if isinstance(content, dict):
+        yield from estimated_recordings(path, _pictures(path, content), OPENPOSE_LAYOUTS, options)
+    else:
+        yield from estimated_recordings(path, _results(path, as_list(path, content, "the file")), LAYOUTS, options)
+
+
+def _pictures(path: Path, content: dict) -> Iterator[Detection]:
     frames = {}
     for name, entry in content.items():
         frame = frame_number(path, name)
@@ -142,8 +142,8 @@ def read_alphapose(path: Path, options: ReadOptions) -> Iterator[Recording]:
         picture = as_mapping(path, entry, f"picture {name!r}")
         group, joints = ("bodies", "joints") if "bodies" in picture else ("people", "pose_keypoints_2d")
         for body in as_list(path, item(path, picture, group, f"picture {name!r}"), group):
-            people.add(frame, item(path, as_mapping(path, body, "a person"), joints, "a person"))
-    yield from people.recordings(OPENPOSE_LAYOUTS, options)
+            values = item(path, as_mapping(path, body, "a person"), joints, "a person")
+            yield Detection(frame, joint_rows(path, values, frame))
 
 
 def _is_mmpose(path: Path) -> bool:
@@ -168,28 +168,30 @@ def read_mmpose(path: Path, options: ReadOptions) -> Iterator[Recording]:
     if isinstance(content, dict):
         names = _meta_joints(path, content.get("meta_info"))
         content = item(path, content, "instance_info", "the file")
-    people = People(path)
-    for entry in as_list(path, content, "instance_info"):
+    found = _instances(path, as_list(path, content, "instance_info"))
+    yield from estimated_recordings(path, found, LAYOUTS, options, names)
+
+
+def _instances(path: Path, entries: list) -> Iterator[Detection]:
+    for entry in entries:
         picture = as_mapping(path, entry, "a frame")
         frame = frame_number(path, item(path, picture, "frame_id", "a frame"))
         for person in as_list(path, item(path, picture, "instances", "a frame"), "instances"):
-            _add_instance(people, frame, as_mapping(path, person, "a person"))
-    yield from people.recordings(LAYOUTS, options, names)
+            yield _instance(path, frame, as_mapping(path, person, "a person"))
 
 
-def _add_instance(people: People, frame: int, person: dict) -> None:
-    path = people.path
+def _instance(path: Path, frame: int, person: dict) -> Detection:
     xy = numbers(path, item(path, person, "keypoints", "a person"), f"keypoints in frame {frame}")
     scores = numbers(path, item(path, person, "keypoint_scores", "a person"), f"keypoint_scores in frame {frame}")
     if not xy.size and not scores.size:
-        return
+        return Detection(frame, np.empty((0, 3)))
     if scores.ndim != 1 or xy.shape != (len(scores), 2):
         raise FormatError(
             path,
             f"keypoints in frame {frame} have shape {xy.shape} and keypoint_scores {scores.shape}; they must be "
             "[joints, 2] and [joints]",
         )
-    people.add(
+    return Detection(
         frame,
         np.concatenate([xy, scores[:, None]], 1),
         person_number(path, person.get("track_id", person.get("instance_id"))),
@@ -218,7 +220,11 @@ def read_person_tracks(path: Path, options: ReadOptions) -> Iterator[Recording]:
     Raises:
         FormatError: see `json_people`; both orders in one file are refused.
     """
-    people, orders = People(path), set()
+    yield from estimated_recordings(path, _tracks(path), LAYOUTS, options)
+
+
+def _tracks(path: Path) -> Iterator[Detection]:
+    orders = set()
     for outer, entries in as_mapping(path, read_json(path), "the file").items():
         for inner, entry in as_mapping(path, entries, f"entry {outer!r}").items():
             orders.add(isinstance(entry, dict))
@@ -230,7 +236,7 @@ def read_person_tracks(path: Path, options: ReadOptions) -> Iterator[Recording]:
                 if len(pair) != 2:
                     raise FormatError(path, f"person {inner!r} of frame {outer!r} must be a box and joints")
                 joints = pair[1]
-            people.add(frame_number(path, frame), joints, person_number(path, person))
+            number = frame_number(path, frame)
+            yield Detection(number, joint_rows(path, joints, number), person_number(path, person))
     if len(orders) > 1:
         raise FormatError(path, "has key-points by person and frame and by frame and person; it must be one of them")
-    yield from people.recordings(LAYOUTS, options)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..layouts import COCO_KEYPOINTS, get_layout, layout_names, layouts_with, match_packed_layout
+from ..layouts import COCO_KEYPOINTS, get_layout, layout_names, layouts_with, match_joint_names
 from .registry import FormatError
 
 MIN_JOINTS = 6  # of the 17; fewer names that are known are chance
@@ -94,7 +94,7 @@ def map_joints(path: Path, names: Sequence[str], layout: str | None = None) -> J
     if layout is not None:
         return _one_to_one(given_layout(path, layout, len(names)))
     try:
-        return _one_to_one(match_packed_layout(names).name)
+        return _one_to_one(match_joint_names(names).name)
     except ValueError:
         found = _coco_sources(names)
     if len(found) < MIN_JOINTS:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .json_people import (
-    People,
+from ..recording import Recording
+from .detections import Detection
+from .estimates import estimated_recordings
+from .json_files import (
     as_list,
     as_mapping,
     brief,
@@ -20,7 +22,7 @@ from .json_people import (
     picture_side,
     read_json,
 )
-from .registry import FormatError, ReadOptions, Recording, register_format
+from .registry import FormatError, ReadOptions, register_format
 
 LAYOUTS = {33: "mediapipe33"}
 MAX_SHARE = 10.0  # landmarks lie near the picture, which spans 0 to 1
@@ -52,15 +54,19 @@ def read_mediapipe(path: Path, options: ReadOptions) -> Iterator[Recording]:
     header = content if isinstance(content, dict) else {}
     frames = item(path, content, "frames", "the file") if isinstance(content, dict) else content
     size, fps = _frame_size(path, header, options), _fps(path, header, options)
-    people, numbered = People(path), set()
-    for position, entry in enumerate(as_list(path, frames, "frames")):
+    found = _detections(path, as_list(path, frames, "frames"), size)
+    yield from estimated_recordings(path, found, LAYOUTS, options, fps=fps, frame_size=size)
+
+
+def _detections(path: Path, frames: list, size: tuple[int, int]) -> Iterator[Detection]:
+    numbered = set()
+    for position, entry in enumerate(frames):
         number, landmarks = _frame(path, entry, position)
         if number in numbered:
             raise FormatError(path, f"has frame {number} twice")
         numbered.add(number)
         for person in _people(path, landmarks, number):
-            people.add(number, person * [*size, 1])
-    yield from people.recordings(LAYOUTS, options, fps=fps, frame_size=size)
+            yield Detection(number, person * [*size, 1])
 
 
 def _frame_size(path: Path, header: dict, options: ReadOptions) -> tuple[int, int]:

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ..recording import Recording
+from .cutting import clean_joints, cut_dense
+from .detections import Detection
+from .estimates import estimated_recordings
 from .joint_names import given_layout
-from .json_people import People
+from .json_files import joint_rows
 from .ntu_skeleton import performance
 from .pickle_data import pickle_head, read_pickle
-from .registry import FormatError, ReadOptions, Recording, register_format
-from .stretches import clean_joints, cut_stretches
+from .registry import FormatError, ReadOptions, register_format
 
 SUFFIXES = (".pkl", ".pickle")
 LAYOUTS = {17: "coco17", 18: "openpose18", 25: "openpose25", 26: "halpe26", 133: "coco-wholebody"}
@@ -100,7 +103,7 @@ def _read_annotation(path: Path, annotation: dict, name: str, options: ReadOptio
         fields["frame_size"] = size
     if "label" in annotation:
         fields["label"] = _label(annotation["label"])
-    yield from cut_stretches(
+    yield from cut_dense(
         num_frames,
         lambda first, end: (keypoints[:, first:end], scores[:, first:end]),
         layout,
@@ -143,13 +146,16 @@ def read_person_pickle(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: see `read_pickle` and `json_people`.
     """
     content = read_pickle(path)
-    people = People(path)
+    yield from estimated_recordings(path, _detections(path, content), PERSON_LAYOUTS, options)
+
+
+def _detections(path: Path, content: object) -> Iterator[Detection]:
     for frame, persons in _numbered(path, content, "frames"):
         for person, entry in _numbered(path, persons, f"people in frame {frame}"):
+            entry = list(entry) if isinstance(entry, np.ndarray) and entry.dtype == object else entry
             if not isinstance(entry, (list, tuple)) or len(entry) != 2 or not isinstance(entry[1], (list, np.ndarray)):
                 raise FormatError(path, f"person {person} of frame {frame} must be a box and joints")
-            people.add(frame, _float_joints(path, entry[1], frame), person)
-    yield from people.recordings(PERSON_LAYOUTS, options)
+            yield Detection(frame, joint_rows(path, _float_joints(path, entry[1], frame), frame), person)
 
 
 def _numbered(path: Path, entries: object, what: str) -> Iterator[tuple[int, object]]:

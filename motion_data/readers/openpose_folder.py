@@ -7,17 +7,20 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .json_people import (
+from ..recording import Recording
+from .detections import Detection
+from .estimates import estimated_recordings
+from .json_files import (
     MAX_FILE_BYTES,
-    People,
     as_list,
     as_mapping,
     frame_number,
     item,
+    joint_rows,
     person_number,
     read_json,
 )
-from .registry import FormatError, ReadOptions, Recording, register_format
+from .registry import FormatError, ReadOptions, register_format
 
 LAYOUTS = {18: "openpose18", 25: "openpose25"}
 SUFFIX = "_keypoints.json"
@@ -45,7 +48,10 @@ def read_openpose(path: Path, options: ReadOptions) -> Iterator[Recording]:
     Raises:
         FormatError: see `json_people`; also if it has no such file, or those of several videos.
     """
-    people = People(path)
+    yield from estimated_recordings(path, _detections(path), LAYOUTS, options)
+
+
+def _detections(path: Path) -> Iterator[Detection]:
     for frame, file in sorted(_files(path).items()):
         try:
             content = as_mapping(file, read_json(file), "the file")
@@ -53,10 +59,9 @@ def read_openpose(path: Path, options: ReadOptions) -> Iterator[Recording]:
                 person = as_mapping(file, entry, "a person")
                 key = "pose_keypoints" if "pose_keypoints" in person else "pose_keypoints_2d"
                 joints = item(file, person, key, "a person")
-                people.add(frame, joints, person_number(file, person.get("person_id")))
+                yield Detection(frame, joint_rows(file, joints, frame), person_number(file, person.get("person_id")))
         except FormatError as error:
             raise FormatError(path, f"{file.name}: {error.reason}") from error
-    yield from people.recordings(LAYOUTS, options)
 
 
 def _files(path: Path) -> dict[int, Path]:

@@ -1,23 +1,23 @@
 """Reader of the `.pose` container of sign language processing, which holds output of OpenPose or MediaPipe Holistic.
 
-A header names the components (body, face, hands) and their points; the body has their places and confidences.
-Own code rather than the `pose-format` library: that one brings FFmpeg along (35 MB) to read 100 lines' worth of
-format, keeps the last header for all readers of a process, and reads only the first person of version 0.0.
+A header names the components (body, face, hands) and their points; the body has their places and confidences. The
+library pose-format (`pip install mofm[pose]`) opens it.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..layouts import get_layout
+from ..recording import Recording
+from .cutting import cut_recordings
+from .detections import Detections
 from .joint_names import JointMap, map_joints
-from .registry import FormatError, ReadOptions, Recording, register_format
-from .tracks import Detections, cut_recordings
+from .registry import FormatError, ReadOptions, register_format
 
 VERSIONS = (0.0, 0.1, 0.2)
 MAX_FILE_BYTES = 2 * 2**30
@@ -27,59 +27,11 @@ _OPENPOSE, _MEDIAPIPE = "openpose25", "mediapipe33"
 _BODIES = {"pose_keypoints_2d": _OPENPOSE, "POSE_LANDMARKS": _MEDIAPIPE}
 _SPELLINGS = {"mouth_left": "left_mouth", "mouth_right": "right_mouth", "midhip": "mid_hip"}
 _NOT_BODY = ("FACE", "HAND", "WORLD")
-
-
-@dataclass
-class Component:
-    """A part of the body: its name, its points, and what a point has: dimensions like "XY" before the confidence."""
-
-    name: str
-    points: list[str]
-    dimensions: int
-
-
-@dataclass
-class People:
-    """The people of a file, D of them in all frames.
-
-    Args:
-        frames: `[D]` frame of each.
-        ids: `[D]` number of each; -1 is none.
-        xy: `[D, P, 2]` points of all components, pixels.
-        confidence: `[D, P]`.
-    """
-
-    frames: np.ndarray
-    ids: np.ndarray
-    xy: np.ndarray
-    confidence: np.ndarray
-
-
-class _Reader:
-    """Reads a file from its start; whatever is beyond its end is refused before it is allocated."""
-
-    def __init__(self, path: Path, content: bytes):
-        self.path, self.content, self.place = path, content, 0
-
-    @property
-    def left(self) -> int:
-        return len(self.content) - self.place
-
-    def numbers(self, layout: str) -> tuple:
-        values = struct.unpack("<" + layout, self.take(struct.calcsize("<" + layout)))
-        return values
-
-    def text(self) -> str:
-        return self.take(self.numbers("H")[0]).decode("utf-8", "replace")
-
-    def take(self, size: int) -> bytes:
-        if size > self.left:
-            raise FormatError(self.path, f"is cut off: {size} bytes should be at byte {self.place}, {self.left} are")
-        self.place += size
-        return self.content[self.place - size : self.place]
-
-    def floats(self, *shape: int) -> np.ndarray:
-        return np.frombuffer(self.take(4 * int(np.prod(shape, dtype=object))), "<f4").reshape(shape)
+# What damaged files make the library raise.
+_BROKEN = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError, TypeError),
+    *(ValueError, struct.error),
+)
 
 
 def _is_pose(path: Path) -> bool:
@@ -100,39 +52,18 @@ def read_pose(path: Path, options: ReadOptions) -> Iterator[Recording]:
     people, and -1 for none; otherwise people are linked over time.
 
     Raises:
-        FormatError: the file is cut off, its counts contradict each other, or it has no body that is known.
+        FormatError: the file is damaged, or it has no body that is known.
+        ImportError: pose-format is not installed.
     """
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise FormatError(path, f"has {size} bytes; files of at most {MAX_FILE_BYTES} are read")
-        reader = _Reader(path, path.read_bytes())
-    except OSError as error:
-        raise FormatError(path, f"cannot be read ({error.strerror})") from error
-    version, width, height, _, num_components = reader.numbers("fHHHH")
-    version = round(version, 3)
-    if version not in VERSIONS:
-        raise FormatError(path, f"is of version {version}; {', '.join(map(str, VERSIONS))} are read")
-    components = [_read_component(reader) for _ in range(num_components)]
-    joint_map, first_point = _body(path, components, options.layout)
-    fps, num_frames = reader.numbers("HH" if version < 0.2 else "fI")
-    if not 0 <= fps <= MAX_FPS or not num_frames:
-        raise FormatError(path, f"has {num_frames} frames at {fps} a second")
-    if version == 0:
-        people = _read_people(reader, components, num_frames)
-    else:
-        num_frames, people = _read_block(reader, components, num_frames, version)
+    header, detections, fps = _open(path)
+    joint_map, first_point = _body(path, header.components, options.layout)
     body = slice(first_point, first_point + max(joint_map.points) + 1)
     with np.errstate(invalid="ignore", over="ignore"):
-        joints = joint_map(np.concatenate([people.xy, people.confidence[..., None]], -1)[:, body])
-        is_seen = np.isfinite(joints).all(-1) & (joints[..., 2] > 0)
-    detections = Detections(
-        frames=people.frames,
-        people=people.ids,
-        keypoints=np.where(is_seen[..., None], joints[..., :2], 0).astype(np.float32),
-        scores=np.where(is_seen, joints[..., 2].clip(0, 1), 0).astype(np.float32),
-        num_frames=num_frames,
-    )
+        joints = joint_map(np.concatenate([detections.keypoints, detections.scores[..., None]], -1)[:, body])
+        present = np.isfinite(joints).all(-1) & (joints[..., 2] > 0)
+    detections.keypoints = np.where(present[..., None], joints[..., :2], 0).astype(np.float32)
+    detections.scores = np.where(present, joints[..., 2].clip(0, 1), 0).astype(np.float32)
+    width, height = header.dimensions.width, header.dimensions.height
     fields = {"frame_size": (width, height) if width and height else options.frame_size, "fps": fps or options.fps}
     try:
         yield from cut_recordings(detections, joint_map.layout, options, **fields)
@@ -140,17 +71,70 @@ def read_pose(path: Path, options: ReadOptions) -> Iterator[Recording]:
         raise FormatError(path, str(error)) from error
 
 
-def _read_component(reader: _Reader) -> Component:
-    name, shape = reader.text(), reader.text()
-    num_points, num_limbs, num_colors = reader.numbers("HHH")
-    points = [reader.text() for _ in range(num_points)]
-    reader.take(4 * num_limbs + 6 * num_colors)
-    if not shape.startswith("XY") or not shape.endswith("C") or len(shape) > 4:
-        raise FormatError(reader.path, f"component {name[:60]!r} has points {shape[:60]!r}; they must be XYC or XYZC")
-    return Component(name, points, len(shape) - 1)
+def _open(path: Path) -> tuple[object, Detections, float]:
+    """Return the header, everybody with the points of all components, and frames per second."""
+    try:
+        from pose_format.numpy import NumPyPoseBody
+        from pose_format.pose_header import PoseHeader
+        from pose_format.utils.reader import BufferReader, ConstStructs
+    except ImportError as error:
+        raise ImportError(".pose files need pose-format, which is not installed: pip install 'mofm[pose]'") from error
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise FormatError(path, f"has {size} bytes; files of at most {MAX_FILE_BYTES} are read")
+        reader = BufferReader(path.read_bytes())
+        header = PoseHeader.read(reader)
+        for part in header.components:
+            if not part.format.startswith("XY") or not part.format.endswith("C"):
+                raise FormatError(path, f"has points {part.format[:60]!r}; they must be XYC or XYZC")
+        if round(header.version, 3) == 0:  # the library reads the first person of this version only
+            fps, num_frames = reader.unpack(ConstStructs.double_ushort)
+            detections = _read_everybody(reader, header, num_frames)
+        else:
+            body = NumPyPoseBody.read(header, reader)
+            fps, (num_frames, num_people, num_points, _) = body.fps, body.data.shape
+            count = num_frames * num_people
+            detections = Detections(
+                frames=np.repeat(np.arange(num_frames), num_people),
+                people=np.full(count, 0 if num_people == 1 else -1, np.int64),
+                keypoints=body.data.data.reshape(count, num_points, -1)[..., :2],
+                scores=body.confidence.reshape(count, num_points),
+                num_frames=num_frames,
+            )
+        if reader.bytes_left():
+            raise FormatError(path, f"goes on for {reader.bytes_left()} bytes after its {num_frames} frames")
+    except OSError as error:
+        raise FormatError(path, f"cannot be read ({error.strerror})") from error
+    except FormatError:
+        raise
+    except _BROKEN as error:
+        raise FormatError(path, f"is damaged, or no .pose container ({error})") from error
+    if not 0 <= fps <= MAX_FPS or not len(detections.frames):
+        raise FormatError(path, f"has {num_frames} frames at {fps} a second")
+    return header, detections, float(fps)
 
 
-def _body(path: Path, components: list[Component], layout: str | None) -> tuple[JointMap, int]:
+def _read_everybody(reader: object, header: object, num_frames: int) -> Detections:
+    """Read the people of version 0.0: frame by frame and person by person, each component with its confidences."""
+    from pose_format.utils.reader import ConstStructs
+
+    frames, ids, xy, confidence = [], [], [], []
+    for frame in range(num_frames):
+        for _ in range(reader.unpack(ConstStructs.ushort)):
+            frames.append(frame)
+            ids.append(reader.unpack(ConstStructs.short))
+            parts = [
+                reader.unpack_numpy(ConstStructs.float, (len(part.points), len(part.format)))
+                for part in header.components
+            ]
+            xy.append(np.concatenate([part[:, :2] for part in parts]))
+            confidence.append(np.concatenate([part[:, -1] for part in parts]))
+    ids = np.maximum(np.array(ids, np.int64), -1)
+    return Detections(np.array(frames, np.int64), ids, np.array(xy), np.array(confidence), num_frames=num_frames)
+
+
+def _body(path: Path, components: list, layout: str | None) -> tuple[JointMap, int]:
     """Return how the points of the body make a layout, and the first of them among those of all components."""
     first = 0
     for component in components:
@@ -163,7 +147,7 @@ def _body(path: Path, components: list[Component], layout: str | None) -> tuple[
     raise FormatError(path, f"has no body among its components {', '.join(c.name for c in components)[:200]!r}")
 
 
-def _known_body(path: Path, component: Component, layout: str) -> JointMap:
+def _known_body(path: Path, component: object, layout: str) -> JointMap:
     places = {}
     for place, point in enumerate(component.points):
         if layout == _OPENPOSE and point[:1] in ("L", "R"):
@@ -178,47 +162,3 @@ def _known_body(path: Path, component: Component, layout: str) -> JointMap:
 
 def _toe_words(point: str) -> list[str]:
     return [point.removesuffix("Toe"), "Toe"] if point in ("BigToe", "SmallToe") else [point]
-
-
-def _read_people(reader: _Reader, components: list[Component], num_frames: int) -> People:
-    """Read version 0.0: frame by frame and person by person, each component with its confidences."""
-    width = sum(len(component.points) * (component.dimensions + 1) for component in components)
-    frames, ids, values = [], [], []
-    for frame in range(num_frames):
-        for _ in range(reader.numbers("H")[0]):
-            ids.append(reader.numbers("h")[0])
-            values.append(reader.floats(width))
-            frames.append(frame)
-    if reader.left:
-        raise FormatError(reader.path, f"goes on for {reader.left} bytes after its {num_frames} frames")
-    table = np.stack(values) if values else np.zeros((0, width), np.float32)
-    xy, confidence, first = [], [], 0
-    for component in components:
-        end = first + len(component.points) * (component.dimensions + 1)
-        points = table[:, first:end].reshape(len(table), len(component.points), component.dimensions + 1)
-        xy.append(points[..., :2])
-        confidence.append(points[..., -1])
-        first = end
-    ids = np.maximum(np.array(ids, np.int64), -1)
-    return People(np.array(frames, np.int64), ids, np.concatenate(xy, 1), np.concatenate(confidence, 1))
-
-
-def _read_block(reader: _Reader, components: list[Component], num_frames: int, version: float) -> tuple[int, People]:
-    """Read versions 0.1 and 0.2: all places and then all confidences; return the number of frames too.
-
-    Version 0.1 has 16 bits for the number of frames, so that of a longer file follows from its size.
-    """
-    (num_people,) = reader.numbers("H")
-    num_points = sum(len(component.points) for component in components)
-    dimensions = max(component.dimensions for component in components)
-    frame_bytes = 4 * num_people * num_points * (dimensions + 1)
-    there = reader.left // frame_bytes if frame_bytes else 0
-    if not there or reader.left % frame_bytes or (there % 2**16 if version < 0.2 else there) != num_frames:
-        raise FormatError(
-            reader.path, f"should have {num_frames} frames of {num_people} people, and has {reader.left} bytes of them"
-        )
-    xyz = reader.floats(there * num_people, num_points, dimensions)
-    confidence = reader.floats(there * num_people, num_points)
-    frames = np.repeat(np.arange(there), num_people)
-    ids = np.full(len(frames), 0 if num_people == 1 else -1, np.int64)
-    return there, People(frames, ids, xyz[..., :2], confidence)

@@ -7,13 +7,12 @@ package registers its own the same way, in a module named by an entry point of t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import numpy as np
-
+from ..recording import Recording
 from .video.estimation_options import PoseEstimation
 
 ENTRY_POINTS = "mofm.formats"
@@ -36,39 +35,6 @@ class FormatError(ValueError):
         return type(self), (self.path, self.reason)
 
 
-@dataclass
-class Recording:
-    """People over a stretch of time, as a file has them.
-
-    Args:
-        name: which recording of its file this is; "" if it is the only one.
-        keypoints: `[M, F, K, C]` float32; pixels, x right, y down (C = 2), or metres in a y-up world (C = 3).
-        scores: `[M, F, K]` float32 in [0, 1]; 0 is a missing joint.
-        layout: name of the skeleton layout.
-        fps: frames per second; 0 is unknown.
-        frame_size: width and height of the picture, pixels; (0, 0) is unknown.
-        track_ids: the file's own id of each of the M people.
-        first_frame: frame of the file at which the recording starts.
-        label: name of the action; "" is none.
-        frame_labels: `[F]` uint8, 1 is anomalous; None is none.
-        subject: number of the person who acts; -1 is unknown.
-        camera: name of the camera; "" is unknown.
-    """
-
-    name: str
-    keypoints: np.ndarray
-    scores: np.ndarray
-    layout: str
-    fps: float = 0.0
-    frame_size: tuple[int, int] = (0, 0)
-    track_ids: list[int] = field(default_factory=list)
-    first_frame: int = 0
-    label: str = ""
-    frame_labels: np.ndarray | None = None
-    subject: int = -1
-    camera: str = ""
-
-
 @dataclass(frozen=True)
 class ReadOptions:
     """What a file may not say itself, and how people become tracks.
@@ -77,7 +43,7 @@ class ReadOptions:
         layout: skeleton layout, where a file does not tell; None lets the format decide, or fail.
         fps: frames per second, where a file does not tell; 0 is unknown.
         frame_size: width and height, where key-points are shares of the picture (MediaPipe); (0, 0) is unknown.
-        max_frames: longer recordings are cut into stretches of at most this many frames.
+        max_frames: longer recordings are cut into segments of at most this many frames.
         min_track: tracks with key-points in fewer frames are dropped.
         max_gap: a track goes on after at most this many frames without a detection, which are missing.
         poses: which models see the people in videos; None reads no videos.

@@ -191,7 +191,8 @@ def _rows(chunks: list[int], num_clips: int, seed: int, config: SyntheticConfig)
                 frame_size=list(IMAGE_SIZE),
                 label=int(clips.labels[i]),
                 subject=int(clips.subjects[i]),
-                source=_source(config.actions[clips.labels[i]], seed, first + i),
+                recording=(source := _source(config.actions[clips.labels[i]], seed, first + i)),
+                source=source,
             )
 
 
@@ -209,16 +210,20 @@ def _table(chunk: int, num_clips: int, seed: int, config: SyntheticConfig, featu
         offsets = np.concatenate([[0], np.cumsum(lengths * per_frame)]).astype(np.int32)
         return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values[:num_rows][used].reshape(-1)))
 
+    sources = pa.array([_source(config.actions[k], seed, first + i) for i, k in enumerate(labels)], pa.string())
     columns = {
         "keypoints": flat_lists(keypoints),
         "scores": flat_lists(scores),
         "shape": pa.FixedSizeListArray.from_arrays(pa.array(shape.reshape(-1).astype(np.int32)), 4),
         "layout": pa.array([LAYOUT] * num_rows, pa.string()),
+        "space": pa.array(["image"] * num_rows, pa.string()),
+        "unit": pa.array(["pixels"] * num_rows, pa.string()),
         "fps": pa.array(np.full(num_rows, config.fps, np.float32)),
         "frame_size": pa.FixedSizeListArray.from_arrays(pa.array(np.tile(IMAGE_SIZE, num_rows).astype(np.int32)), 2),
         "label": pa.array(labels.astype(np.int64)),
         "subject": pa.array(clips.subjects[:num_rows].astype(np.int32)),
-        "source": pa.array([_source(config.actions[k], seed, first + i) for i, k in enumerate(labels)], pa.string()),
+        "recording": sources,
+        "source": sources,
     }
     return corpus_table(columns, features)
 

@@ -9,7 +9,7 @@ from motion_data.layouts import (
     get_layout,
     layout_names,
     layouts_with,
-    match_packed_layout,
+    match_joint_names,
     register_layout,
 )
 
@@ -145,12 +145,12 @@ def test_inconsistent_layouts_are_refused(changes, message):
 @pytest.mark.parametrize("name", NUM_JOINTS)
 def test_packed_names_find_their_layout(name):
     joints = get_layout(name).joints
-    assert match_packed_layout(joints).name == name
+    assert match_joint_names(joints).name == name
     short = [joint.replace("left_", "l_").replace("right_", "r_") for joint in joints]
-    assert match_packed_layout(short).name == name
+    assert match_joint_names(short).name == name
 
 
 def test_packed_names_in_another_order_are_refused():
     joints = list(reversed(get_layout("mocap15").joints))
     with pytest.raises(ValueError, match="no layout has these 15 joints in this order: right_ankle, right_knee"):
-        match_packed_layout(joints)
+        match_joint_names(joints)

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import torch
 from clips import TINY_GEOMETRY
+from datasets import Dataset
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from motion_data.schema import encode_row, motion_features
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 from training_mofm.arguments import (
     DataArguments,
@@ -32,35 +34,19 @@ ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYT
 QUICK = ["--num_frames", "24", "--heatmap_size", "36", "--per_device_train_batch_size", "4", "--eval_clips", "8"]
 
 
-def make_packed(path, clips=12, frames=30, seed=0):
-    """Write a packed 2D set of wandering skeletons in the jhmdb15 joint order."""
-    generator = np.random.default_rng(seed)
-    joints = (
-        "neck belly face r_shoulder l_shoulder r_hip l_hip r_elbow l_elbow r_knee l_knee r_wrist l_wrist "
-        "r_ankle l_ankle"
-    ).split()
-    body = generator.uniform(0, 100, (clips, 1, len(joints), 2))
-    motion = body + generator.normal(0, 1, (clips, frames, len(joints), 2)).cumsum(1)
-    np.savez(
-        path,
-        keypoints=motion.reshape(-1, len(joints), 2).astype(np.float32),
-        offsets=np.arange(clips + 1) * frames,
-        labels=np.arange(clips) % 2,
-        class_names=np.array(["a", "b"]),
-        names=np.array([f"clip{i}" for i in range(clips)]),
-        joint_names=np.array(joints),
-        edges=np.array([[0, 1]]),
-        fps=np.float32(30),
-        y_axis=np.array("down"),
-        units=np.array("px"),
-        commit=np.array("none"),
-    )
-    return str(path)
-
-
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    return make_packed(tmp_path_factory.mktemp("corpus") / "wander.npz")
+    """A parquet file of wandering skeletons."""
+    generator = np.random.default_rng(0)
+    body = generator.uniform(0, 100, (12, 1, 15, 2))
+    motion = body + generator.normal(0, 1, (12, 30, 15, 2)).cumsum(1)
+    rows = [
+        encode_row(clip[None], np.ones((1, 30, 15)), "jhmdb15", fps=30.0, source=f"clip{i}", recording=f"clip{i}")
+        for i, clip in enumerate(motion)
+    ]
+    path = tmp_path_factory.mktemp("corpus") / "wander.parquet"
+    Dataset.from_list(rows, features=motion_features()).to_parquet(path)
+    return str(path)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from motion_data.schema import encode_row, motion_features
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 from training_mofm.anomaly import (
     AnomalyArguments,
-    LabelledClips,
     finetune_anomaly,
     hold_out,
     labelled_clips,
@@ -29,6 +28,7 @@ from training_mofm.anomaly import (
 )
 from training_mofm.arguments import DataArguments, MotionTrainingArguments
 from training_mofm.augmentation import Augmentation
+from training_mofm.samples import ClipMaker, MotionSamples, StoredClips, collate_samples
 
 ROOT = Path(__file__).resolve().parents[2]
 GEOMETRY = {"num_frames": 8, "heatmap_size": 24, "cube_size": (4, 6, 6)}
@@ -162,14 +162,15 @@ def test_labels_that_teach_nothing_are_refused(tokenizer, labels, message):
 def test_labelled_samples_are_pure_functions_of_seed_and_index(tokenizer):
     extractor = tokenizer.feature_extractor
     clips, labels = labelled_clips(make_corpus(4, people=2), range(4), extractor, [0, 1, 0, 1], 0)
-    samples = LabelledClips(clips, labels, extractor, 20, seed=5, augmentation=Augmentation())
-    first, again = samples[7], LabelledClips(clips, labels, extractor, 20, 5, Augmentation())[7]
-    assert np.array_equal(first[0].keypoints, again[0].keypoints) and first[1] == again[1]
-    assert not np.array_equal(first[0].keypoints, samples[8][0].keypoints)
-    batch = LabelledClips.collate([samples[i] for i in range(3)])
+    stored = {"keypoints": [c.keypoints for c in clips], "scores": [c.scores for c in clips], "labels": labels}
+    samples = MotionSamples(StoredClips(stored, ClipMaker(extractor, Augmentation())), 20, 5)
+    first, again = samples[7], samples[7]
+    assert np.array_equal(first["keypoints"], again["keypoints"]) and first["labels"] == again["labels"]
+    assert not np.array_equal(first["keypoints"], samples[8]["keypoints"])
+    batch = collate_samples([samples[i] for i in range(3)])
     assert batch["keypoints"].shape == (3, 2, 8, 17, 2) and batch["labels"].shape == (3,)
-    plain = LabelledClips(clips, labels, extractor, 20, 5)
-    assert any(np.array_equal(plain[0][0].keypoints, clip.keypoints) for clip in clips)
+    plain = MotionSamples(StoredClips(stored, ClipMaker(extractor)), 20, 5)
+    assert any(np.array_equal(plain[0]["keypoints"], clip.keypoints) for clip in clips)
 
 
 @pytest.mark.parametrize("freeze", [False, True])
@@ -191,7 +192,7 @@ def test_supervised_training_learns_to_tell(folder, tmp_path, freeze):
     clips, _ = labelled_clips(
         corpus, np.arange(24), MoFMTokenizer.from_pretrained(folder).feature_extractor, labels, 0
     )
-    batch = LabelledClips.collate([(clip, np.int64(0)) for clip in clips])
+    batch = collate_samples([{"keypoints": clip.keypoints, "scores": clip.scores} for clip in clips])
     with torch.no_grad():
         scores = loaded.eval()(batch["keypoints"], batch["scores"]).anomaly_score[:, 0].numpy()
     wild = np.arange(24) % 2 == 1

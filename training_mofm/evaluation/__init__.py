@@ -1,6 +1,5 @@
-"""Evaluation protocols: which rows are learnt from and which are asked about, checked for leaks."""
+"""Evaluation: figures of pre-training, metrics of the four tasks, and protocols, checked for leaks."""
 
-from .packed_sets import packed_protocols
-from .protocols import Fold, OneShotFold, Protocol
+from .protocols import Fold, OneShotFold, Protocol, read_protocols
 
-__all__ = ["Fold", "OneShotFold", "Protocol", "packed_protocols"]
+__all__ = ["Fold", "OneShotFold", "Protocol", "read_protocols"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..tracks import Detections
+from ..detections import Detections
 from .estimation_options import PoseEstimation
 
 WORKER = Path(__file__).with_name("mediapipe_worker.py")

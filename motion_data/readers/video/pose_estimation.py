@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..tracks import Detections
+from ..detections import Detections
 from .estimation_options import MEDIAPIPE, PoseEstimation
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ...recording import Recording
 from ..joint_names import layout_of_count
-from ..registry import FormatError, ReadOptions, Recording, register_format
+from ..registry import FormatError, ReadOptions, register_format
 from .decoding import VideoError, VideoFile
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
@@ -30,7 +31,7 @@ def read_video(path: Path, options: ReadOptions) -> Iterator[Recording]:
         ValueError: the models cannot be loaded, whatever the video.
         ImportError: PyAV is not installed.
     """
-    from ..tracks import cut_recordings
+    from ..cutting import cut_recordings
     from .pose_estimation import concatenate, load_estimator  # loads torch models' code
 
     if options.poses is None:

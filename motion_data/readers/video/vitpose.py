@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..tracks import Detections
+from ..detections import Detections
 from .estimation_options import PoseEstimation
 
 if TYPE_CHECKING:

@@ -81,7 +81,7 @@ def test_files_lists_and_generators(detector, tmp_path):
     path = write_alphapose(tmp_path / "track.json", motion)
     (answer,) = detector(path, fps=10, **OPTIONS)
     assert len(answer["people"]) == 2 and answer["times"][1] == pytest.approx(0.1)
-    recording = Recording("", motion.keypoints, motion.scores, "coco17", fps=10.0)
+    recording = Recording(motion.keypoints, motion.scores, "coco17", fps=10.0)
     (same,) = detector(recording, **OPTIONS)
     np.testing.assert_allclose(same["frame_scores"], answer["frame_scores"], rtol=1e-2)
     several = detector([path, recording], **OPTIONS)
@@ -148,7 +148,7 @@ def test_the_stream_of_a_pipeline(detector):
             {"keypoints": np.ones((9, 17, 2)), "frames": 9},
             {},
             ValueError,
-            r"inputs has \['frames'\]; allowed are name",
+            r"inputs has \['frames'\]; allowed are keypoints",
         ),
         ({"keypoints": np.ones((9, 17, 2)), "track_ids": [1, 2]}, {}, ValueError, "track_ids must be 1 ids, .* got 2"),
         (np.ones((9, 16, 2)), {}, ValueError, "keypoints has 16 joints"),

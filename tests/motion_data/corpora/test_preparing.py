@@ -29,7 +29,7 @@ def toy_recordings(seed):
         keypoints = generator.uniform(0, 640, (1 + number, 20 + seed, 17, 2)).astype(np.float32)
         scores = np.full(keypoints.shape[:3], 0.75, np.float32)
         scores[:, :, 1] = 0
-        yield Recording(str(number), keypoints, scores, "coco17", label="ab"[seed % 2], first_frame=number * 100)
+        yield Recording(keypoints, scores, "coco17", name=str(number), label="ab"[seed % 2], first_frame=number * 100)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def contents(folder):
 
 
 def test_a_corpus_holds_what_its_files_hold(files, tmp_path):
-    done = prepare_corpus([files], tmp_path / "corpus", PrepareOptions(license="mit", test_share=0.2))
+    done = prepare_corpus([files], tmp_path / "corpus", PrepareOptions(license="mit", test_fraction=0.2))
     assert done.sources == 30 and done.skipped == [] and done.unknown == ["notes.txt"]
     assert done.statistics.clips == {"train": 72, "test": 18} and done.statistics.labels == {"a": 45, "b": 45}
     assert done.statistics.missing["left_eye"] == 1 and done.statistics.missing["nose"] == 0
@@ -103,7 +103,7 @@ def test_preparing_again_changes_nothing(files, tmp_path):
     before = contents(tmp_path / "corpus")
     assert prepare_corpus([files], tmp_path / "corpus", PrepareOptions()) == first
     with pytest.raises(FileExistsError, match="not the outcome of this preparation"):
-        prepare_corpus([files], tmp_path / "corpus", PrepareOptions(test_share=0.5))
+        prepare_corpus([files], tmp_path / "corpus", PrepareOptions(test_fraction=0.5))
     assert contents(tmp_path / "corpus") == before
 
 
@@ -191,11 +191,11 @@ def test_subjects_are_on_one_side(tmp_path, toy, monkeypatch):
     @register_format("who", "a subject in a file", (".who",))
     def read_who(path, options):
         keypoints = np.ones((1, 20, 17, 2), np.float32)
-        yield Recording("", keypoints, keypoints[..., 0], "coco17", subject=int(path.read_text()))
+        yield Recording(keypoints, keypoints[..., 0], "coco17", subject=int(path.read_text()))
 
     for number in range(40):
         (tmp_path / f"{number}.who").write_text(str(number % 5))
-    prepare_corpus([tmp_path], tmp_path / "corpus", PrepareOptions(test_share=0.2))
+    prepare_corpus([tmp_path], tmp_path / "corpus", PrepareOptions(test_fraction=0.2))
     subjects = {split: set(load_corpus(tmp_path / "corpus", split)["subject"]) for split in ("train", "test")}
     assert len(subjects["train"]) == 4 and len(subjects["test"]) == 1 and not subjects["train"] & subjects["test"]
 
@@ -203,7 +203,7 @@ def test_subjects_are_on_one_side(tmp_path, toy, monkeypatch):
 def test_a_large_corpus_is_cut_into_shards(files, tmp_path, monkeypatch):
     monkeypatch.setattr("motion_data.corpora.shards.SHARD_BYTES", 40_000)
     monkeypatch.setattr("motion_data.corpora.shards.ROW_GROUP_BYTES", 10_000)
-    done = prepare_corpus([files], tmp_path / "corpus", PrepareOptions(test_share=0))
+    done = prepare_corpus([files], tmp_path / "corpus", PrepareOptions(test_fraction=0))
     shards = sorted((tmp_path / "corpus" / "data").glob("*.parquet"))
     size = sum(keypoints.keypoints.size * 4 * 3 // 2 for n in range(30) for keypoints in toy_recordings(n))
     assert len(shards) == -(-size // 40_000) and shards[0].name == f"train-00000-of-{len(shards):05d}.parquet"
@@ -231,7 +231,7 @@ def test_sources_are_found_and_named(files, tmp_path, toy):
     ("fields", "message"),
     [
         ({"format": "nonsense"}, "format must be one of .*, got 'nonsense'"),
-        ({"test_share": 1.0}, r"test_share must be in \[0, 1\), got 1.0"),
+        ({"test_fraction": 1.0}, r"test_fraction must be in \[0, 1\), got 1.0"),
         ({"on_error": "ignore"}, "on_error must be one of .*, got 'ignore'"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import given
 
 from motion_data.layouts import get_layout
 from motion_data.readers import FormatError, ReadOptions, array_files, registry
-from motion_data.readers.arrays import read_npy, read_npz, read_packed_rows
+from motion_data.readers.arrays import read_npy, read_npz
 from motion_data.readers.pose_container import read_pose
 
 COCO = ReadOptions(layout="coco17")
@@ -56,7 +56,7 @@ def test_arrays_are_cut_and_missing_joints_and_people_left_out(tmp_path):
     array[0, 5, 6] = 0
     array[1, 10:] = 0
     recordings = list(read_npy(save(tmp_path, array), ReadOptions(max_frames=10)))
-    assert [recording.name for recording in recordings] == ["000000", "000010", "000020"]
+    assert [recording.segment for recording in recordings] == ["000000", "000010", "000020"]
     assert [recording.keypoints.shape for recording in recordings] == [(2, 10, 33, 2), (1, 10, 33, 2), (1, 5, 33, 2)]
     assert [recording.layout for recording in recordings] == ["mediapipe33"] * 3
     assert np.argwhere(recordings[0].scores == 0).tolist() == [[0, 3, 4], [0, 5, 6]]
@@ -70,9 +70,9 @@ def test_arrays_are_cut_and_missing_joints_and_people_left_out(tmp_path):
         (keypoints(17, 2), "is needed"),
         (np.zeros((0, 17, 2)), "none"),
         (np.array(["a"]), "key-points <U1"),
-        (np.zeros((5, 17, 2), complex), "complex128; it must be of numbers"),
-        (np.array([None]), "object; it must be of numbers"),
-        (np.zeros((5, 17, 2), [("a", "f4")]), "must be of numbers"),
+        (np.zeros((5, 17, 2), complex), "complex128 .* is needed"),
+        (np.array([None]), "Python objects"),
+        (np.zeros((5, 17, 2), [("a", "f4")]), "is needed"),
         (keypoints(5, 14, 2), "5|14 joints; layout 'coco17' has 17"),
     ],
 )
@@ -100,18 +100,18 @@ def with_header(text):
     [
         (b"", "no file of NumPy arrays"),
         (b"\x93NUMPY\x01\x00", "no file of NumPy arrays"),
-        (b"\x93NUMPY\x03\x00\x10\x00\x00\x00", "version .3, 0."),
+        (b"\x93NUMPY\x03\x00\x10\x00\x00\x00", "damaged one"),
         (
             with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000, 1000000, 17, 2)}"),
-            "has 0 bytes",
+            "damaged one",
         ),
         (
             with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 17, 2)}") + b"\0" * 136,
-            "should have shape",
+            "damaged one",
         ),
         (with_header("{'descr': '<f4', 'fortran_order': False, 'shape': 'x'}"), "no file of NumPy arrays"),
         (with_header("__import__('os').system('touch x')"), "no file of NumPy arrays"),
-        (with_header("{'descr': '|V0', 'fortran_order': False, 'shape': (9, 17, 2)}"), "must be of numbers"),
+        (with_header("{'descr': '|V0', 'fortran_order': False, 'shape': (9, 17, 2)}"), "is needed"),
     ],
 )
 def test_headers_beyond_the_file_are_refused(tmp_path, content, match):
@@ -182,7 +182,7 @@ def test_npz_with_everything(tmp_path):
         ({"layout": "x"}, "layout 'x' is unknown"),
         ({"layout": "ntu25"}, "17 joints; layout 'ntu25' has 25"),
         ({"layout": 1.5}, "has layout float64"),
-        ({"label": np.array([None])}, "label is object"),
+        ({"label": np.array([None])}, "damaged one"),
     ],
 )
 def test_npz_that_contradict_themselves_are_refused(tmp_path, change, match):
@@ -196,11 +196,10 @@ def test_zip_bombs_are_refused(tmp_path, monkeypatch):
     assert path.stat().st_size < 64 * 1024 and len(list(read_npz(path, COCO))) == 0
     monkeypatch.setattr(array_files, "UNPACKED_BYTES", 2**20)
     refused(read_npz, path, "at most 64 times")
-    refused(read_packed_rows, path, "at most 64 times")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         header = with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4000000, 17, 2)}")
         archive.writestr("keypoints.npy", header + bytes(100))
-    refused(read_npz, path, "and has 100 bytes")
+    refused(read_npz, path, "damaged one")
 
 
 def npz_bytes(**arrays):
@@ -216,61 +215,6 @@ def test_damaged_npz(tmp_path, content):
     path.write_bytes(content)
     registry.format_of(path)
     read_bounded(read_npz, path, COCO)
-
-
-# Packed sets
-
-
-def packed_arrays(**changes):
-    arrays = {
-        "keypoints": keypoints(9, 15, 3),
-        "offsets": np.array([0, 4, 9]),
-        "labels": np.array([1, -1]),
-        "names": np.array(["bow_1", "walk_1"]),
-        "class_names": np.array(["walk", "bow"]),
-        "joint_names": np.array([name.replace("left_", "l_") for name in get_layout("mocap15").joints]),
-        "fps": np.float32(25),
-        "subjects": np.array([3, 4]),
-        **changes,
-    }
-    return {key: value for key, value in arrays.items() if value is not None}
-
-
-def test_packed_sets_row_by_row(tmp_path):
-    arrays = packed_arrays()
-    path = save_npz(tmp_path, **arrays)
-    assert registry.format_of(path).name == "packed"
-    bow, *walk = read_packed_rows(path, ReadOptions(max_frames=4))
-    assert (bow.name, bow.label, bow.subject, bow.fps, bow.layout) == ("bow_1", "bow", 3, 25, "mocap15")
-    np.testing.assert_array_equal(bow.keypoints[0], arrays["keypoints"][:4])
-    assert [recording.name for recording in walk] == ["walk_1/000000", "walk_1/000004"]
-    assert [recording.label for recording in walk] == ["", ""]
-    np.testing.assert_array_equal(walk[1].keypoints[0], arrays["keypoints"][8:])
-
-
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
-        ({"offsets": np.array([0, 4, 8])}, "offsets goes from 0 to 8"),
-        ({"names": np.array(["a"])}, "names has shape"),
-        ({"names": None}, "lacks names"),
-        ({"joint_names": np.array("x")}, "a.npz"),
-        ({"class_names": np.array(5)}, "a.npz"),
-        ({"fps": np.array(["x", "y"])}, "a.npz"),
-        ({"labels": np.array([None, None])}, "labels is object"),
-    ],
-)
-def test_packed_sets_that_contradict_themselves_are_refused(tmp_path, change, match):
-    refused(read_packed_rows, save_npz(tmp_path, **packed_arrays(**change)), match)
-
-
-@fuzz
-@given(content=damaged(npz_bytes(**packed_arrays())))
-def test_damaged_packed_sets(tmp_path, content):
-    path = tmp_path / "a.npz"
-    path.write_bytes(content)
-    registry.format_of(path)
-    read_bounded(read_packed_rows, path, EVERYONE)
 
 
 # The .pose container
@@ -396,25 +340,25 @@ def test_pose_of_more_frames_than_version_0_1_can_say(tmp_path):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda content: b"", "is cut off"),
-        (lambda content: content[:50], "is cut off"),
-        (lambda content: content[:-1], "should have 14 frames of 2 people"),
-        (lambda content: content + b"\0" * 4, "should have 14 frames of 2 people"),
-        (lambda content: struct.pack("<f", 0.3) + content[4:], "of version 0.3"),
-        (lambda content: content.replace(b"XYC", b"XXC"), "has points 'XXC'"),
+        (lambda content: b"", "is damaged"),
+        (lambda content: content[:50], "is damaged"),
+        (lambda content: content[:-1], "is damaged"),
+        (lambda content: content + b"\0" * 4, "goes on for 4 bytes after its 14 frames"),
+        (lambda content: struct.pack("<f", 0.3) + content[4:], "is damaged"),
+        (lambda content: content.replace(b"XYC", b"XXC"), "damaged|points"),
         (lambda content: content.replace(b"pose_k", b"FACE_k"), "has no body"),
         (lambda content: content.replace(b"MidHip", b"MidHop"), "midhop"),
         (
             lambda content: content.replace(struct.pack("<fIH", 24, 14, 2), struct.pack("<fIH", 24, 2**32 - 1, 65535)),
-            "429",
+            "is damaged",
         ),
         (
             lambda content: content.replace(struct.pack("<fIH", 24, 14, 2), struct.pack("<fIH", 24, 0, 2)),
-            "has 0 frames",
+            "is damaged",
         ),
         (
             lambda content: content.replace(struct.pack("<fIH", 24, 14, 2), struct.pack("<fIH", 24, 14, 0)),
-            "of 0 people",
+            "is damaged",
         ),
         (
             lambda content: content.replace(struct.pack("<fI", 24, 14), struct.pack("<fI", np.nan, 14)),

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from motion_data.layouts import COCO_KEYPOINTS
 from motion_data.readers import (
     FormatError,
     ReadOptions,
     Recording,
     estimator_json,
-    json_people,
+    json_files,
     mediapipe_json,
     openpose_folder,
     registry,
@@ -55,7 +56,7 @@ def coco_annotations(num_joints=17):
         annotations[-1] |= {"bbox": [1, 2, 3, 4], "keypoints": flat(body), "track_id": person + 7}
         annotations[-1] |= {"num_keypoints": int((body[:, 2] > 0).sum())}
     images = [{"id": frame, "file_name": f"{frame}.jpg", "width": 640, "height": 480} for frame in range(NUM_FRAMES)]
-    category = {"id": 1, "name": "person", "skeleton": [[1, 2]], "keypoints": list(json_people.COCO_KEYPOINTS)}
+    category = {"id": 1, "name": "person", "skeleton": [[1, 2]], "keypoints": list(COCO_KEYPOINTS)}
     return {"info": {}, "images": images, "annotations": annotations, "categories": [category]}
 
 
@@ -81,7 +82,7 @@ def mmpose(num_joints=17, first=1):
         instance = {"keypoints": body[:, :2].tolist(), "keypoint_scores": body[:, 2].tolist()}
         instance |= {"bbox": [[1.0, 2.0, 30.0, 40.0]], "bbox_score": 0.9, "track_id": person + 7}
         frames[frame]["instances"].append(instance)
-    names = {str(k): name for k, name in enumerate(json_people.COCO_KEYPOINTS)}
+    names = {str(k): name for k, name in enumerate(COCO_KEYPOINTS)}
     return {"meta_info": {"dataset_name": "coco", "keypoint_id2name": names}, "instance_info": frames}
 
 
@@ -378,7 +379,7 @@ def test_recordings_follow_the_options(path):
     (recording,) = read(write(path, coco_results()), ReadOptions(min_track=3, fps=30.0, frame_size=(640, 480)))
     assert (recording.fps, recording.frame_size) == (30.0, (640, 480))
     assert read(path, ReadOptions(min_track=4)) == []
-    assert [stretch.name for stretch in read(path, ReadOptions(min_track=1, max_frames=2))] == ["000000", "000002"]
+    assert [segment.segment for segment in read(path, ReadOptions(min_track=1, max_frames=2))] == ["000000", "000002"]
 
 
 def changed(**changes):
@@ -442,7 +443,7 @@ def test_what_is_no_file_of_json(path, name, monkeypatch):
     path.write_bytes(b'[{"image_id": "\xff\xfe\xe9"}]')
     with pytest.raises(FormatError, match="no valid JSON"):
         read(path, name=name)
-    monkeypatch.setattr(json_people, "MAX_FILE_BYTES", 5)
+    monkeypatch.setattr(json_files, "MAX_FILE_BYTES", 5)
     with pytest.raises(FormatError, match="has 21 bytes; files of at most 5"):
         read(path, name=name)
 

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 from motion_data.layouts import COCO_KEYPOINTS, get_layout
-from motion_data.readers import tracks
+from motion_data.readers import cutting, linking
+from motion_data.readers.cutting import cut_recordings
+from motion_data.readers.detections import Detections
+from motion_data.readers.linking import link_people
 from motion_data.readers.registry import ReadOptions
-from motion_data.readers.tracks import Detections, cut_recordings, link_people
 
 SHORT = ReadOptions(min_track=1, max_gap=2)
 
@@ -120,9 +122,9 @@ def test_similarity_matches_the_slow_formula():
     generator = np.random.default_rng(0)
     keypoints = generator.uniform(0, 100, (5, 26, 2)).astype(np.float32)
     scores = (generator.random((5, 26)) > 0.3).astype(np.float32)
-    bodies = tracks._bodies(Detections(np.arange(5), np.full(5, -1), keypoints, scores), get_layout("halpe26"))
+    bodies = linking._compared(Detections(np.arange(5), np.full(5, -1), keypoints, scores), get_layout("halpe26"))
     moved = generator.normal(0, 5, (2, 2))
-    found = tracks._similarity(bodies, np.array([0, 1]), moved, np.array([2, 3, 4]))
+    found = linking._similarity(bodies, np.array([0, 1]), moved, np.array([2, 3, 4]))
     for i, track in enumerate((0, 1)):
         for j, other in enumerate((2, 3, 4)):
             a, b = keypoints[track].astype(float) + moved[i], keypoints[other].astype(float)
@@ -132,7 +134,7 @@ def test_similarity_matches_the_slow_formula():
             width, height = (min(box_a[d + 2], box_b[d + 2]) - max(box_a[d], box_b[d]) for d in (0, 1))
             overlap = max(width, 0) * max(height, 0)
             terms = [
-                np.exp(-((a[k] - b[k]) ** 2).sum() / (2 * (area_a + area_b) / 2 * (2 * tracks.COCO_SIGMAS[k]) ** 2))
+                np.exp(-((a[k] - b[k]) ** 2).sum() / (2 * (area_a + area_b) / 2 * (2 * linking.COCO_SIGMAS[k]) ** 2))
                 for k in range(17)
                 if in_a[k] and in_b[k]
             ]
@@ -141,14 +143,14 @@ def test_similarity_matches_the_slow_formula():
 
 
 def test_sigmas_are_those_of_coco_only_where_its_joints_are():
-    assert tracks.UNIFORM_SIGMA == pytest.approx(tracks.COCO_SIGMAS.mean(), abs=5e-4)
-    assert len(tracks.COCO_SIGMAS) == len(COCO_KEYPOINTS)
+    assert linking.UNIFORM_SIGMA == pytest.approx(linking.COCO_SIGMAS.mean(), abs=5e-4)
+    assert len(linking.COCO_SIGMAS) == len(COCO_KEYPOINTS)
     for layout, is_coco in [("coco17", True), ("coco-wholebody", True), ("openpose18", True), ("h36m17", False)]:
         num_joints = get_layout(layout).num_joints
         seen = Detections(np.zeros(1), np.zeros(1), np.ones((1, num_joints, 2)), np.ones((1, num_joints)))
-        sigmas = tracks._bodies(seen, get_layout(layout)).sigmas
+        sigmas = linking._compared(seen, get_layout(layout)).sigmas
         assert len(sigmas) == (17 if is_coco else num_joints)
-        assert (sigmas == (tracks.COCO_SIGMAS if is_coco else tracks.UNIFORM_SIGMA)).all()
+        assert (sigmas == (linking.COCO_SIGMAS if is_coco else linking.UNIFORM_SIGMA)).all()
 
 
 def test_too_many_people_in_one_frame():
@@ -182,23 +184,22 @@ def test_fields_of_the_file_go_before_options():
     assert (recording.name, recording.fps, recording.frame_size) == ("a", 30.0, (4, 3))
 
 
-@pytest.mark.parametrize(
-    ("name", "names"), [("", ["000002", "000010", "000031"]), ("a", ["a/000002", "a/000010", "a/000031"])]
-)
-def test_stretches_are_cut_at_fixed_frames(name, names):
+@pytest.mark.parametrize("name", ["", "a"])
+def test_segments_are_cut_at_fixed_frames(name):
     seen, _ = detections([walk(0, 1, range(2, 14)), walk(300, 1, [8, 31, 33], seed=1)], ids=True)
     labels = np.arange(40) % 2
     options = ReadOptions(min_track=1, max_frames=10, max_gap=40)
     first, second, third = cut_recordings(seen, "coco17", options, name, frame_labels=labels)
-    assert [stretch.name for stretch in (first, second, third)] == names
-    assert [stretch.first_frame for stretch in (first, second, third)] == [2, 10, 31]
-    assert [stretch.keypoints.shape[:2] for stretch in (first, second, third)] == [(2, 8), (1, 4), (1, 3)]
-    assert [stretch.track_ids for stretch in (first, second, third)] == [[0, 1], [0], [1]]
+    assert [segment.segment for segment in (first, second, third)] == ["000002", "000010", "000031"]
+    assert {segment.name for segment in (first, second, third)} == {name}
+    assert [segment.first_frame for segment in (first, second, third)] == [2, 10, 31]
+    assert [segment.keypoints.shape[:2] for segment in (first, second, third)] == [(2, 8), (1, 4), (1, 3)]
+    assert [segment.track_ids for segment in (first, second, third)] == [[0, 1], [0], [1]]
     assert (third.scores[0].max(1) == [1, 0, 1]).all()
-    for stretch in (first, second, third):
-        assert stretch.frame_labels.dtype == np.uint8
-        end = stretch.first_frame + stretch.keypoints.shape[1]
-        assert stretch.frame_labels.tolist() == labels[stretch.first_frame : end].tolist()
+    for segment in (first, second, third):
+        assert segment.frame_labels.dtype == np.uint8
+        end = segment.first_frame + segment.keypoints.shape[1]
+        assert segment.frame_labels.tolist() == labels[segment.first_frame : end].tolist()
 
 
 def test_short_tracks_are_dropped_by_frames_with_keypoints():
@@ -264,6 +265,6 @@ def test_other_errors(monkeypatch):
         list(cut_recordings(seen, "halpe26", SHORT))
     with pytest.raises(ValueError, match="frame_labels has 2 frames"):
         list(cut_recordings(seen, "coco17", SHORT, frame_labels=np.zeros(2)))
-    monkeypatch.setattr(tracks, "MAX_RECORDING_JOINTS", 50)
+    monkeypatch.setattr(cutting, "MAX_RECORDING_JOINTS", 50)
     with pytest.raises(ValueError, match="max_frames less than 600"):
         list(cut_recordings(seen, "coco17", SHORT))

@@ -22,7 +22,7 @@ from transformers.models.yolos.image_processing_pil_yolos import YolosImageProce
 from motion_data.corpora.load import load_corpus
 from motion_data.corpora.prepare import PrepareOptions, prepare_corpus
 from motion_data.readers import FormatError, ReadOptions
-from motion_data.readers.tracks import Detections
+from motion_data.readers.detections import Detections
 from motion_data.readers.video import mediapipe_pose
 from motion_data.readers.video.decoding import VideoError, VideoFile
 from motion_data.readers.video.estimation_options import PoseEstimation
@@ -124,7 +124,7 @@ def test_pictures_are_turned_as_the_file_says(rotation, turns):
 
 def test_a_video_becomes_a_corpus(tmp_path, square_pose):
     write_video(tmp_path / "clip.mkv", pictures())
-    prepared = PrepareOptions(read=options(max_frames=20, min_track=5), test_share=0)
+    prepared = PrepareOptions(read=options(max_frames=20, min_track=5), test_fraction=0)
     prepare_corpus([tmp_path / "clip.mkv"], tmp_path / "corpus", prepared)
     rows = list(load_corpus(tmp_path / "corpus"))
     assert [(row["source"], row["first_frame"], row["shape"]) for row in rows] == [
@@ -286,7 +286,7 @@ def vitpose(models, pose_model="pose", **fields):
 )
 def test_the_whole_way_with_models_of_the_real_classes(models, tmp_path, name, layout, joints):
     write_video(tmp_path / "clip.mkv", pictures())
-    prepared = PrepareOptions(read=ReadOptions(poses=vitpose(models, name), min_track=5), test_share=0)
+    prepared = PrepareOptions(read=ReadOptions(poses=vitpose(models, name), min_track=5), test_fraction=0)
     prepare_corpus([tmp_path / "clip.mkv"], tmp_path / "corpus", prepared)
     row = load_corpus(tmp_path / "corpus")[0]
     assert row["layout"] == layout and row["shape"][2] == joints and row["fps"] == 25

@@ -1,16 +1,13 @@
-"""Protocols: the checks that catch leaks, and those of the packed sets against their own definitions."""
+"""Protocols: the checks that catch leaks, and protocols as data."""
 
-import importlib.util
-import os
-import sys
-from pathlib import Path
+import json
 
 import numpy as np
 import pytest
 from datasets import Dataset
 
 from motion_data.schema import encode_row, motion_features
-from training_mofm.evaluation import Fold, OneShotFold, Protocol, packed_protocols
+from training_mofm.evaluation import Fold, OneShotFold, Protocol, read_protocols
 
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
 SUBJECTS = np.array([1, 1, 1, 2, 2, 2, 3, 3, 3, 3])
@@ -20,8 +17,16 @@ SUBJECTS = np.array([1, 1, 1, 2, 2, 2, 3, 3, 3, 3])
 def corpus():
     motion = np.ones((1, 4, 17, 2), np.float32)
     rows = [
-        encode_row(motion, motion[..., 0], "coco17", label=int(label), subject=int(subject))
-        for label, subject in zip(LABELS, SUBJECTS, strict=True)
+        encode_row(
+            motion,
+            motion[..., 0],
+            "coco17",
+            label=int(label),
+            subject=int(subject),
+            recording=f"r{number}",
+            frame_labels=[int(label == 2)] * 4,
+        )
+        for number, (label, subject) in enumerate(zip(LABELS, SUBJECTS, strict=True))
     ]
     return Dataset.from_list(rows, features=motion_features(["walk", "run", "jump"]))
 
@@ -70,51 +75,78 @@ def test_leaks_and_holes_are_refused(corpus, task, fold, message):
         Protocol("toy", task, corpus, (fold,), cross_subject=task != "one-shot")
 
 
-def test_other_refusals(corpus, tmp_path):
+def test_other_refusals(corpus):
     with pytest.raises(ValueError, match="task must be one of .*, got 'regression'"):
         Protocol("toy", "regression", corpus, (Fold("f", rows(0), rows(1)),))
     with pytest.raises(ValueError, match="protocol 'toy' has no fold"):
         Protocol("toy", "anomaly", corpus, ())
-    with pytest.raises(ValueError, match="toy.npz has no protocols; sets that have are jhmdb14_2d, "):
-        packed_protocols(tmp_path / "toy.npz")
 
 
-@pytest.fixture(scope="module")
-def published():
-    """The sets' own protocols, and where they lie."""
-    folder = Path(os.environ.get("MOFM_DATA", ""))
-    if "MOFM_DATA" not in os.environ or not (folder / "protocols.py").is_file():
-        pytest.skip("the environment variable MOFM_DATA names no folder of packed sets with their protocols")
-    spec = importlib.util.spec_from_file_location("published_protocols", folder / "protocols.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return folder, module
+def test_protocols_beside_a_corpus_are_read(corpus, tmp_path):
+    spec = {
+        "lists": {"late": ["r6", "r7", "r8", "r9"]},
+        "protocols": {
+            "toy/classification": {
+                "task": "classification",
+                "cross_subject": True,
+                "folds": [{"name": "one", "learn": {"not": {"recording": "late"}}, "ask": {"recording": "late"}}],
+            },
+            "toy/anomaly": {
+                "task": "anomaly",
+                "folds": [{"name": "walk", "learn": {"subject": [1, 2]}, "ask": {"subject": 3}, "normal": WALK}],
+            },
+            "toy/supervised": {
+                "task": "supervised-anomaly",
+                "folds": [{"learn": {"subject": [1, 2]}, "ask": {"subject": 3}, "normal": {"anomalous": False}}],
+            },
+            "toy/one-shot": {
+                "task": "one-shot",
+                "folds": [
+                    {
+                        "auxiliary": {"label": "walk"},
+                        "exemplars": {"recording": ["r1", "r2"]},
+                        "queries": {"not": {"label": ["walk"]}, "recording": ["r4", "r5"]},
+                    }
+                ],
+            },
+        },
+    }
+    (tmp_path / "protocols.json").write_text(json.dumps(spec))
+    protocols = read_protocols(tmp_path, corpus)
+    (fold,) = protocols["toy/classification"].folds
+    assert fold.train.tolist() == [0, 1, 2, 3, 4, 5] and fold.test.tolist() == [6, 7, 8, 9]
+    assert protocols["toy/classification"].cross_subject
+    (fold,) = protocols["toy/anomaly"].folds
+    assert fold.train.tolist() == [0, 3] and fold.anomalous.tolist() == [False, True, True, False]
+    (fold,) = protocols["toy/supervised"].folds
+    assert fold.train_anomalous.tolist() == [False, False, True, False, False, True]
+    (fold,) = protocols["toy/one-shot"].folds
+    assert (fold.auxiliary.tolist(), fold.exemplars.tolist(), fold.queries.tolist()) == ([0, 3, 6, 9], [1, 2], [4, 5])
 
 
-def same(one, other):
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+WALK = {"label": "walk"}
 
 
-@pytest.mark.parametrize("name", ["jhmdb14_2d", "msr_action3d", "ymja_hockey_2d", "bandai_namco", "uiprmd_kinect"])
-def test_packed_sets_as_published(published, name):
-    folder, theirs = published
-    with np.load(folder / f"{name}.npz") as file:
-        arrays = {key: file[key] for key in file.files}
-    ours = {key.split("/")[1]: make() for key, make in packed_protocols(folder / f"{name}.npz").items()}
-    if "classification" in ours:
-        folds = [(fold.train, fold.test) for fold in ours["classification"].folds]
-        assert all(same(a, b) for a, b in zip(folds, theirs.splits(arrays, name), strict=True))
-    if "one-shot" in ours:
-        (fold,) = ours["one-shot"].folds
-        assert same((fold.auxiliary, fold.exemplars, fold.queries), theirs.one_shot(arrays, name))
-    if name.startswith("uiprmd"):
-        expected = [fold for movement in range(10) for fold in theirs.uiprmd_folds(arrays, movement)]
-        folds = [(fold.train, fold.test, fold.anomalous) for fold in ours["anomaly"].folds]
-        assert all(same(a, b) for a, b in zip(folds, expected, strict=True)) and len(folds) == 50
-        supervised = ours["supervised-anomaly"].folds[7]
-        assert 0 < supervised.train_anomalous.sum() < len(supervised.train) == 2 * len(folds[7][0])
-    elif "anomaly" in ours:
-        train, test = theirs.splits(arrays, name)[0]
-        for label, fold in enumerate(ours["anomaly"].folds):
-            assert same((fold.train, fold.test, fold.anomalous), theirs.one_class(arrays, train, test, [label]))
+@pytest.mark.parametrize(
+    ("fold", "message"),
+    [
+        ({"learn": {"age": [1]}, "ask": {}}, "learn chooses by 'age'; it must be one of subject, label"),
+        ({"learn": {"label": ["swim"]}, "ask": {}}, "chooses label 'swim', which no row of the corpus has"),
+        ({"learn": {"recording": "early"}, "ask": {}}, "names the list 'early'; there are none"),
+        ({"learn": {"subject": [1]}}, "fold 0 lacks 'ask'; it has learn"),
+        ({"learn": {"subject": [1, 2]}, "ask": {"subject": [2, 3]}}, r"rows \[3, 4, 5\] are used twice"),
+    ],
+)
+def test_protocols_that_name_what_is_not_there_or_leak_are_refused(corpus, tmp_path, fold, message):
+    spec = {"protocols": {"toy": {"task": "classification", "folds": [fold]}}}
+    (tmp_path / "protocols.json").write_text(json.dumps(spec))
+    with pytest.raises(ValueError, match=message):
+        read_protocols(tmp_path, corpus)
+
+
+def test_a_corpus_without_protocols_and_broken_files_are_refused(corpus, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_protocols(tmp_path, corpus)
+    (tmp_path / "protocols.json").write_text("{")
+    with pytest.raises(ValueError, match="is no valid JSON"):
+        read_protocols(tmp_path, corpus)

@@ -1,4 +1,4 @@
-"""What the readers of pose estimators' JSON files share: safe parsing, numbers checked, people collected.
+"""What the readers of pose estimators' JSON files share: safe parsing, and numbers checked.
 
 Key-point lists become arrays while a file is parsed, so that a file needs little more memory than its text.
 """
@@ -7,24 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from ..layouts import COCO_KEYPOINTS, get_layout, layout_names, layouts_with, match_packed_layout
-from .registry import FormatError, ReadOptions, Recording
-from .tracks import Detections, cut_recordings
+from .registry import FormatError
 
 MAX_FILE_BYTES = 2 * 2**30
 MAX_PIXEL = 1e6  # no picture is larger
 MAX_NUMBER = 2**53  # of frames and people
 HEAD_BYTES = 4096
-
-# A Halpe body of 136 joints starts with those of halpe26; its face and hands are left out.
-HALPE_FULL, HALPE_BODY = 136, "halpe26"
 
 _KEYPOINT_LISTS = ("keypoints", "keypoint_scores", "joints", "pose_keypoints_2d", "pose_keypoints")
 _LAST_NUMBER = re.compile(r"(\d+)\D*?(\.[a-z]\w*)?$", re.IGNORECASE | re.ASCII)
@@ -152,6 +146,18 @@ def picture_side(path: Path, value: object) -> int:
     return side
 
 
+def joint_rows(path: Path, value: object, frame: int) -> np.ndarray:
+    """Return x, y, score of each joint, `[K, 3]`, of numbers that are flat or in rows; none is nobody.
+
+    Raises:
+        FormatError: for anything else.
+    """
+    joints = numbers(path, value, f"keypoints in frame {frame}")
+    if joints.size and not (joints.ndim == 1 and len(joints) % 3 == 0 or joints.ndim == 2 and joints.shape[1] == 3):
+        raise FormatError(path, f"keypoints in frame {frame} have shape {joints.shape}; they must be x, y, score each")
+    return joints.reshape(-1, 3)
+
+
 def box_corners(path: Path, value: object, has_size: bool) -> np.ndarray | None:
     """Return a box as x0, y0, x1, y1; None where there is none.
 
@@ -167,124 +173,6 @@ def box_corners(path: Path, value: object, has_size: bool) -> np.ndarray | None:
     if len(box) != 4:
         raise FormatError(path, f"box has {len(box)} numbers; it must have 4")
     return np.concatenate([box[:2], box[:2] + box[2:]]) if has_size else box
-
-
-@dataclass
-class People:
-    """Collects the people of a file, with the checks that every estimator's file needs.
-
-    Args:
-        path: the file, for errors.
-    """
-
-    path: Path
-    frames: list[int] = field(default_factory=list)
-    people: list[int] = field(default_factory=list)
-    joints: list[np.ndarray] = field(default_factory=list)
-    boxes: list[np.ndarray | None] = field(default_factory=list)
-
-    def add(self, frame: int, joints: object, person: int = -1, box: np.ndarray | None = None) -> None:
-        """Add a person.
-
-        Args:
-            joints: x, y, score of each joint, flat or `[K, 3]`; empty is nobody.
-            person: track id; -1 is none.
-            box: x0, y0, x1, y1, pixels; None is none.
-
-        Raises:
-            FormatError: if the joints are anything else, or another number of joints than those before.
-        """
-        joints = numbers(self.path, joints, f"keypoints in frame {frame}")
-        if not joints.size:
-            return
-        if not (joints.ndim == 1 and len(joints) % 3 == 0 or joints.ndim == 2 and joints.shape[1] == 3):
-            raise FormatError(
-                self.path, f"keypoints in frame {frame} have shape {joints.shape}; they must be x, y, score each"
-            )
-        joints = joints.reshape(-1, 3)
-        if self.joints and len(joints) != len(self.joints[0]):
-            raise FormatError(
-                self.path,
-                f"a person in frame {frame} has {len(joints)} joints, one before has {len(self.joints[0])}; "
-                "all people of a file must have the same joints",
-            )
-        self.frames.append(frame)
-        self.people.append(person)
-        self.joints.append(joints)
-        self.boxes.append(box)
-
-    def recordings(
-        self, layouts: Mapping[int, str], options: ReadOptions, names: list[str] | None = None, **fields
-    ) -> Iterator[Recording]:
-        """Yield the people as recordings (`cut_recordings`).
-
-        Scores are clipped to [0, 1]: heatmap peaks exceed 1 a little. A joint is missing where its score or a
-        coordinate is not finite, or its score is 0 or less.
-
-        Args:
-            layouts: layout by number of joints, of this format.
-            options: its `layout`, if given, is the layout.
-            names: the file's own names of the joints, if it has them.
-            fields: further fields of `Recording`.
-
-        Raises:
-            FormatError: nobody is in the file, the layout cannot be told, or coordinates are no pixels.
-        """
-        if not self.joints:
-            raise FormatError(self.path, "nobody is in it: it has no key-points to read")
-        layout = _layout(self.path, len(self.joints[0]), layouts, options.layout, names)
-        joints = np.stack(self.joints)[:, : get_layout(layout).num_joints]
-        xy, scores = joints[..., :2], joints[..., 2]
-        present = np.isfinite(joints).all(-1) & (scores > 0)
-        if not present.any():
-            raise FormatError(self.path, "nobody is in it: all joints are missing")
-        largest = np.abs(xy[present]).max()
-        if not 1 < largest <= MAX_PIXEL:
-            raise FormatError(
-                self.path, f"coordinates reach {largest:.3g}; they must be pixels, with the largest from 1 to 1e6"
-            )
-        has_boxes = all(box is not None and np.isfinite(box).all() for box in self.boxes)
-        detections = Detections(
-            frames=np.array(self.frames, np.int64),
-            people=np.array(self.people, np.int64),
-            keypoints=np.where(present[..., None], xy, 0).astype(np.float32),
-            scores=np.where(present, scores.clip(0, 1), 0).astype(np.float32),
-            boxes=np.stack(self.boxes).clip(-MAX_PIXEL, MAX_PIXEL).astype(np.float32) if has_boxes else None,
-        )
-        try:
-            yield from cut_recordings(detections, layout, options, **fields)
-        except ValueError as error:
-            raise FormatError(self.path, str(error)) from error
-
-
-def _layout(
-    path: Path, num_joints: int, layouts: Mapping[int, str], wanted: str | None, names: list[str] | None
-) -> str:
-    """Return the layout asked for, or else that of the joints' names, or else that of their number."""
-    if wanted is not None:
-        if wanted not in layout_names():
-            raise FormatError(path, f"layout {wanted!r} is unknown; it must be one of {', '.join(layout_names())}")
-        allowed = get_layout(wanted).num_joints
-        if num_joints != allowed and (num_joints, wanted) != (HALPE_FULL, HALPE_BODY):
-            raise FormatError(path, f"people have {num_joints} joints; layout {wanted!r} has {allowed}")
-        return wanted
-    if names is not None:
-        if len(names) != num_joints:
-            raise FormatError(path, f"people have {num_joints} joints, but {len(names)} joints are named")
-        try:
-            return match_packed_layout(names).name
-        except ValueError as error:
-            # Faces, feet and hands have other names elsewhere; with a COCO body in front, the number tells.
-            if tuple(names[: len(COCO_KEYPOINTS)]) != COCO_KEYPOINTS:
-                raise FormatError(path, f"{error}; or name the layout") from error
-    if num_joints not in layouts:
-        candidates = ", ".join(layouts_with(num_joints)) or "none known"
-        raise FormatError(
-            path,
-            f"people have {num_joints} joints; this format has {', '.join(map(str, sorted(layouts)))}. "
-            f"Name the layout if it is another (with {num_joints} joints: {candidates})",
-        )
-    return layouts[num_joints]
 
 
 def _pack_keypoints(entry: dict) -> dict:

@@ -12,11 +12,13 @@ from motion_data.schema import encode_row, motion_features
 from tokenization_mofm import MoFMFeatureExtractor
 from training_mofm.augmentation import Augmentation
 from training_mofm.samples import (
-    MAX_SECONDS,
-    FixedClips,
-    StreamedClips,
-    TrainingClips,
-    crop,
+    ClipMaker,
+    EveryRow,
+    MotionSamples,
+    RandomRows,
+    StoredClips,
+    StreamedSamples,
+    collate_samples,
     held_out_clips,
 )
 
@@ -45,7 +47,8 @@ def extractor():
 
 def test_sample_depends_only_on_seed_and_index(corpus, extractor):
     def draw(seed, index):
-        return TrainingClips(Mixture([corpus]), extractor, 100, seed, Augmentation(), (17, 4))[index]
+        source = RandomRows(Mixture([corpus]), ClipMaker(extractor, Augmentation()))
+        return MotionSamples(source, 100, seed, (17, 4))[index]
 
     first, again, other = draw(3, 7), draw(3, 7), draw(4, 7)
     for name in ("keypoints", "scores", "mask_noise"):
@@ -53,20 +56,42 @@ def test_sample_depends_only_on_seed_and_index(corpus, extractor):
     assert not np.array_equal(first["keypoints"], other["keypoints"])
 
 
-@pytest.mark.parametrize(("change", "reason"), [({"scores": 0.0}, "joint"), ({"layout": "centaur"}, "centaur")])
-def test_a_corpus_of_unusable_rows_is_an_error(corpus, extractor, change, reason):
+def changed(corpus, **columns):
     rows = [dict(row) for row in corpus]
     for row in rows:
-        row |= {name: [value] * len(row[name]) if name == "scores" else value for name, value in change.items()}
-    unusable = Dataset.from_list(rows * 40, features=motion_features())
-    with pytest.raises(ValueError, match=f"none of 100 rows drawn .*{reason}"):
-        TrainingClips(Mixture([unusable]), extractor, 10, 0)[0]
-    with pytest.raises(ValueError, match=f"100 rows of the corpus in a row cannot be clips.*{reason}"):
-        next(iter(StreamedClips(unusable.select(range(30)).to_iterable_dataset(), extractor, 0)))
+        row |= {name: [value] * len(row[name]) if name == "scores" else value for name, value in columns.items()}
+    return Dataset.from_list(rows * 40, features=motion_features())
+
+
+def test_a_corpus_without_anybody_is_an_error(corpus, extractor):
+    empty = changed(corpus, scores=0.0)
+    with pytest.raises(ValueError, match="none of 100 rows drawn .*joint"):
+        MotionSamples(RandomRows(Mixture([empty]), ClipMaker(extractor)), 10, 0)[0]
+    with pytest.raises(ValueError, match="100 rows of the corpus in a row cannot be clips.*joint"):
+        next(iter(StreamedSamples(empty.select(range(30)).to_iterable_dataset(), ClipMaker(extractor), 0)))
+    with pytest.raises(ValueError, match="160 of 160 rows have nobody in sight"):
+        held_out_clips(empty, extractor)
+
+
+def test_a_row_that_is_no_motion_is_an_error_at_once(corpus, extractor):
+    strange = changed(corpus, layout="centaur")
+    with pytest.raises(ValueError, match="centaur"):
+        MotionSamples(RandomRows(Mixture([strange]), ClipMaker(extractor)), 10, 0)[0]
+    with pytest.raises(ValueError, match="centaur"):
+        held_out_clips(strange, extractor)
+
+
+def test_rows_without_anybody_are_counted_when_measuring(corpus, extractor, caplog):
+    rows = [dict(row) for row in corpus]
+    rows[1]["scores"] = [0.0] * len(rows[1]["scores"])
+    some = Dataset.from_list(rows, features=motion_features())
+    assert len(held_out_clips(some, extractor)["keypoints"]) == 3
+    assert "1 of 4 rows have nobody in sight in their clip, such as row 1" in caplog.text
 
 
 def test_samples_fit_the_map(corpus, extractor):
-    samples = TrainingClips(Mixture([corpus]), extractor, 60, 0, Augmentation(translation=0.0))
+    maker = ClipMaker(extractor, Augmentation(translation=0.0))
+    samples = MotionSamples(RandomRows(Mixture([corpus]), maker), 60, 0)
     rows = [samples[i] for i in range(60)]
     assert all(row["keypoints"].shape == (16, 17, 2) and row["keypoints"].dtype == np.float32 for row in rows)
     inside = [(row["keypoints"][row["scores"] > 0] >= 0).all() for row in rows]
@@ -106,31 +131,41 @@ def test_held_out_clips_are_fixed_and_leave_out_absent_people(corpus, extractor)
     assert len(held_out_clips(corpus, extractor, 2)["keypoints"]) == 2
 
 
-@pytest.mark.parametrize("frames", [2, 71, 72, 73, 144, 145, 2000])
-@pytest.mark.parametrize("fps", [0, 15, 29.97, 30, 120])
-def test_crop_is_inside_and_bounded(frames, fps):
-    longest = round(MAX_SECONDS * (fps or 30))
-    for generator in (None, np.random.default_rng(0)):
-        stretch = crop(frames, fps, 48, generator)
-        length = stretch.stop - stretch.start
-        assert 0 <= stretch.start < stretch.stop <= frames
-        assert length == frames if frames <= longest else min(48, longest) <= length <= longest
-
-
 def test_fixed_clips_carry_their_labels(corpus, extractor):
     clips = held_out_clips(corpus, extractor)
     clips["labels"] = torch.arange(4)[:, None].expand(4, 8)
-    samples = FixedClips(clips, 20, 0, (17, 4))
+    samples = MotionSamples(StoredClips(clips), 20, 0, (17, 4))
     for i in range(20):
         sample = samples[i]
         row = int(sample["labels"][0])
         assert torch.equal(sample["keypoints"], clips["keypoints"][row])
-    assert not torch.equal(samples[0]["mask_noise"], samples[1]["mask_noise"])
+    assert not np.array_equal(samples[0]["mask_noise"], samples[1]["mask_noise"])
 
 
 def test_stream_yields_every_row_and_new_views_each_epoch(corpus, extractor):
-    stream = StreamedClips(corpus.to_iterable_dataset(num_shards=2), extractor, 0, Augmentation())
+    maker = ClipMaker(extractor, Augmentation())
+    stream = StreamedSamples(corpus.to_iterable_dataset(num_shards=2), maker, 0)
     first, again = (list(islice(stream, 2 * len(corpus))) for _ in range(2))
     assert all(np.array_equal(a["keypoints"], b["keypoints"]) for a, b in zip(first, again, strict=True))
     seen = {sample["keypoints"].tobytes() for sample in first}
     assert len(seen) == 2 * len(corpus)
+
+
+def test_every_row_comes_once_an_epoch_in_another_order(corpus, extractor):
+    source = EveryRow(corpus, np.arange(4), ClipMaker(extractor, Augmentation()), seed=3)
+    samples = MotionSamples(source, 40, 3)
+    labels = [int(samples[i]["labels"]) for i in range(40)]
+    epochs = [labels[start : start + 4] for start in range(0, 40, 4)]
+    assert all(sorted(epoch) == [0, 1, 2, 3] for epoch in epochs) and len({tuple(epoch) for epoch in epochs}) > 3
+    first, later = (next(samples[i] for i in range(start, start + 4) if labels[i] == 1) for start in (0, 4))
+    assert not np.array_equal(first["keypoints"], later["keypoints"])  # another clip in another epoch
+    again = MotionSamples(EveryRow(corpus, np.arange(4), source.maker, seed=3), 40, 3)
+    assert np.array_equal(again[7]["keypoints"], samples[7]["keypoints"])
+
+
+def test_collated_samples_have_as_many_people_as_the_fullest(extractor):
+    generator = np.random.default_rng(0)
+    motions = [(generator.random((people, 16, 17, 2)), np.ones((people, 16, 17))) for people in (1, 3)]
+    batch = collate_samples([{"keypoints": k, "scores": s, "labels": np.int64(n)} for n, (k, s) in enumerate(motions)])
+    assert batch["keypoints"].shape == (2, 3, 16, 17, 2) and batch["labels"].tolist() == [0, 1]
+    assert not batch["scores"][0, 1:].any() and batch["scores"][1].all()

@@ -9,11 +9,11 @@ from accelerate import skip_first_batches
 from datasets import Dataset, concatenate_datasets
 from torch.utils.data import DataLoader
 
-from motion_data.corpora.mixing import Mixture, mix_streams, take_weights
+from motion_data.corpora.mixing import Mixture, mix_streams, recording_weights
 from motion_data.schema import encode_row, motion_features
 from tokenization_mofm import MoFMFeatureExtractor
 from training_mofm.arguments import DataArguments
-from training_mofm.samples import StreamedClips, TrainingClips
+from training_mofm.samples import ClipMaker, MotionSamples, RandomRows, StreamedSamples
 
 
 def make_corpus(name, rows, joints=17, layout="coco17", fps=30.0, classes=None, stretches=False):
@@ -23,7 +23,7 @@ def make_corpus(name, rows, joints=17, layout="coco17", fps=30.0, classes=None, 
         keypoints = generator.normal(0, 40, (1, 40, joints, 2)).astype(np.float32)
         scores = np.full(keypoints.shape[:3], (number + 1) / rows, np.float32)  # tells rows apart
         columns = {"fps": fps, "source": f"{name}/{number}", "label": 0 if classes else -1}
-        data.append(encode_row(keypoints, scores, layout, num_stretches=rows if stretches else 1, **columns))
+        data.append(encode_row(keypoints, scores, layout, num_segments=rows if stretches else 1, **columns))
     return Dataset.from_list(data, features=motion_features(classes))
 
 
@@ -52,7 +52,7 @@ def test_the_same_numbers_draw_the_same_rows():
 
 def test_a_long_take_does_not_drown_the_others():
     long, short = make_corpus("hour", 144, stretches=True), make_corpus("clips", 60)
-    weights = take_weights([*long["num_stretches"], *short["num_stretches"]])
+    weights = recording_weights([*long["num_segments"], *short["num_segments"]])
     assert weights[144:] == pytest.approx(1) and weights[:144].sum() == pytest.approx(12)  # the root of 144
     generator = np.random.default_rng(0)
     mixture = Mixture([long, short])
@@ -63,7 +63,7 @@ def test_a_long_take_does_not_drown_the_others():
 def test_layouts_and_frame_rates_mix_in_one_batch():
     corpora = [make_corpus("a", 5), make_corpus("b", 5, 25, "openpose25", 60.0), make_corpus("c", 5, 15, "jhmdb15", 0)]
     extractor = MoFMFeatureExtractor(num_frames=16, heatmap_size=36)
-    samples = TrainingClips(Mixture(corpora), extractor, 20, 0)
+    samples = MotionSamples(RandomRows(Mixture(corpora), ClipMaker(extractor)), 20, 0)
     batch = np.stack([samples[index]["keypoints"] for index in range(20)])
     assert batch.shape == (20, 16, 17, 2) and np.isfinite(batch).all()
 
@@ -84,7 +84,7 @@ def test_streams_interleave(weights):
 
 def streamed(corpus, shards=8, **options):
     stream = mix_streams([corpus.to_iterable_dataset(num_shards=shards)], None, 0)
-    return StreamedClips(stream, MoFMFeatureExtractor(num_frames=16, heatmap_size=36), 0, **options)
+    return StreamedSamples(stream, ClipMaker(MoFMFeatureExtractor(num_frames=16, heatmap_size=36)), 0, **options)
 
 
 def row_numbers(samples, count, rows):
@@ -119,7 +119,7 @@ def test_a_stream_that_is_read_again_skips_to_the_same_samples():
 def test_a_long_take_does_not_drown_the_others_in_a_stream():
     long, short = make_corpus("hour", 144, stretches=True), make_corpus("clips", 60)
     stream = mix_streams([concatenate_datasets([long, short]).to_iterable_dataset(num_shards=12)], None, 0)
-    clips = StreamedClips(stream, MoFMFeatureExtractor(num_frames=16, heatmap_size=36), 0)
+    clips = StreamedSamples(stream, ClipMaker(MoFMFeatureExtractor(num_frames=16, heatmap_size=36)), 0)
     drawn = row_numbers(clips, 1200, 60 * 144)
     of_long = np.mean([number % 60 == 59 and number % 144 != 143 for number in drawn])
     assert of_long == pytest.approx(12 / 72, abs=0.04)

@@ -1,0 +1,64 @@
+"""The one carrier of motion: people over time, as a file, an array or a row of a corpus has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+SPACES = ("image", "camera", "world")
+
+
+@dataclass
+class Recording:
+    """People over time.
+
+    Args:
+        keypoints: `[M, F, K, C]`. In the space "image" (C = 2) pixels, x right, y down. In 3D (C = 3) metres, y up:
+            "camera" is what a depth sensor at the origin saw, with z away from it and x to the left of its picture
+            (Kinect's convention); "world" has no known camera.
+        scores: `[M, F, K]` in [0, 1]; 0 is a missing joint.
+        layout: name of the skeleton layout.
+        name: which recording of its file this is; "" if it is the only one.
+        segment: which part of a longer recording this is, as "000600"; "" if it is whole.
+        space: one of `SPACES`; "" takes "image" for 2D and "world" for 3D.
+        fps: frames per second; 0 is unknown.
+        frame_size: width and height of the picture, pixels; (0, 0) is unknown.
+        track_ids: the source's own id of each of the M people; [] is unknown.
+        first_frame: frame of the source at which the recording starts.
+        label: name of the action; "" is none.
+        frame_labels: `[F]` uint8, 1 is anomalous; None is none.
+        subject: number of the person who acts; -1 is unknown.
+        camera: name of the camera; "" is unknown.
+        split: split that the source puts it in, such as "train"; "" is none.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+    layout: str
+    name: str = ""
+    segment: str = ""
+    space: str = ""
+    fps: float = 0.0
+    frame_size: tuple[int, int] = (0, 0)
+    track_ids: list[int] = field(default_factory=list)
+    first_frame: int = 0
+    label: str = ""
+    frame_labels: np.ndarray | None = None
+    subject: int = -1
+    camera: str = ""
+    split: str = ""
+
+    def __post_init__(self) -> None:
+        dimensions = self.keypoints.shape[-1]
+        self.space = self.space or ("image" if dimensions == 2 else "world")
+        if self.space not in SPACES or (self.space == "image") != (dimensions == 2):
+            raise ValueError(
+                f"space is {self.space!r} of {dimensions}D key-points; it must be 'image' for 2D, 'camera' or 'world' "
+                "for 3D"
+            )
+
+    @property
+    def unit(self) -> str:
+        """Unit of the coordinates."""
+        return "pixels" if self.space == "image" else "metres"

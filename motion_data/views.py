@@ -1,0 +1,130 @@
+"""How a recording is looked at: which part of it, whom of its people, and from where a 3D one is seen.
+
+This is the one place where 3D key-points become a picture and a long recording becomes the segment of a clip;
+training, measuring, fine-tuning and the pipelines all call `view`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .cameras import Camera, SensorCamera, fixed_camera, random_camera
+from .keypoints import MIN_FRAMES, Motion, as_motion
+from .recording import Recording
+
+FPS = 30.0  # where the frame rate is unknown
+ROOM = 1.5  # metres between a random camera and the nearest joint
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """How much of a recording is seen, and what varies where a generator is given.
+
+    Args:
+        max_seconds: longest segment; None takes the whole recording. Without a generator the segment is the middle.
+        min_seconds: shortest random segment of a recording that is longer than `max_seconds`.
+        min_fraction: shortest random segment where there is no `max_seconds`, as a fraction of the recording.
+        random_camera: look from anywhere, instead of from the recording's own camera.
+        max_turn: 3D bodies are turned about the vertical by a random angle of up to so many degrees.
+        one_person: show one random person who is present.
+        keep_absent: whether people without a joint in the segment stay, so that people are those of the recording.
+    """
+
+    max_seconds: float | None = None
+    min_seconds: float = 0.0
+    min_fraction: float = 1.0
+    random_camera: bool = False
+    max_turn: float = 0.0
+    one_person: bool = False
+    keep_absent: bool = False
+
+
+WHOLE = ViewOptions()
+EVERYBODY = ViewOptions(keep_absent=True)
+# a clip sampled from a longer segment than this would skip over whole movements
+MEASURING = ViewOptions(max_seconds=4.8)
+PRETRAINING = ViewOptions(max_seconds=4.8, min_seconds=1.6, random_camera=True, one_person=True)
+# an action is sampled uniformly over its whole length (PoseC3D, Duan et al. 2022, section 3.2)
+FINETUNING = ViewOptions(min_fraction=0.8, max_turn=20.0)
+
+
+def view(recording: Recording, generator: np.random.Generator | None = None, options: ViewOptions = WHOLE) -> Motion:
+    """Return the people of a recording in 2D COCO-17 key-points.
+
+    Args:
+        recording: of any layout and space.
+        generator: of everything random; None always gives the same view.
+        options: what is seen.
+
+    Returns:
+        The `Motion` of the people who have a joint in the segment (`keep_absent`: of all).
+
+    Raises:
+        ValueError: no joint is in sight; see `as_motion`.
+    """
+    part = choose_segment(recording.keypoints.shape[1], recording.fps, options, generator)
+    keypoints, scores = recording.keypoints[:, part], recording.scores[:, part]
+    if options.one_person and generator is not None:
+        present = np.flatnonzero(scores.any((1, 2)))
+        person = int(generator.choice(present)) if len(present) else 0
+        keypoints, scores = keypoints[person : person + 1], scores[person : person + 1]
+    camera = own_camera(recording)
+    if camera is not None and generator is not None:
+        if options.random_camera:
+            camera = _far_enough(random_camera(generator), keypoints, scores)
+        if options.max_turn:
+            angle = float(generator.uniform(-options.max_turn, options.max_turn))
+            keypoints = turn_bodies(keypoints, scores, angle)
+    motion = as_motion(keypoints, scores, recording.layout, camera)
+    if options.keep_absent:
+        return motion
+    present = motion.scores.any((1, 2))
+    return Motion(motion.keypoints[present], motion.scores[present])
+
+
+def picture(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the recording's own camera sees, `[M, F, K, 2]` in its own layout, and the scores of the joints."""
+    camera = own_camera(recording)
+    if camera is None:
+        return recording.keypoints, recording.scores
+    seen = camera.project(recording.keypoints, recording.scores)
+    return seen, np.where(np.isfinite(seen).all(-1), recording.scores, 0)  # what is behind the camera is missing
+
+
+def own_camera(recording: Recording) -> Camera | SensorCamera | None:
+    """Return the camera in which results on a recording are compared: the sensor's, else the fixed one; None in 2D."""
+    return {"image": None, "camera": SensorCamera(), "world": fixed_camera()}[recording.space]
+
+
+def choose_segment(num_frames: int, fps: float, options: ViewOptions, generator: np.random.Generator | None) -> slice:
+    """Choose the frames that are seen; `fps` 0 is unknown."""
+    rate = fps or FPS
+    longest = num_frames if options.max_seconds is None else max(round(options.max_seconds * rate), MIN_FRAMES)
+    if options.max_seconds is not None and num_frames <= longest:
+        return slice(0, num_frames)
+    if generator is None:
+        start = (num_frames - longest) // 2
+        return slice(start, start + longest)
+    shortest = round(options.min_fraction * num_frames if options.max_seconds is None else options.min_seconds * rate)
+    shortest = min(max(shortest, MIN_FRAMES), longest)
+    length = int(generator.integers(shortest, longest + 1))
+    start = int(generator.integers(0, num_frames - length + 1))
+    return slice(start, start + length)
+
+
+def turn_bodies(keypoints: np.ndarray, scores: np.ndarray, degrees: float) -> np.ndarray:
+    """Turn `[M, F, K, 3]` (y up) about the vertical through the mean of its joints."""
+    angle = np.deg2rad(degrees)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]], np.float32)
+    present = scores > 0
+    middle = keypoints[present].mean(0) if present.any() else np.zeros(3, np.float32)
+    return (keypoints - middle) @ turn.T + middle
+
+
+def _far_enough(camera: Camera, keypoints: np.ndarray, scores: np.ndarray) -> Camera:
+    """Move a camera back until no joint is nearer than `ROOM`."""
+    present = keypoints[scores > 0]
+    reach = float(np.linalg.norm(present - present.mean(0), axis=-1).max()) if len(present) else 0.0
+    return Camera(camera.yaw, camera.pitch, max(camera.distance, reach + ROOM))
