@@ -3,6 +3,10 @@
 python -m benchmarks.anomaly_windows [--model <folder>] [--threads 1]
 """
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
 import argparse
 
 import numpy as np
@@ -16,7 +20,7 @@ from motion_data.corpora.load import SYNTHETIC, load_corpus
 from motion_data.schema import row_recording
 from motion_data.views import view
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
-from tokenization_mofm.clip_inputs import touched_by_keypoints
+from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.thermal_cubes import render_volume
 
 
@@ -49,20 +53,20 @@ def main() -> None:
     windows = motion.keypoints[people[:n, None], frames], motion.scores[people[:n, None], frames]
     clips = [tokenizer.feature_extractor(*(x[i] for x in windows)) for i in range(n)]
     keypoints, scores = (torch.cat([clip[name][0] for clip in clips]) for name in ("keypoints", "scores"))
-    touched = touched_by_keypoints(config, keypoints, scores, None)
-    masks = covering_masks(touched, config.grid_size, config.num_nll_masks, config.mask_span)
-    embeds = model.mofm.get_input_embeddings()(keypoints, scores)
+    checked = model.read_clips(keypoints, scores)
+    masks = covering_masks(checked.touched, config.grid_size, config.num_nll_masks, config.mask_span)
+    embeds = model.mofm.get_input_embeddings()(checked)
 
-    def hidden_passes(**shared: torch.Tensor) -> None:
+    def hidden_passes(clips: ClipInputs | None = None) -> None:
         for r in range(config.num_nll_masks):
-            model.mofm(keypoints, scores, bool_masked_pos=masks[:, r], **shared)
+            model.mofm(clips=clips or model.read_clips(keypoints, scores), bool_masked_pos=masks[:, r])
 
     steps = {
         "a window, all of it": lambda: scorer.score_windows(*windows),
         "its words (dVED)": lambda: tokenizer.dved.encode(keypoints, scores),
-        "its embedding from key-points": lambda: model.mofm.get_input_embeddings()(keypoints, scores),
+        "its embedding from key-points": lambda: model.mofm.get_input_embeddings()(checked),
         "its heat-maps, were they rendered": lambda: render_volume(keypoints, scores, config.heatmap_size, 0.75, 3.0),
-        "masked passes, embedding shared": lambda: hidden_passes(cube_embeds=embeds),
+        "masked passes, embedding shared": lambda: hidden_passes(checked.repeat_embedded(embeds, 1)),
         "masked passes, each embedding anew": hidden_passes,
     }
     print(

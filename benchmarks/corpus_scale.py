@@ -3,9 +3,12 @@
 python -m benchmarks.corpus_scale [--frames 10000000] [--format alphapose] [--workers 2] [--keep FOLDER]
 """
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile

@@ -3,6 +3,10 @@
 python -m benchmarks.loading [--dataset synthetic] [--preset tiny] [--workers 0 1 2] [--streaming]
 """
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
 import argparse
 import statistics
 import time

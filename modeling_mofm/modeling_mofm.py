@@ -21,7 +21,7 @@ from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 from transformers.utils.output_capturing import capture_outputs
 
-from tokenization_mofm.clip_inputs import check_clips, people_axis, touched_by_keypoints
+from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.cube_embedding import CubeEmbedding, CubeProjection
 
 from .configuration_mofm import MoFMConfig
@@ -47,6 +47,12 @@ class MoFMModelOutput(ModelOutput):
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
 
+    def on_grid(self, values: Tensor, num_cubes: int) -> Tensor:
+        """Put what each token has, `[N, P, C]`, at its cube, `[N, L, C]`; 0 where a cube was left out."""
+        values = values * self.attention_mask[..., None]
+        index = self.cube_ids[..., None].expand_as(values)
+        return values.new_zeros(len(values), num_cubes, values.shape[-1]).scatter(1, index, values)
+
 
 @dataclass
 class MoFMForMaskedMotionModelingOutput(ModelOutput):
@@ -55,6 +61,7 @@ class MoFMForMaskedMotionModelingOutput(ModelOutput):
         loss: scalar, cross-entropy of the masked cubes: the mean over a clip's masked cubes, then over clips, so that
             every clip weighs the same however a batch is split over processes.
         logits: `[N, L, T]` scores of the MotionBook's words for each cube of the grid; 0 where a cube was left out.
+            None while training with labels.
         bool_masked_pos: bool `[N, L]`, the masked cubes.
         hidden_states, attentions: of each layer, where asked for.
     """
@@ -96,7 +103,7 @@ def rotary_positions(cube_ids: Tensor, grid_size: tuple[int, int, int], head_dim
     return angles.cos(), angles.sin()
 
 
-def turn(heads: Tensor, positions: tuple[Tensor, Tensor]) -> Tensor:
+def apply_rotary_pos_emb(heads: Tensor, positions: tuple[Tensor, Tensor]) -> Tensor:
     """Turn the pairs (c, c + head_dim / 2) of channels of `[N, heads, P, head_dim]` by their positions."""
     cos, sin = (angle.to(heads.dtype) for angle in positions)
     first, second = heads.split(cos.shape[-1], dim=-1)
@@ -139,16 +146,9 @@ class MoFMEmbeddings(nn.Module):
         self.mask_token = nn.Parameter(torch.zeros(config.hidden_size))
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
-    def forward(
-        self,
-        keypoints: Tensor | None,
-        scores: Tensor | None,
-        heatmaps: Tensor | None,
-        bool_masked_pos: Tensor | None,
-        cube_embeds: Tensor | None = None,
-    ) -> Tensor:
-        """Embed `[N, F, K, 2]` key-points or `[N, K, F, H, W]` heat-maps, unless they are already, to `[N, L, D]`."""
-        tokens = self.cube_embeddings(keypoints, scores, heatmaps) if cube_embeds is None else cube_embeds
+    def forward(self, clips: ClipInputs, bool_masked_pos: Tensor | None) -> Tensor:
+        """Embed clips to `[N, L, D]`."""
+        tokens = self.cube_embeddings(clips)
         if bool_masked_pos is not None:
             tokens = torch.where(bool_masked_pos[..., None], self.mask_token, tokens)
         grid = self.config.grid_size
@@ -177,8 +177,8 @@ class MoFMAttention(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         N, P, D = hidden_states.shape
         heads = (N, P, -1, self.head_dim)
-        query = turn(self.q_proj(hidden_states).view(heads).transpose(1, 2), positions)
-        key = turn(self.k_proj(hidden_states).view(heads).transpose(1, 2), positions)
+        query = apply_rotary_pos_emb(self.q_proj(hidden_states).view(heads).transpose(1, 2), positions)
+        key = apply_rotary_pos_emb(self.k_proj(hidden_states).view(heads).transpose(1, 2), positions)
         value = self.v_proj(hidden_states).view(heads).transpose(1, 2)
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
@@ -245,6 +245,12 @@ class MoFMPreTrainedModel(PreTrainedModel):
     _can_compile_fullgraph = True
     _can_record_outputs = {"hidden_states": MoFMLayer, "attentions": MoFMAttention}
 
+    def read_clips(
+        self, keypoints: Tensor | None = None, scores: Tensor | None = None, heatmaps: Tensor | None = None
+    ) -> ClipInputs:
+        """Check clips, once for all that a forward pass does with them; for the arguments see `MoFMModel.forward`."""
+        return ClipInputs.check(self.config, self.dtype, keypoints, scores, heatmaps)
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
@@ -277,7 +283,7 @@ class MoFMModel(MoFMPreTrainedModel):
         scores: Tensor | None = None,
         heatmaps: Tensor | None = None,
         bool_masked_pos: Tensor | None = None,
-        cube_embeds: Tensor | None = None,
+        clips: ClipInputs | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> MoFMModelOutput:
         """Encode clips.
@@ -287,18 +293,18 @@ class MoFMModel(MoFMPreTrainedModel):
             scores: `[B, (M,) F, K]` in [0, 1]; 0 is a missing joint; without them every joint is there.
             heatmaps: `[B, (M,) K, F, H, W]`, instead of key-points.
             bool_masked_pos: bool `[N, L]`, cubes to be replaced by the mask embedding.
-            cube_embeds: `[N, L, D]`, what `get_input_embeddings()` gave for these clips, so that several masks of one
-                clip share it.
+            clips: what `read_clips` made of them, instead of all three: heads that look into the clips themselves
+                check them once.
 
         Raises:
             ValueError: neither or both of key-points and heat-maps, or a shape that is not the configuration's.
         """
-        people = people_axis(keypoints, heatmaps)
-        keypoints, scores, heatmaps = check_clips(self.config, self.dtype, keypoints, scores, heatmaps)
-        check_per_cube("bool_masked_pos", bool_masked_pos, self.config, keypoints if heatmaps is None else heatmaps)
-        tokens = self.embeddings(keypoints, scores, heatmaps, bool_masked_pos, cube_embeds)
+        if clips is None:
+            clips = self.read_clips(keypoints, scores, heatmaps)
+        check_per_cube("bool_masked_pos", bool_masked_pos, self.config, len(clips))
+        tokens = self.embeddings(clips, bool_masked_pos)
         if self.config.drop_empty_cubes:
-            active = touched_by_keypoints(self.config, keypoints, scores, heatmaps).any(-1)
+            active = clips.active
             if bool_masked_pos is not None:
                 active = active | bool_masked_pos
             tokens, cube_ids, kept = drop_empty(tokens, active)
@@ -313,8 +319,8 @@ class MoFMModel(MoFMPreTrainedModel):
             hidden_states = layer(hidden_states, positions, attention_mask, **kwargs)
         hidden_states = self.layernorm(hidden_states) * kept[..., None]
         pooled = hidden_states.sum(1) / kept.sum(1, keepdim=True)
-        if people is not None:
-            pooled = pooled.unflatten(0, people)
+        if clips.people is not None:
+            pooled = pooled.unflatten(0, clips.people)
         return MoFMModelOutput(
             last_hidden_state=hidden_states, pooler_output=pooled, cube_ids=cube_ids, attention_mask=kept
         )
@@ -349,17 +355,17 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
             mask_noise: `[N, *noise_shape]` random numbers in [0, 1) from which the mask follows.
             labels: `[N, L]` MotionBook ids, as the dVED gives them: for every cube, the masked ones are used.
         """
+        clips = self.read_clips(keypoints, scores, heatmaps)
+        check_per_cube("labels", labels, self.config, len(clips))
         if bool_masked_pos is None and (mask_noise is not None or self.training):
-            bool_masked_pos = self.mask(keypoints, scores, heatmaps, mask_noise)
-        outputs = self.mofm(keypoints, scores, heatmaps, bool_masked_pos, **kwargs)
-        check_per_cube("labels", labels, self.config, outputs.last_hidden_state)
+            bool_masked_pos = self.mask(clips, mask_noise)
+        outputs = self.mofm(clips=clips, bool_masked_pos=bool_masked_pos, **kwargs)
         packed = self.lm_head(outputs.last_hidden_state)  # N P T
         loss = None
         if labels is not None:
             loss = self.masked_loss(packed, labels, bool_masked_pos, outputs)
-        index = outputs.cube_ids[..., None].expand_as(packed)
-        logits = packed.new_zeros(len(packed), self.config.num_cubes, packed.shape[-1])
-        logits = logits.scatter(1, index, packed * outputs.attention_mask[..., None])
+        # on the grid they are several times as large as packed, and training reads the loss alone
+        logits = None if self.training and loss is not None else outputs.on_grid(packed, self.config.num_cubes)
         return MoFMForMaskedMotionModelingOutput(
             loss=loss,
             logits=logits,
@@ -368,17 +374,13 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
             attentions=outputs.attentions,
         )
 
-    def mask(
-        self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None, noise: Tensor | None = None
-    ) -> Tensor:
+    def mask(self, clips: ClipInputs, noise: Tensor | None = None) -> Tensor:
         """Choose the masked cubes as the configuration says, bool `[N, L]`."""
         config = self.config
-        keypoints, scores, heatmaps = check_clips(config, self.dtype, keypoints, scores, heatmaps)
-        touched = touched_by_keypoints(config, keypoints, scores, heatmaps)
         if noise is None:
             shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
-            noise = torch.rand(len(touched), *shape, device=touched.device)
-        return mask_cubes(touched, noise, config.grid_size, config.masking, config.mask_ratio, config.mask_span)
+            noise = torch.rand(len(clips), *shape, device=clips.touched.device)
+        return mask_cubes(clips.touched, noise, config.grid_size, config.masking, config.mask_ratio, config.mask_span)
 
     def masked_loss(
         self, packed: Tensor, labels: Tensor, bool_masked_pos: Tensor | None, outputs: MoFMModelOutput
@@ -393,9 +395,9 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         return (losses.sum(1) / count.clamp(min=1)).sum() / (count > 0).sum().clamp(min=1)
 
 
-def check_per_cube(name: str, values: Tensor | None, config: MoFMConfig, clips: Tensor) -> None:
+def check_per_cube(name: str, values: Tensor | None, config: MoFMConfig, num_clips: int) -> None:
     """Raise a ValueError unless `values`, if given, is one value per cube of each of the N clips, `[N, L]`."""
-    shape = (len(clips), config.num_cubes)
+    shape = (num_clips, config.num_cubes)
     if values is not None and tuple(values.shape) != shape:
         raise ValueError(f"{name} must be {list(shape)} (people folded into the batch), got {list(values.shape)}")
 

@@ -3,6 +3,10 @@
 python run/draw.py --model mofm --output clip.png
 """
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
 import argparse
 
 from motion_data.corpora.load import SYNTHETIC, load_corpus

@@ -3,9 +3,12 @@
 python run/evaluate_pretraining.py --model <folder or Hub id> --dataset <corpus> [<corpus> ...]
 """
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
 import argparse
 import json
-import os
 
 import torch
 

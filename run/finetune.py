@@ -3,6 +3,10 @@
 python run/finetune.py --task anomaly --mode unsupervised --model <folder> --dataset <corpus> --output_dir <folder>
 """
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
 import argparse
 import sys
 

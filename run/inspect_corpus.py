@@ -3,6 +3,10 @@
 python run/inspect_corpus.py <corpus> [--output sheet.html]
 """
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
 import argparse
 import sys
 from pathlib import Path

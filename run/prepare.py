@@ -5,6 +5,10 @@ python run/prepare.py <file or folder> [<file or folder> ...] --output <folder>
 The exit status is 0 if every file was read, 3 if some were skipped, and 1 if nothing was written or uploaded.
 """
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
 import argparse
 import sys
 

@@ -3,6 +3,10 @@
 accelerate launch run/train_tokenizer.py --dataset <folder or Hub id> --output_dir <folder>
 """
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
 from transformers import HfArgumentParser
 
 from training_mofm.arguments import DataArguments, MotionTrainingArguments

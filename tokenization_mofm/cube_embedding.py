@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .clip_inputs import ClipInputs
 from .thermal_cubes import gaussian_profile
 
 
@@ -62,13 +63,17 @@ class CubeEmbedding(nn.Module):
         self.truncate = truncate
         self.projection = CubeProjection(num_keypoints, hidden_size, kernel_size=self.cube_size, stride=self.cube_size)
 
-    def forward(
-        self, keypoints: Tensor | None = None, scores: Tensor | None = None, heatmaps: Tensor | None = None
-    ) -> Tensor:
-        """Embed `keypoints` [N, F, K, 2] with `scores` [N, F, K], or `heatmaps` [N, K, F, H, W], to [N, L, D]."""
-        if heatmaps is not None:
-            return self.projection(heatmaps).flatten(2).transpose(1, 2)
-        return self.embed_keypoints(keypoints, scores)
+    def forward(self, clips: ClipInputs) -> Tensor:
+        """Embed the cubes of clips, `[N, L, D]`, unless they are already."""
+        if clips.embeds is not None:
+            return clips.embeds
+        if clips.heatmaps is not None:
+            return self.embed_heatmaps(clips.heatmaps)
+        return self.embed_keypoints(clips.keypoints, clips.scores)
+
+    def embed_heatmaps(self, heatmaps: Tensor) -> Tensor:
+        """Embed `heatmaps` [N, K, F, H, W] as they are, the dense way: [N, L, D]."""
+        return self.projection(heatmaps).flatten(2).transpose(1, 2)
 
     def embed_keypoints(self, keypoints: Tensor, scores: Tensor) -> Tensor:
         """Embed `keypoints` [N, F, K, 2] (map pixels) with `scores` [N, F, K] without rendering them: [N, L, D]."""

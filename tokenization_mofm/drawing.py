@@ -11,6 +11,7 @@ from torch import Tensor
 from motion_data.drawing import draw_body, frame_map
 from motion_data.layouts import get_layout
 
+from .clip_inputs import ClipInputs
 from .tokenization_mofm import MoFMTokenizer
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ def draw_clip(tokenizer: MoFMTokenizer, keypoints: Tensor, scores: Tensor, num_s
     T, Y, X = config.grid_size
     slices = min(num_slices or T, T)
     with torch.no_grad():
+        clips = ClipInputs.check(config, tokenizer.dved.dtype, keypoints[None], scores[None])
         encoded = tokenizer.dved.encode(keypoints[None], scores[None])
         drawn = tokenizer.dved.decode(encoded.input_ids)[0].amax(0).cpu().numpy()
-        target = tokenizer.dved.target(keypoints[None], scores[None], None)[0].amax(0).cpu().numpy()
+        target = tokenizer.dved.target(clips)[0].amax(0).cpu().numpy()
     ids = encoded.input_ids.view(T, Y, X).cpu().numpy()
     tokens = np.where(ids < config.codebook_size, ids / config.codebook_size, np.nan)
     size, depth = config.heatmap_size, config.cube_size[0]

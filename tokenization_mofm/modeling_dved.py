@@ -21,7 +21,7 @@ from transformers.processing_utils import Unpack
 from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.output_capturing import capture_outputs
 
-from .clip_inputs import check_clips, touched_by_keypoints
+from .clip_inputs import ClipInputs
 from .configuration_dved import DVEDConfig
 from .cube_embedding import CubeEmbedding, CubeProjection
 from .quantizers import CodeBook, GumbelQuantizer, VectorQuantizer, masked_mean
@@ -115,9 +115,9 @@ class DVEDEncoder(nn.Module):
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.projection = nn.Linear(config.hidden_size, config.code_size)
 
-    def forward(self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None) -> Tensor:
-        """Encode key-points `[N, F, K, 2]` or heat-maps `[N, K, F, H, W]` to latents `[N, L, C]`."""
-        hidden_states = self.cube_embeddings(keypoints, scores, heatmaps) + self.position_embeddings
+    def forward(self, clips: ClipInputs) -> Tensor:
+        """Encode clips to latents `[N, L, C]`."""
+        hidden_states = self.cube_embeddings(clips) + self.position_embeddings
         for block in self.blocks:
             hidden_states = block(hidden_states)
         return self.projection(self.layernorm(hidden_states))
@@ -208,9 +208,8 @@ class DVEDModel(DVEDPreTrainedModel):
         self, keypoints: Tensor | None = None, scores: Tensor | None = None, heatmaps: Tensor | None = None
     ) -> DVEDEncoderOutput:
         """Give each cube its code word; for the arguments and errors see `forward`. The word is the most probable."""
-        keypoints, scores, heatmaps = check_clips(self.config, self.dtype, keypoints, scores, heatmaps)
-        active = touched_by_keypoints(self.config, keypoints, scores, heatmaps).any(-1)
-        latents = self.encoder(keypoints, scores, heatmaps)
+        clips = ClipInputs.check(self.config, self.dtype, keypoints, scores, heatmaps)
+        active, latents = clips.active, self.encoder(clips)
         input_ids = torch.where(active, self.quantizer.nearest(latents), self.config.empty_id)
         return DVEDEncoderOutput(input_ids=input_ids, active=active, latents=latents)
 
@@ -256,10 +255,10 @@ class DVEDModel(DVEDPreTrainedModel):
             ValueError: neither or both of key-points and heat-maps, or a shape that is not the configuration's.
         """
         config = self.config
-        keypoints, scores, heatmaps = check_clips(config, self.dtype, keypoints, scores, heatmaps)
-        active = touched_by_keypoints(config, keypoints, scores, heatmaps).any(-1)
+        clips = ClipInputs.check(config, self.dtype, keypoints, scores, heatmaps)
+        active = clips.active
         places, in_use = active_places(active)
-        latents = pack(self.encoder(keypoints, scores, heatmaps), places)
+        latents = pack(self.encoder(clips), places)
         quantized = self.quantizer(latents, in_use)
         hidden_states = self.decoder(unpack(quantized.codes, places, active.shape), active)
         cubes = self.decoder.draw(pack(hidden_states, places)) * in_use.view(-1, 1, 1, 1, 1)
@@ -268,7 +267,7 @@ class DVEDModel(DVEDPreTrainedModel):
         drawn = None if self.training else self.compose(unpack(cubes, places, active.shape))
         loss, parts = None, {}
         if return_loss:
-            target = pack(cut_cubes(self.target(keypoints, scores, heatmaps), tuple(config.cube_size)), places)
+            target = pack(cut_cubes(self.target(clips), tuple(config.cube_size)), places)
             parts = {
                 "reconstruction_loss": self.reconstruction_loss(cubes, target.to(cubes), in_use),
                 "kl": quantized.kl,
@@ -288,15 +287,19 @@ class DVEDModel(DVEDPreTrainedModel):
         """Put drawn cubes `[N, L, C, t, h, w]` together to maps `[N, C, F, H, W]` on a background of exact zeros."""
         return join_cubes(cubes * (cubes > self.config.background), self.config.grid_size)
 
-    def target(self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None) -> Tensor:
+    def target(self, clips: ClipInputs) -> Tensor:
         """Return the maps to reconstruct, `[N, C, F, H, W]`."""
         config = self.config
         gaussian = (config.heatmap_size, config.sigma, config.truncate)
         if config.reconstruction == "joints":
-            return heatmaps if heatmaps is not None else render_volume(keypoints, scores, *gaussian)
-        if heatmaps is not None:
-            return heatmaps.amax(1, keepdim=True)
-        return render_map(keypoints, scores, *gaussian)[:, None]
+            return (
+                clips.heatmaps
+                if clips.heatmaps is not None
+                else render_volume(clips.keypoints, clips.scores, *gaussian)
+            )
+        if clips.heatmaps is not None:
+            return clips.heatmaps.amax(1, keepdim=True)
+        return render_map(clips.keypoints, clips.scores, *gaussian)[:, None]
 
     def reconstruction_loss(self, cubes: Tensor, target: Tensor, active: Tensor) -> Tensor:
         """Return the loss of drawn cubes `[n, C, t, h, w]`: squared error and dissimilarity, mean over cubes.

@@ -11,11 +11,9 @@ from transformers.processing_utils import Unpack
 from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
-from tokenization_mofm.clip_inputs import check_clips, people_axis, touched_by_keypoints
-
 from ..configuration_mofm import MoFMConfig
 from ..modeling_mofm import MoFMModel, MoFMPreTrainedModel
-from ..part_pooling import on_grid, pool_parts
+from ..part_pooling import pool_parts
 
 
 @dataclass
@@ -74,16 +72,14 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
             ValueError: shapes that are not the configuration's, or labels of another shape.
         """
         config = self.config
-        people = people_axis(keypoints, heatmaps)
-        keypoints, scores, heatmaps = check_clips(config, self.dtype, keypoints, scores, heatmaps)
-        touched = touched_by_keypoints(config, keypoints, scores, heatmaps)  # N L K
-        outputs = self.mofm(keypoints, scores, heatmaps, **kwargs)
-        tokens = on_grid(outputs.last_hidden_state, outputs, config.num_cubes)
-        there = touched.unflatten(1, (config.grid_size[0], -1)).any(2)[..., None]  # N T K 1
-        parts = self.norm(pool_parts(tokens, touched, config.grid_size[0])) * there
-        if people is not None:
-            parts, there = parts.unflatten(0, people), there.unflatten(0, people)
-            parts = parts.sum(1) / there.sum(1).clamp(min=1)
+        clips = self.read_clips(keypoints, scores, heatmaps)
+        outputs = self.mofm(clips=clips, **kwargs)
+        tokens = outputs.on_grid(outputs.last_hidden_state, config.num_cubes)
+        present = clips.touched.unflatten(1, (config.grid_size[0], -1)).any(2)[..., None]  # N T K 1
+        parts = self.norm(pool_parts(tokens, clips.touched, config.grid_size[0])) * present
+        if clips.people is not None:
+            parts, present = parts.unflatten(0, clips.people), present.unflatten(0, clips.people)
+            parts = parts.sum(1) / present.sum(1).clamp(min=1)
         logits = self.classifier(self.dropout(parts.flatten(1)))
         return MoFMForSequenceClassificationOutput(
             loss=None if labels is None else self.loss(logits, labels),

@@ -14,13 +14,12 @@ from transformers.processing_utils import Unpack
 from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
-from tokenization_mofm.clip_inputs import check_clips, people_axis, touched_by_keypoints
-from tokenization_mofm.thermal_cubes import active_cubes, touched_cubes
+from tokenization_mofm.clip_inputs import ClipInputs
 
 from ..configuration_mofm import MoFMConfig
 from ..masking import covering_masks
 from ..modeling_mofm import MoFMModel, MoFMPreTrainedModel
-from ..part_pooling import on_grid, pool_parts
+from ..part_pooling import pool_parts
 from .reference import NormalReference, part_distances
 
 CLIP_FIELDS = ("keypoints", "scores", "input_ids")
@@ -118,33 +117,31 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
                 With a people axis the most anomalous person answers for the clip.
         """
         config = self.config
-        people = people_axis(keypoints, heatmaps)
-        keypoints, scores, heatmaps = check_clips(config, self.dtype, keypoints, scores, heatmaps)
-        touched = touched_by_keypoints(config, keypoints, scores, heatmaps)
-        touches = self.touches_of_frames(keypoints, scores, heatmaps)
-        present = touched.flatten(1).any(1)
-        embeds = self.mofm.get_input_embeddings()(keypoints, scores, heatmaps)
-        outputs = self.mofm(keypoints, scores, heatmaps, cube_embeds=embeds, **kwargs)
-        tokens = on_grid(outputs.last_hidden_state, outputs, config.num_cubes)
-        parts = F.normalize(pool_parts(tokens, touched, config.grid_size[0]), dim=-1)
+        clips = self.read_clips(keypoints, scores, heatmaps)
+        clips.embeds = self.mofm.get_input_embeddings()(clips)
+        in_frames = clips.touched_in_frames(config)
+        present = clips.active.any(1)
+        outputs = self.mofm(clips=clips, **kwargs)
+        tokens = outputs.on_grid(outputs.last_hidden_state, config.num_cubes)
+        parts = F.normalize(pool_parts(tokens, clips.touched, config.grid_size[0]), dim=-1)
         logits, frame_logits, joint_logits = self.classify(parts)
         fields = {"logits": logits, "frame_logits": frame_logits, "parts": parts}
         if config.reference_size:
             fields["distance"], fields["joint_distance"] = self.reference(parts)
         if input_ids is not None:
-            input_ids = self._check_words(input_ids, len(touched))
-            fields |= self.word_nll(keypoints, scores, heatmaps, input_ids, touched, touches, embeds)
+            input_ids = self._check_words(input_ids, len(clips))
+            fields |= self.word_nll(clips, input_ids, in_frames)
         score = self.combine(logits, fields.get("nll"), fields.get("distance"))
         if score is not None:
             fields["anomaly_score"] = torch.where(present, score, torch.nan)
             joint_distance = fields["joint_distance"][:, None] if "joint_distance" in fields else None
             joints = self.combine(joint_logits, fields.get("joint_nll"), joint_distance)
-            fields["joint_score"] = torch.where(touches.any(2), joints, 0.0)
+            fields["joint_score"] = torch.where(in_frames.any(2), joints, 0.0)
         loss = None
         if labels is not None:
-            loss = self.loss(logits, frame_logits, labels, present, people)
-        if people is not None:
-            fields = {name: None if value is None else value.unflatten(0, people) for name, value in fields.items()}
+            loss = self.loss(logits, frame_logits, labels, present, clips.people)
+        if clips.people is not None:
+            fields = {name: value.unflatten(0, clips.people) for name, value in fields.items() if value is not None}
         return MoFMForAnomalyDetectionOutput(
             loss=loss, hidden_states=outputs.hidden_states, attentions=outputs.attentions, **fields
         )
@@ -167,39 +164,27 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         joints = contributions * there.sum(-1, keepdim=True) + self.classifier.bias
         return clip, slices.repeat_interleave(depth, 1), joints.repeat_interleave(depth, 1)
 
-    def word_nll(
-        self,
-        keypoints: Tensor | None,
-        scores: Tensor | None,
-        heatmaps: Tensor | None,
-        input_ids: Tensor,
-        touched: Tensor,
-        touches: Tensor,
-        cube_embeds: Tensor,
-    ) -> dict[str, Tensor]:
-        """Return the negative log-likelihoods of the words `[N, L]` of checked clips, per clip, cube, frame, joint.
+    def word_nll(self, clips: ClipInputs, input_ids: Tensor, in_frames: Tensor) -> dict[str, Tensor]:
+        """Return the negative log-likelihoods of the words `[N, L]` of clips, per clip, cube, frame, joint.
 
         Args:
-            touched, touches: which key-points heat which cubes, `[N, L, K]`, and in each frame, `[N, F, cells, K]`.
-            cube_embeds: `[N, L, D]`, embedded once for all masks.
+            clips: with their cubes embedded, once for all masks.
+            in_frames: which key-points heat which cells in each frame, `[N, F, cells, K]`.
         """
         config = self.config
-        N, L, _ = touched.shape
-        masks = covering_masks(touched, config.grid_size, config.num_nll_masks, config.mask_span)  # N R L
+        N, L, _ = clips.touched.shape
+        masks = covering_masks(clips.touched, config.grid_size, config.num_nll_masks, config.mask_span)  # N R L
         R = masks.shape[1]
-        clips = [None if x is None else x.repeat_interleave(R, 0) for x in (keypoints, scores, heatmaps)]
-        outputs = self.mofm(
-            *clips, bool_masked_pos=masks.flatten(0, 1), cube_embeds=cube_embeds.repeat_interleave(R, 0)
-        )
+        outputs = self.mofm(clips=clips.repeat_embedded(clips.embeds, R), bool_masked_pos=masks.flatten(0, 1))
         words = input_ids.repeat_interleave(R, 0).gather(1, outputs.cube_ids)  # N*R P
         known = (words >= 0) & (words < config.codebook_size)
         logits = self.lm_head(outputs.last_hidden_state).transpose(1, 2).float()
         losses = F.cross_entropy(logits, torch.where(known, words, 0), reduction="none")
         wanted = known & outputs.attention_mask & masks.flatten(0, 1).gather(1, outputs.cube_ids)
         both = torch.stack((losses * wanted, wanted.to(losses.dtype)), -1)
-        total, count = on_grid(both, outputs, L).unflatten(0, (N, R)).sum(1).unbind(-1)  # N L
+        total, count = outputs.on_grid(both, L).unflatten(0, (N, R)).sum(1).unbind(-1)  # N L
         cubes = total / count.clamp(min=1)
-        frames, joints = self.per_frame(cubes, count > 0, touches)
+        frames, joints = self.per_frame(cubes, count > 0, in_frames)
         return {
             "nll": cubes.sum(1) / (count > 0).sum(1),
             "cube_nll": cubes,
@@ -207,13 +192,13 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
             "joint_nll": joints,
         }
 
-    def per_frame(self, cubes: Tensor, valid: Tensor, touches: Tensor) -> tuple[Tensor, Tensor]:
+    def per_frame(self, cubes: Tensor, valid: Tensor, in_frames: Tensor) -> tuple[Tensor, Tensor]:
         """Average what `valid` cubes [N, L] hold over those with heat in each frame `[N, F]`, and of each joint there.
 
         Args:
             cubes: `[N, L]`.
             valid: bool `[N, L]`.
-            touches: bool `[N, F, cells, K]`.
+            in_frames: bool `[N, F, cells, K]`.
 
         Returns:
             `[N, F]` and `[N, F, K]`; 0 where there is no such cube.
@@ -221,20 +206,10 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         slices, rows, columns = self.config.grid_size
         both = torch.stack((cubes * valid, valid.to(cubes.dtype)), -1).unflatten(1, (slices, rows * columns))
         both = both.repeat_interleave(self.config.cube_size[0], 1)  # N F cells 2
-        touches = torch.cat((touches.any(-1, keepdim=True), touches), -1).to(cubes.dtype)
+        touches = torch.cat((in_frames.any(-1, keepdim=True), in_frames), -1).to(cubes.dtype)
         total, count = torch.einsum("nfcv,nfck->vnfk", both, touches)
         mean = total / count.clamp(min=1)
         return mean[..., 0], mean[..., 1:]
-
-    def touches_of_frames(self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None) -> Tensor:
-        """Tell which key-points heat which cell in each single frame, bool `[N, F, cells, K]`."""
-        config = self.config
-        cell = (1, *config.cube_size[1:])
-        if heatmaps is not None:
-            touches = active_cubes(heatmaps[:, :, None], cell).transpose(1, 2)
-        else:
-            touches = touched_cubes(keypoints, scores, config.heatmap_size, cell, config.sigma, config.truncate)
-        return touches.unflatten(1, (config.num_frames, -1))
 
     def combine(self, logits: Tensor, nll: Tensor | None, distance: Tensor | None) -> Tensor | None:
         """Return the score that the configuration names, of clips or of joints; None if what it needs is missing."""

@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForPreTraining
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling, MoFMModel
 from modeling_mofm.configuration_mofm import PRESETS
 from modeling_mofm.masking import MASKINGS, noise_shape
-from modeling_mofm.modeling_mofm import drop_empty, rotary_positions, sincos_positions, turn
+from modeling_mofm.modeling_mofm import apply_rotary_pos_emb, drop_empty, rotary_positions, sincos_positions
 from tokenization_mofm.thermal_cubes import join_cubes, render_volume, touched_cubes
 
 GAUSSIAN = (24, 0.75, 3.0)
@@ -101,7 +101,7 @@ def test_leaving_cubes_out_equals_hiding_them_from_attention():
     keeping.load_state_dict(dropping.state_dict())
     active = touching(*clips).any(-1)
     active[3, 0] = True
-    tokens = keeping.mofm.embeddings(clips[0], clips[1], None, None)
+    tokens = keeping.mofm.embeddings(keeping.read_clips(*clips), None)
     bias = torch.where(active, 0.0, -torch.inf)[:, None, None]
     places = torch.arange(tokens.shape[1]).expand(len(tokens), -1)
     positions = rotary_positions(places, (2, 4, 4), 12)
@@ -154,10 +154,11 @@ def test_clips_without_joints_are_finite(people, drop_empty_cubes):
     lead = (2,) if people is None else (2, people)
     keypoints, scores = torch.full((*lead, 8, 17, 2), torch.nan), torch.zeros(*lead, 8, 17)
     output = model(keypoints, scores, labels=torch.full((math.prod(lead), 32), 32))
-    assert output.loss == 0 and output.logits.isfinite().all() and not output.bool_masked_pos.any()
+    assert output.loss == 0 and not output.bool_masked_pos.any()
     output.loss.backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
     assert model.mofm(keypoints, scores).pooler_output.isfinite().all()
+    assert model.eval()(keypoints, scores).logits.isfinite().all()
 
 
 @torch.no_grad()
@@ -223,7 +224,7 @@ def test_hidden_keypoints_may_move_within_masked_cubes(model):
 def test_masked_cubes_differ_by_their_place_only(encoder):
     keypoints, scores = uneven_clips()
     mask = touching(keypoints, scores).any(-1)
-    tokens = encoder.embeddings(keypoints, scores, None, mask)
+    tokens = encoder.embeddings(encoder.read_clips(keypoints, scores), mask)
     positions = sincos_positions((2, 4, 4), 36, tokens.device, tokens.dtype)
     expected = (encoder.embeddings.mask_token + positions).expand(5, -1, -1)
     torch.testing.assert_close(tokens[mask], expected[mask])
@@ -423,7 +424,7 @@ def test_turned_heads_see_differences_of_places(head_dim):
     def score(at, of):
         cubes = torch.tensor([[(t * rows + y) * columns + x for t, y, x in (at, of)]])
         cos, sin = rotary_positions(cubes, (slices, rows, columns), head_dim)
-        heads = turn(torch.cat((query, key), 2), (cos, sin))
+        heads = apply_rotary_pos_emb(torch.cat((query, key), 2), (cos, sin))
         torch.testing.assert_close(heads.norm(dim=-1), torch.cat((query, key), 2).norm(dim=-1))
         return float(heads[0, 0, 0] @ heads[0, 0, 1])
 
@@ -524,3 +525,11 @@ def test_scores_that_are_not_a_number_are_missing(model, clips):
     broken = torch.where(scores == 0, torch.nan, scores)
     with torch.no_grad():
         assert torch.equal(model.eval()(keypoints, broken).logits, model(keypoints, scores).logits)
+
+
+def test_training_leaves_logits_packed():
+    model = build().train()
+    keypoints, scores = make_clips()
+    labels = random_labels(touching(keypoints, scores).any(-1))
+    assert model(keypoints, scores, labels=labels).logits is None
+    assert model(keypoints, scores).logits.shape == model.eval()(keypoints, scores, labels=labels).logits.shape

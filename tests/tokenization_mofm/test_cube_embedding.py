@@ -42,8 +42,8 @@ def test_sparse_path_is_the_dense_path(geometry):
     frames, size, cube, sigma, truncate = geometry
     module = embedding(*geometry)
     keypoints, scores = joints(2, frames, size)
-    sparse = module(keypoints, scores)
-    dense = module(heatmaps=render_volume(keypoints, scores, size, sigma, truncate))
+    sparse = module.embed_keypoints(keypoints, scores)
+    dense = module.embed_heatmaps(render_volume(keypoints, scores, size, sigma, truncate))
     assert sparse.shape == (2, (frames // cube[0]) * (size // cube[1]) * (size // cube[2]), 6)
     assert largest_error(sparse, dense) < 1e-5
     assert (dense - module.projection.bias).abs().max() > 1
@@ -56,8 +56,8 @@ def test_gradients_are_those_of_the_dense_path(geometry):
     keypoints, scores = joints(2, frames, size, dtype=torch.float64)
     keypoints = torch.nan_to_num(keypoints, nan=5.0).requires_grad_()
     inputs = (module.projection.weight, module.projection.bias, keypoints)
-    sparse = module(keypoints, scores)
-    dense = module(heatmaps=render_volume(keypoints, scores, size, sigma, truncate))
+    sparse = module.embed_keypoints(keypoints, scores)
+    dense = module.embed_heatmaps(render_volume(keypoints, scores, size, sigma, truncate))
     direction = torch.randn_like(dense)
     expected = torch.autograd.grad(dense, inputs, direction)
     for name, result, reference in zip(
@@ -74,8 +74,8 @@ def test_gradients_in_single_precision_at_the_default_geometry():
     keypoints, scores = joints(1, frames, size)
     keypoints = torch.nan_to_num(keypoints, nan=5.0).requires_grad_()
     inputs = (module.projection.weight, module.projection.bias, keypoints)
-    sparse = module(keypoints, scores)
-    dense = module(heatmaps=render_volume(keypoints, scores, size, sigma, truncate))
+    sparse = module.embed_keypoints(keypoints, scores)
+    dense = module.embed_heatmaps(render_volume(keypoints, scores, size, sigma, truncate))
     direction = torch.randn_like(dense)
     expected = torch.autograd.grad(dense, inputs, direction)
     for result, reference in zip(torch.autograd.grad(sparse, inputs, direction), expected, strict=True):
@@ -88,9 +88,9 @@ def test_missing_joints_have_no_influence(value):
     module = embedding(*geometry)
     keypoints, scores = joints(2, *geometry[:2])
     missing = (scores == 0)[..., None]
-    expected = module(torch.where(missing, torch.tensor(7.0), keypoints), scores)
+    expected = module.embed_keypoints(torch.where(missing, torch.tensor(7.0), keypoints), scores)
     assert expected.isfinite().all()
-    assert torch.equal(module(torch.where(missing, torch.tensor(value), keypoints), scores), expected)
+    assert torch.equal(module.embed_keypoints(torch.where(missing, torch.tensor(value), keypoints), scores), expected)
 
 
 def test_missing_joints_have_no_gradient():
@@ -98,7 +98,7 @@ def test_missing_joints_have_no_gradient():
     module = embedding(*geometry)
     keypoints, scores = joints(2, *geometry[:2])
     keypoints.requires_grad_()
-    module(keypoints, scores).square().sum().backward()
+    module.embed_keypoints(keypoints, scores).square().sum().backward()
     assert not keypoints.grad[scores == 0].any()
     assert keypoints.grad[scores > 0].any()
     assert module.projection.weight.grad.isfinite().all()
@@ -106,7 +106,7 @@ def test_missing_joints_have_no_gradient():
 
 def test_clip_without_joints_is_the_bias():
     module = embedding(*GEOMETRIES[1])
-    tokens = module(torch.full((2, 8, 17, 2), torch.nan), torch.zeros(2, 8, 17))
+    tokens = module.embed_keypoints(torch.full((2, 8, 17, 2), torch.nan), torch.zeros(2, 8, 17))
     assert torch.equal(tokens, module.projection.bias.expand_as(tokens))
 
 
@@ -114,8 +114,8 @@ def test_clips_of_a_batch_are_independent():
     geometry = GEOMETRIES[1]
     module = embedding(*geometry)
     keypoints, scores = joints(4, *geometry[:2])
-    together = module(keypoints, scores)
-    alone = torch.cat([module(keypoints[i : i + 1], scores[i : i + 1]) for i in range(4)])
+    together = module.embed_keypoints(keypoints, scores)
+    alone = torch.cat([module.embed_keypoints(keypoints[i : i + 1], scores[i : i + 1]) for i in range(4)])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
 
 

@@ -5,6 +5,7 @@ from huggingface_hub.errors import StrictDataclassClassValidationError
 from transformers import AutoConfig, AutoModel
 
 from tokenization_mofm import DVEDConfig, DVEDModel
+from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.configuration_dved import PRESETS
 from tokenization_mofm.reconstruction_metrics import codebook_use, ssim_map
 from tokenization_mofm.thermal_cubes import cut_cubes, render_map, render_volume, touched_cubes
@@ -134,13 +135,17 @@ def test_without_scores_every_joint_is_there(dved, clips):
     assert not torch.equal(dved.encode(keypoints, scores).input_ids, expected)
 
 
+def target(model, *clips, **heatmaps):
+    return model.target(ClipInputs.check(model.config, model.dtype, *clips, **heatmaps))
+
+
 @torch.no_grad()
 def test_target_is_what_is_reconstructed(clips):
     volume = render_volume(*clips, *GAUSSIAN)
     for reconstruction, expected in {"max": render_map(*clips, *GAUSSIAN)[:, None], "joints": volume}.items():
         model = build(reconstruction=reconstruction)
-        torch.testing.assert_close(model.target(*clips, None), expected)
-        torch.testing.assert_close(model.target(None, None, volume), expected)
+        torch.testing.assert_close(target(model, *clips), expected)
+        torch.testing.assert_close(target(model, heatmaps=volume), expected)
 
 
 def test_reconstruction_loss_by_a_loop():
@@ -192,7 +197,7 @@ def test_loss_falls_on_one_batch_and_the_code_book_stays_in_use(quantizer, recon
     with torch.no_grad():
         after = model.eval()(*clips)
     assert after.loss < 0.6 * before.loss
-    error = [(output.heatmaps - model.target(*clips, None)).abs().mean() for output in (before, after)]
+    error = [(output.heatmaps - target(model, *clips)).abs().mean() for output in (before, after)]
     assert error[1] < 0.6 * error[0]
     counts = torch.bincount(after.input_ids[after.active], minlength=32)
     assert codebook_use(counts)[1] > 12  # of 32; a collapsed code book has a perplexity of 1

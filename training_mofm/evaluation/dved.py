@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from tqdm import trange
 
+from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.modeling_dved import DVEDModel
 from tokenization_mofm.reconstruction_metrics import codebook_use, ghosting, pixel_metrics, pool_frames, temporal_std
 from tokenization_mofm.thermal_cubes import join_cubes
@@ -34,7 +35,7 @@ def evaluate_dved(model: DVEDModel, clips: dict[str, Tensor], batch_size: int = 
         batch = {name: values[start : start + batch_size].to(model.device) for name, values in clips.items()}
         encoded = model.encode(**batch)
         drawn = model.decode(encoded.input_ids).amax(1)
-        target = model.target(batch["keypoints"], batch["scores"], None).amax(1)
+        target = model.target(ClipInputs.check(config, model.dtype, **batch)).amax(1)
         frames, rows, columns = config.cube_size
         region = encoded.active[..., None, None, None, None].expand(-1, -1, 1, frames, rows, columns)
         region = join_cubes(region, config.grid_size)[:, 0]

@@ -5,6 +5,7 @@ import torch
 from clips import TINY_GEOMETRY, make_clips
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from tokenization_mofm.clip_inputs import ClipInputs
 from training_mofm.evaluation.dved import evaluate_dved
 from training_mofm.evaluation.pretraining import evaluate_mofm, neighbour_words
 
@@ -26,7 +27,7 @@ def test_a_perfect_reconstruction(dved, batch, monkeypatch):
 
     def encode(**clips):
         encoded = type(dved).encode(dved, **clips)
-        targets["maps"] = dved.target(clips["keypoints"], clips["scores"], None)
+        targets["maps"] = dved.target(ClipInputs.check(dved.config, dved.dtype, **clips))
         return encoded
 
     monkeypatch.setattr(dved, "encode", encode)
