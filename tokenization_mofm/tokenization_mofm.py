@@ -87,9 +87,9 @@ class MoFMTokenizer(PushToHubMixin):
             that went in, as the MoFM models take them.
         """
         features = self.feature_extractor(keypoints, scores, layout, camera).to(self.device)
-        keypoints, scores = features["keypoints"], features["scores"]
-        ids = self.dved.encode(keypoints.flatten(0, 1), scores.flatten(0, 1)).input_ids
-        features["input_ids"] = ids.unflatten(0, keypoints.shape[:2])
+        people = features["keypoints"].shape[:2]
+        ids = self.dved.encode(features["keypoints"].flatten(0, 1), features["scores"].flatten(0, 1)).input_ids
+        features["input_ids"] = ids.unflatten(0, people)
         return features
 
     @torch.no_grad()

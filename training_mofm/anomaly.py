@@ -264,13 +264,13 @@ def labelled_clips(
                 clips.append(extractor.fit(Motion(motion.keypoints[seen][:, frames], motion.scores[seen][:, frames])))
                 targets.append(of_frames[frames] if labels is None else labels[number])
     report_empty(empty, len(rows))
-    targets = np.asarray(targets, np.int64)
-    if not ((targets == 0).any() and (targets == 1).any()):
+    known = np.asarray(targets, np.int64)
+    if not ((known == 0).any() and (known == 1).any()):
         raise ValueError(
-            f"labels of {len(targets)} clips hold {np.unique(targets).tolist()}; both 0 (normal) and 1 (anomalous) "
+            f"labels of {len(known)} clips hold {np.unique(known).tolist()}; both 0 (normal) and 1 (anomalous) "
             "are needed"
         )
-    return clips, targets
+    return clips, known
 
 
 def train_supervised(

@@ -221,7 +221,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
             return None
         excess = [self.reference.standardise(name, value) for name, value in needed.items()]
         # cut off softly below normal: being very normal in one respect does not excuse the other
-        return sum(F.softplus(value) for value in excess) if kind == "combined" else excess[0]
+        return torch.stack([F.softplus(value) for value in excess]).sum(0) if kind == "combined" else excess[0]
 
     def loss(
         self, logits: Tensor, frame_logits: Tensor, labels: Tensor, present: Tensor, people: tuple[int, int] | None
@@ -333,7 +333,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         for start in range(0, len(clips["keypoints"]), batch_size):
             outputs = self(**{name: clips[name][start : start + batch_size].to(self.device) for name in CLIP_FIELDS})
             measured.append((outputs.parts.float().cpu(), outputs.nll.float().cpu()))
-        return tuple(torch.cat(values) for values in zip(*measured, strict=True))
+        return torch.cat([parts for parts, _ in measured]), torch.cat([nll for _, nll in measured])
 
     @torch.no_grad()
     def score_measured(self, parts: Tensor, nll: Tensor) -> Tensor:

@@ -134,4 +134,4 @@ class AnomalyScorer:
             parts.append((outputs.anomaly_score.float().cpu().numpy(), joints.float().cpu().numpy()))
         if not parts:
             return np.zeros(0), np.zeros((0, scores.shape[-1]))
-        return tuple(np.concatenate(values) for values in zip(*parts, strict=True))
+        return np.concatenate([score for score, _ in parts]), np.concatenate([joints for _, joints in parts])

@@ -213,7 +213,9 @@ def _shard_names(survey: pa.Table, test_fraction: float) -> np.ndarray:
     shape = np.array(survey["shape"].to_pylist())
     sizes = 4 * shape[:, :3].prod(1) * (shape[:, 3] + 1)
     splits = np.array(
-        assign_splits(*(survey[name].to_pylist() for name in ("split", "subject", "file")), test_fraction)
+        assign_splits(
+            survey["split"].to_pylist(), survey["subject"].to_pylist(), survey["file"].to_pylist(), test_fraction
+        )
     )
     names = np.empty(len(sizes), "U64")
     for split in sorted(set(splits.tolist())):

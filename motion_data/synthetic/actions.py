@@ -371,7 +371,7 @@ def fall(takes: Takes) -> Pose:
     lying = curve(progress, (0.35, 0.95), (0, 1))
     braced = curve(progress, (0.05, 0.5, 1.0), (0, 1, 0))
 
-    def by_way(*values: np.ndarray | float) -> np.ndarray:
+    def by_way(*values: np.ndarray | float) -> np.ndarray | float:
         return sum(way * value for way, value in zip((forward, backward, aside), values, strict=True))
 
     # Falling to the right; the whole take may be mirrored later. On the back, feet stay on the floor.

@@ -263,7 +263,8 @@ def _act(seed: int, chunk: int, config: SyntheticConfig, full_length: bool = Fal
     for label, action in enumerate(config.actions):
         clips = np.flatnonzero(labels == label)
         if len(clips):
-            for name, values in ACTORS[action](Takes(*(part[clips] for part in takes), generator)).items():
+            chosen = [part[clips] for part in takes]
+            for name, values in ACTORS[action](Takes(*chosen, generator=generator)).items():
                 pose[name][..., clips, :] = values
 
     strength = generator.uniform(0.5, 1.5, (N, 1)).astype(np.float32)

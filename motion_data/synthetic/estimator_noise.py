@@ -149,7 +149,7 @@ def _smooth(values: np.ndarray, width: int) -> np.ndarray:
     """Average white noise [..., N, F, K] over `width` frames, keeping its variance."""
     F = values.shape[-2]
     padded = values[..., np.arange(F + width - 1) % F, :]
-    sums = sum(padded[..., i : i + F, :] for i in range(width))
+    sums = np.sum([padded[..., i : i + F, :] for i in range(width)], axis=0)
     return sums / np.float32(math.sqrt(width))
 
 

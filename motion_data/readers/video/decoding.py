@@ -104,7 +104,7 @@ class VideoFile:
         try:
             for frame in self._container.decode(stream):
                 number += 1
-                picture = frame.to_ndarray(format="rgb24")
+                picture = frame.to_ndarray(format="rgb24")  # type: ignore[call-arg]  # a stream of pictures has no sound
                 quarter_turns = round(getattr(frame, "rotation", 0) / 90)
                 yield np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns else picture
         except self._damage as error:

@@ -32,7 +32,7 @@ class MediaPipePose:
         ValueError: it cannot.
     """
 
-    layout = "mediapipe33"
+    layout: str | None = "mediapipe33"
     num_joints = NUM_LANDMARKS
 
     def __init__(self, options: PoseEstimation):

@@ -40,8 +40,8 @@ class ViTPose:
         if self.person is None:
             some = ", ".join(list(labels.values())[:5])
             raise ValueError(f"detector {options.detector!r} has no class 'person'; its classes are {some}, ...")
-        self.num_joints = self.pose_model.config.num_labels
-        self.layout = LAYOUTS.get(self.num_joints)
+        self.num_joints: int = self.pose_model.config.num_labels
+        self.layout: str | None = LAYOUTS.get(self.num_joints)
 
     def _load(self, option: str, name: str, kind: type) -> tuple[PreTrainedModel, object]:
         import torch

@@ -14,7 +14,7 @@ class Spread:
 
     Args:
         value: the figure.
-        std: standard deviation, over resamples or over runs.
+        std: standard deviation (of a sample, ddof 1), over resamples or over runs.
         low, high: between which 95 % of the resamples lie; the smallest and largest of runs.
         count: resamples or runs.
     """
@@ -38,7 +38,8 @@ class Spread:
         values = np.asarray(values, np.float64)
         if not len(values):
             raise ValueError("values is empty; a spread needs at least one run")
-        return cls(*(float(f(values)) for f in (np.mean, np.std, np.min, np.max)), len(values))
+        std = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+        return cls(float(values.mean()), std, float(values.min()), float(values.max()), len(values))
 
 
 def bootstrap(
@@ -79,4 +80,4 @@ def bootstrap(
     if len(values) < num_samples / 2:
         raise ValueError(f"the metric is defined on {len(values)} of {num_samples} resamples; too few for a spread")
     low, high = np.percentile(values, (2.5, 97.5))
-    return Spread(float(metric(*arrays)), float(np.std(values)), float(low), float(high), len(values))
+    return Spread(float(metric(*arrays)), float(np.std(values, ddof=1)), float(low), float(high), len(values))
