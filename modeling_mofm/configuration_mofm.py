@@ -31,14 +31,14 @@ class MoFMConfig(ThermalCubeConfig):
             thirds of a clip.
         codebook_size: words T of the MotionBook whose ids are predicted.
         masking: "keypoint" (the paper's), "uniform" or "tube".
-        mask_ratio: wanted share of active cubes to mask.
+        mask_ratio: target fraction of active cubes to mask; whole key-points are masked, so the nearest reachable one.
         mask_span: time slices for which a key-point is masked in one go.
         classifier_dropout: dropout before the head of `MoFMForSequenceClassification`.
         anomaly_score: what `MoFMForAnomalyDetection` calls anomalous: "nll" (negative log-likelihood of words, each
             predicted while it is masked), "distance" (from normal clips), "combined" (both) or "classifier" (the
             trained head).
         num_nll_masks: masks that together cover a clip, hence encoder passes of an nll. 4 hide about
-            the share of cubes that pre-training hides.
+            the fraction of cubes that pre-training hides.
         window: frames of the sliding windows that it was fitted on and scores.
         reference_size: normal clips that distances are measured to; set by `fit_reference`.
         num_neighbors: nearest normal clips whose distance counts.

@@ -33,7 +33,8 @@ def mask_cubes(
         noise: `[N, *noise_shape]` in [0, 1), no two equal.
         grid_size: cubes along time, rows and columns.
         masking: "keypoint", "uniform" or "tube" (the same places in every time slice).
-        ratio: wanted share of active cubes; the order is cut where the share is nearest to it.
+        ratio: target fraction of active cubes to mask; whole key-points are masked, so the nearest reachable fraction
+            is used.
         span: time slices for which a key-point is hidden in one go; "keypoint" only.
 
     Returns:

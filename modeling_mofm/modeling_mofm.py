@@ -290,7 +290,7 @@ class MoFMModel(MoFMPreTrainedModel):
 
         Args:
             keypoints: `[B, F, K, 2]` or `[B, M, F, K, 2]` in map pixels, as `MoFMFeatureExtractor` makes them.
-            scores: `[B, (M,) F, K]` in [0, 1]; 0 is a missing joint; without them every joint is there.
+            scores: `[B, (M,) F, K]` in [0, 1]; 0 is a missing joint; without them every joint is present.
             heatmaps: `[B, (M,) K, F, H, W]`, instead of key-points.
             bool_masked_pos: bool `[N, L]`, cubes to be replaced by the mask embedding.
             clips: what `read_clips` made of them, instead of all three: heads that look into the clips themselves

@@ -40,7 +40,7 @@ class SkeletonLayout:
     Args:
         name: name of the layout.
         joints: `K` joint names; those of the sides start with `left_` and `right_` (of the person, not the picture).
-        limbs: pairs of joint indices, for drawing and for limb heatmaps.
+        limbs: pairs of joint indices, for drawing.
         canonical: for each of the 17 COCO key-points its index in `joints`, or -1 where the layout lacks it
             (`canonical_indices` derives it from the names).
     """

@@ -1,4 +1,4 @@
-"""Train the dVED on a motion corpus and leave a motion tokenizer.
+"""Train the dVED on a motion corpus and save it as a motion tokenizer.
 
 accelerate launch run/train_tokenizer.py --dataset <folder or Hub id> --output_dir <folder>
 """

@@ -24,7 +24,7 @@ class DVEDConfig(ThermalCubeConfig):
         codebook_size: words T of the MotionBook.
         code_size: width of a code word; small, unit-length codes are used far more evenly than wide ones.
         quantizer: "gumbel" (the paper's: a categorical posterior, straight-through Gumbel-softmax) or "vq" (nearest
-            code, moving-average updates).
+            code, learnt by gradient).
         hidden_size: channels of the residual blocks.
         num_encoder_blocks, num_decoder_blocks: the paper's r; one repeat is a 2D (space) then a 3D residual block.
         reconstruction: "max" reconstructs one map, the maximum over joints (the paper's encoder-*decoder*);
@@ -41,7 +41,7 @@ class DVEDConfig(ThermalCubeConfig):
             cubes most voxels are background, and a plain loss answers with faint, wide blobs.
         structure_weight: weight of one minus the structural similarity (SSIM) within cubes. A squared error alone is
             answered with faint, wide heat wherever a position is uncertain.
-        restart_threshold: a code word used in less than this share of an even share is moved to a current latent.
+        restart_threshold: a code word used less than this fraction of an even use is moved to a current latent.
         usage_decay: decay of the moving average of the use of each code word.
         initializer_range: standard deviation of initial weights.
     """

@@ -61,7 +61,7 @@ class MoFMFeatureExtractor(FeatureExtractionMixin):
             keypoints: `[F, K, 2]` one person, `[M, F, K, 2]` one clip, or a batch: a list of clips, or
                 `[B, M, F, K, 2]`. The last axis may be 3 with a `camera`. Clips of a batch may differ in length and
                 in people.
-            scores: the same without the last axis, in [0, 1], 0 is missing; None: finite joints are there.
+            scores: the same without the last axis, in [0, 1], 0 is missing; None: finite joints are present.
             layout: skeleton layout of the input.
             camera: views 3D key-points.
 
@@ -89,7 +89,7 @@ class MoFMFeatureExtractor(FeatureExtractionMixin):
         return BatchFeature(collate_people(clips))
 
     def clip(self, motion: Motion, generator: np.random.Generator | None = None) -> Motion:
-        """Sample `num_frames` frames of a checked motion, with a generator random ones of each stretch, and fit."""
+        """Sample `num_frames` frames, with a generator random ones, and fit people into the map."""
         frames = sample_frames(motion.keypoints.shape[1], self.num_frames, generator)
         return self.fit(Motion(motion.keypoints[:, frames], motion.scores[:, frames]))
 

@@ -247,7 +247,7 @@ class DVEDModel(DVEDPreTrainedModel):
         Args:
             keypoints: `[N, F, K, 2]` in map pixels, as `MoFMFeatureExtractor` makes them (a people axis is folded
                 into the batch).
-            scores: `[N, F, K]` in [0, 1]; 0 is a missing joint; without them every joint is there.
+            scores: `[N, F, K]` in [0, 1]; 0 is a missing joint; without them every joint is present.
             heatmaps: `[N, K, F, H, W]`, instead of key-points.
             return_loss: whether to compute the loss and its parts.
 

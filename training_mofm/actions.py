@@ -43,15 +43,17 @@ class ClassificationArguments:
     model: str = field(metadata={"help": "Folder or Hub id of a pre-trained MoFM."})
     from_scratch: bool = field(default=False, metadata={"help": "Take its sizes but not its weights."})
     freeze_backbone: bool = field(default=False, metadata={"help": "Linear probe: fit the head only."})
-    label_share: float = field(default=1.0, metadata={"help": "Share of the training rows of each class, above 0."})
+    label_fraction: float = field(
+        default=1.0, metadata={"help": "Fraction of the training rows of each class, above 0."}
+    )
     layer_decay: float = field(default=0.75, metadata={"help": "Factor of the learning rate per layer from the top."})
     classifier_dropout: float = field(default=0.2, metadata={"help": "Dropout before the head."})
     num_clips: int = field(default=4, metadata={"help": "Clips of a recording that are averaged in the test."})
     flip_views: bool = field(default=True, metadata={"help": "Average over mirror images in the test too."})
 
     def __post_init__(self) -> None:
-        if not 0 < self.label_share <= 1:
-            raise ValueError(f"label_share must be above 0 and at most 1, got {self.label_share}")
+        if not 0 < self.label_fraction <= 1:
+            raise ValueError(f"label_fraction must be above 0 and at most 1, got {self.label_fraction}")
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"layer_decay must be above 0 and at most 1, got {self.layer_decay}")
         if self.num_clips < 1:
@@ -150,13 +152,13 @@ def check_labels(train: Dataset, test: Dataset | None) -> None:
             warnings.warn(f"{len(shared)} subjects are in the train and in the test split", stacklevel=2)
 
 
-def draw_share(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Return ids of a share of the rows of each class, at least one, ascending."""
+def draw_fraction(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Return ids of a fraction of the rows of each class, at least one, ascending."""
     generator = np.random.default_rng(seed)
     chosen = []
     for label in np.unique(labels):
         rows = generator.permutation(np.flatnonzero(labels == label))
-        chosen.append(rows[: max(round(share * len(rows)), 1)])
+        chosen.append(rows[: max(round(fraction * len(rows)), 1)])
     return np.sort(np.concatenate(chosen))
 
 
@@ -193,7 +195,7 @@ def train_classifier(
     model = make_classifier(options, class_names(train))
     extractor = MoFMFeatureExtractor.for_config(model.config)
     labels = np.asarray(train["label"][:])
-    rows = draw_share(labels, options.label_share, args.seed)
+    rows = draw_fraction(labels, options.label_fraction, args.seed)
     train, labels = train.select(rows), labels[rows]
     if options.freeze_backbone:
         fit_head(model.to(args.device), train, labels, extractor)
@@ -222,7 +224,7 @@ def fit_head(
     """Fit the head alone, by logistic regression on the embeddings of unvaried clips (a linear probe)."""
     from sklearn.linear_model import LogisticRegression
 
-    features = look(model, train, extractor)[1].flatten(1).numpy()
+    features = predict(model, train, extractor)[1].flatten(1).numpy()
     probe = LogisticRegression(max_iter=1000).fit(features, labels)
     weight, bias = probe.coef_, probe.intercept_
     if len(weight) == 1:  # two classes have one row
@@ -233,7 +235,7 @@ def fit_head(
 
 
 @torch.no_grad()
-def look(
+def predict(
     model: MoFMForSequenceClassification,
     corpus: Dataset,
     extractor: MoFMFeatureExtractor,
@@ -250,7 +252,7 @@ def look(
     model.eval()
     corpus = corpus.select_columns(VIEW_COLUMNS).with_format("arrow")
     probabilities, parts = [], []
-    for start in trange(0, len(corpus), batch_size, desc="looking", leave=False):
+    for start in trange(0, len(corpus), batch_size, desc="predicting", leave=False):
         motions = [
             view(row_recording(first_row(corpus[row]))) for row in range(start, min(start + batch_size, len(corpus)))
         ]
@@ -259,14 +261,14 @@ def look(
         outputs = model(**batch)
         num_views = len(views) // len(motions)
         multi_label = model.config.problem_type == "multi_label_classification"
-        shares = outputs.logits.float().sigmoid() if multi_label else outputs.logits.float().softmax(-1)
-        probabilities.append(shares.unflatten(0, (-1, num_views)).mean(1).cpu())
+        probability = outputs.logits.float().sigmoid() if multi_label else outputs.logits.float().softmax(-1)
+        probabilities.append(probability.unflatten(0, (-1, num_views)).mean(1).cpu())
         parts.append(outputs.parts.float().unflatten(0, (-1, num_views)).mean(1).cpu())
     return torch.cat(probabilities), torch.cat(parts)
 
 
 def accuracy(probabilities: Tensor, labels: Sequence[int]) -> float:
-    """Return the share of recordings whose most likely class is theirs."""
+    """Return the fraction of recordings whose most likely class is theirs."""
     return float((probabilities.argmax(-1) == torch.as_tensor(labels)).double().mean())
 
 
@@ -284,8 +286,8 @@ def finetune_classification(
     model = train_classifier(options, train, args, Augmentation() if data.augment else None)
     extractor = MoFMFeatureExtractor.for_config(model.config)
     labels = test["label"][:]
-    figures = {"accuracy": accuracy(look(model, test, extractor)[0], labels)}
-    views = look(model, test, extractor, options.num_clips, options.flip_views)[0]
+    figures = {"accuracy": accuracy(predict(model, test, extractor)[0], labels)}
+    views = predict(model, test, extractor, options.num_clips, options.flip_views)[0]
     figures["accuracy_of_views"] = accuracy(views, labels)
     if args.process_index == 0:
         model.save_pretrained(args.output_dir)

@@ -55,8 +55,8 @@ class AnomalyArguments:
     normal_classes: list[str] | None = field(
         default=None, metadata={"help": "Names of the classes that are normal; without them frame labels tell."}
     )
-    held_out_share: float = field(
-        default=0.2, metadata={"help": "Share of the normal subjects (else rows) by which both scores are scaled."}
+    held_out_fraction: float = field(
+        default=0.2, metadata={"help": "Fraction of normal subjects (or rows) held out to standardise both scores."}
     )
     reference_size: int = field(default=1024, metadata={"help": "Normal clips remembered at most."})
     freeze_backbone: bool = field(default=False, metadata={"help": "Train the head only (supervised)."})
@@ -70,8 +70,8 @@ class AnomalyArguments:
             raise ValueError(f"window must be 0 (whole recordings) or at least 2, got {self.window}")
         if self.stride < 1:
             raise ValueError(f"stride must be at least 1, got {self.stride}")
-        if not 0 <= self.held_out_share < 1:
-            raise ValueError(f"held_out_share must be in [0, 1), got {self.held_out_share}")
+        if not 0 <= self.held_out_fraction < 1:
+            raise ValueError(f"held_out_fraction must be in [0, 1), got {self.held_out_fraction}")
 
 
 def row_labels(corpus: Dataset, normal_classes: Sequence[str]) -> np.ndarray:
@@ -184,7 +184,7 @@ def train_unsupervised(
     torch.manual_seed(args.seed)
     model = MoFMForMaskedMotionModeling.from_pretrained(options.model)
     config = model.config
-    learnt, held = hold_out(corpus, rows, options.held_out_share, args.seed)
+    learnt, held = hold_out(corpus, rows, options.held_out_fraction, args.seed)
     normal = normal_clips(corpus, learnt, tokenizer, options.window, options.stride)
     held_out = normal_clips(corpus, held, tokenizer, options.window, options.stride) if len(held) else None
     if args.max_steps > 0:

@@ -29,10 +29,10 @@ class DataArguments:
 
     dataset: list[str] = field(
         default_factory=lambda: [SYNTHETIC],
-        metadata={"help": "Folders, packed .npz files or Hub ids of motion corpora; 'synthetic' is the embedded one."},
+        metadata={"help": "Folders or Hub ids of motion corpora; 'synthetic' is the embedded one."},
     )
     weights: list[float] | None = field(
-        default=None, metadata={"help": "Share of each corpus in the training; left out, every take is as likely."}
+        default=None, metadata={"help": "Sampling weight per corpus. Default: every recording is equally likely."}
     )
     streaming: bool = field(default=False, metadata={"help": "Read the training corpus as a stream."})
     augment: bool = field(default=True, metadata={"help": "Flip, turn, scale, shift and thin out training clips."})
@@ -55,7 +55,7 @@ class MotionTrainingArguments(TrainingArguments):
     per_device_train_batch_size: int = field(default=16, metadata={"help": "Clips per device and step."})
     learning_rate: float = field(default=1e-3, metadata={"help": "Peak learning rate."})
     lr_scheduler_type: str = field(default="cosine", metadata={"help": "Decay of the learning rate."})
-    warmup_steps: float = field(default=0.05, metadata={"help": "Warm-up, as a share of the steps if below 1."})
+    warmup_steps: float = field(default=0.05, metadata={"help": "Warm-up, as a fraction of the steps if below 1."})
     weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay."})
     adam_beta2: float = field(default=0.95, metadata={"help": "AdamW's second beta."})
     logging_steps: float = field(default=100, metadata={"help": "Steps between two lines of the log."})

@@ -1,4 +1,4 @@
-"""Train a dVED and leave a `MoFMTokenizer`."""
+"""Train a dVED and save it as a `MoFMTokenizer`."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class MoFMArguments:
     tokenizer: str = field(metadata={"help": "Folder or Hub id of a trained MoFMTokenizer."})
     preset: str = field(default="tiny", metadata={"help": "Size: tiny, small, base or large."})
     masking: str = field(default="keypoint", metadata={"help": "keypoint, uniform or tube."})
-    mask_ratio: float = field(default=0.4, metadata={"help": "Wanted share of active cubes to mask."})
+    mask_ratio: float = field(default=0.4, metadata={"help": "Target fraction of active cubes to mask."})
     mask_span: int = field(default=2, metadata={"help": "Time slices for which a key-point is masked in one go."})
 
     def config(self, dved: DVEDModel) -> MoFMConfig:

@@ -14,8 +14,8 @@ def views_of(motion: Motion, extractor: MoFMFeatureExtractor, num_clips: int = 1
 
     Args:
         motion: all people, in 2D.
-        num_clips: 1 samples the middle of each stretch; more, random frames of each, the same every time.
-        flip: look at the mirror image of each too.
+        num_clips: 1 samples the middle frame of each segment; more, random frames of each, the same every time.
+        flip: add the mirror image of each.
     """
     views = [
         extractor.clip(motion, None if num_clips == 1 else np.random.default_rng(number))

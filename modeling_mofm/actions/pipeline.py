@@ -104,15 +104,15 @@ class MotionClassificationPipeline(Pipeline):
     def _forward(self, model_inputs: dict) -> dict:
         logits = self.model(model_inputs["keypoints"], model_inputs["scores"]).logits.float()
         multi_label = self.model.config.problem_type == "multi_label_classification"
-        shares = logits.sigmoid() if multi_label else logits.softmax(-1)
-        return {"shares": shares.unflatten(0, (model_inputs["num_recordings"], -1)).mean(1)}
+        probabilities = logits.sigmoid() if multi_label else logits.softmax(-1)
+        return {"probabilities": probabilities.unflatten(0, (model_inputs["num_recordings"], -1)).mean(1)}
 
     def postprocess(self, model_outputs: dict, top_k: int | None = 5) -> Answer | list[Answer]:
-        answers = [self._answer(shares, top_k) for shares in model_outputs["shares"]]
+        answers = [self._answer(probabilities, top_k) for probabilities in model_outputs["probabilities"]]
         return answers[0] if len(answers) == 1 else answers
 
-    def _answer(self, shares: torch.Tensor, top_k: int | None) -> Answer:
-        scores, classes = shares.topk(min(top_k or len(shares), len(shares)))
+    def _answer(self, probabilities: torch.Tensor, top_k: int | None) -> Answer:
+        scores, classes = probabilities.topk(min(top_k or len(probabilities), len(probabilities)))
         names = self.model.config.id2label
         return [
             {"label": names[number], "score": score}

@@ -36,8 +36,8 @@ class MoFMForAnomalyDetectionOutput(ModelOutput):
         logits: `[N]` of the head, for the clip.
         frame_logits: `[N, F]` of the head; frames of a time slice share theirs.
         anomaly_score: `[N]`, higher is more anomalous, as `config.anomaly_score` says: standard deviations above
-            normal motion for "nll" and "distance"; for "combined" the sum of both, each cut off softly
-            (softplus) below normal; the head's probability for "classifier". NaN for a clip without any joint.
+            normal motion for "nll" and "distance"; `softplus(z_nll) + softplus(z_distance)` for "combined"; the head's
+            probability for "classifier". NaN for a clip without any joint.
         nll: `[N]`, mean negative log-likelihood (nats) of the clip's words, each predicted while masked; NaN
             for a clip without any joint.
         cube_nll: `[N, L]` of each cube's word; 0 where a cube is empty.
@@ -46,8 +46,7 @@ class MoFMForAnomalyDetectionOutput(ModelOutput):
             missing.
         distance: `[N]`, mean cosine distance to the nearest normal clips, in [0, 2].
         joint_distance: `[N, K]`, that distance joint by joint; 0 where it is missing.
-        joint_score: `[N, F, K]`, what `anomaly_score` says of the clip said of each joint in each frame, in the same
-            units; 0 where it is missing.
+        joint_score: `[N, F, K]`, `anomaly_score` per joint and frame, in the same units; 0 where it is missing.
         parts: `[N, T, K, D]`, what is compared and what the head reads: the embedding of each joint in each time
             slice.
         hidden_states, attentions: of each layer, where asked for.
@@ -114,7 +113,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
             keypoints, scores, heatmaps: as in `MoFMModel.forward`.
             input_ids: `[N, L]` or `[B, M, L]` MotionBook ids, as the tokenizer gives them.
             labels: for the head, `[B]` of clips or `[B, F]` of frames: 1 is anomalous, 0 normal, negative not known.
-                With a people axis the most anomalous person answers for the clip.
+                With a people axis the clip's logit is the maximum over people.
         """
         config = self.config
         clips = self.read_clips(keypoints, scores, heatmaps)
@@ -131,11 +130,11 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         if input_ids is not None:
             input_ids = self._check_words(input_ids, len(clips))
             fields |= self.word_nll(clips, input_ids, in_frames)
-        score = self.combine(logits, fields.get("nll"), fields.get("distance"))
+        score = self.anomaly_score(logits, fields.get("nll"), fields.get("distance"))
         if score is not None:
             fields["anomaly_score"] = torch.where(present, score, torch.nan)
             joint_distance = fields["joint_distance"][:, None] if "joint_distance" in fields else None
-            joints = self.combine(joint_logits, fields.get("joint_nll"), joint_distance)
+            joints = self.anomaly_score(joint_logits, fields.get("joint_nll"), joint_distance)
             fields["joint_score"] = torch.where(in_frames.any(2), joints, 0.0)
         loss = None
         if labels is not None:
@@ -149,19 +148,19 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
     def classify(self, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the head's logits of clips `[N]`, frames `[N, F]` and joints `[N, F, K]` from parts `[N, T, K, D]`.
 
-        The logit of a time slice is linear in its parts, that of a clip the mean over slices in which anyone is seen,
-        which one without anyone takes too. The joints of a slice have its logit for their mean.
+        The logit of a time slice is linear in its parts; that of a clip is the mean over the slices in which anyone is
+        present, and slices without anyone get it too. The mean of the logits of the joints of a slice is its logit.
         """
         depth = self.config.cube_size[0]
-        there = parts.any(-1).to(parts.dtype)  # N T K
-        seen = there.amax(-1)
+        present = parts.any(-1).to(parts.dtype)  # N T K
+        slice_present = present.amax(-1)
         # parts have unit length; the head gets numbers around 1, as from a layer norm
         contributions = parts * parts.shape[-1] ** 0.5 * self.classifier.weight.view(parts.shape[2:])
         contributions = contributions.sum(-1)
         slices = contributions.sum(-1) + self.classifier.bias
-        clip = (slices * seen).sum(1) / seen.sum(1).clamp(min=1)
-        slices = torch.where(seen > 0, slices, clip[:, None])
-        joints = contributions * there.sum(-1, keepdim=True) + self.classifier.bias
+        clip = (slices * slice_present).sum(1) / slice_present.sum(1).clamp(min=1)
+        slices = torch.where(slice_present > 0, slices, clip[:, None])
+        joints = contributions * present.sum(-1, keepdim=True) + self.classifier.bias
         return clip, slices.repeat_interleave(depth, 1), joints.repeat_interleave(depth, 1)
 
     def word_nll(self, clips: ClipInputs, input_ids: Tensor, in_frames: Tensor) -> dict[str, Tensor]:
@@ -211,7 +210,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         mean = total / count.clamp(min=1)
         return mean[..., 0], mean[..., 1:]
 
-    def combine(self, logits: Tensor, nll: Tensor | None, distance: Tensor | None) -> Tensor | None:
+    def anomaly_score(self, logits: Tensor, nll: Tensor | None, distance: Tensor | None) -> Tensor | None:
         """Return the score that the configuration names, of clips or of joints; None if what it needs is missing."""
         kind = self.config.anomaly_score
         if kind == "classifier":
@@ -220,8 +219,10 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         if any(value is None for value in needed.values()):
             return None
         excess = [self.reference.standardise(name, value) for name, value in needed.items()]
-        # cut off softly below normal: being very normal in one respect does not excuse the other
-        return torch.stack([F.softplus(value) for value in excess]).sum(0) if kind == "combined" else excess[0]
+        if kind != "combined":
+            return excess[0]
+        # softplus: being very normal in one respect does not excuse the other
+        return F.softplus(excess[0]) + F.softplus(excess[1])
 
     def loss(
         self, logits: Tensor, frame_logits: Tensor, labels: Tensor, present: Tensor, people: tuple[int, int] | None
@@ -293,8 +294,8 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         held_out_nll: Tensor | None = None,
     ) -> None:
         """Set the reference from what `measure` gave of normal clips, and of held-out ones; as `fit_reference`."""
-        there = nll.isfinite()
-        parts, nll = parts[there], nll[there]
+        present = nll.isfinite()
+        parts, nll = parts[present], nll[present]
         needed = self.config.num_neighbors + 1
         if len(parts) < needed:
             raise ValueError(
@@ -307,8 +308,8 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
             distances = part_distances(parts, parts).fill_diagonal_(torch.inf)
             distances = distances.topk(self.config.num_neighbors, -1, largest=False).values.mean(-1)
         else:
-            there = held_out_nll.isfinite()
-            distances, nll = reference(held_out_parts[there])[0], held_out_nll[there]
+            present = held_out_nll.isfinite()
+            distances, nll = reference(held_out_parts[present])[0], held_out_nll[present]
         for name, values in (("nll", nll), ("distance", distances)):
             values = values.double()
             if not len(values) > 1 or not values.std() > 0:
@@ -341,4 +342,4 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         if self.config.anomaly_score == "classifier":
             raise ValueError("anomaly_score is 'classifier', whose scores come from forward; it must be another one")
         distance = self.reference(parts.to(self.device))[0] if self.config.reference_size else None
-        return self.combine(None, nll.to(self.device), distance).cpu()
+        return self.anomaly_score(None, nll.to(self.device), distance).cpu()

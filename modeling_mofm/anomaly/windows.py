@@ -12,15 +12,15 @@ from scipy.ndimage import gaussian_filter1d
 MAX_GAP = 12  # frames out of sight after which a person starts another track
 
 
-def sliding_windows(seen: np.ndarray, length: int, stride: int, max_gap: int) -> tuple[np.ndarray, np.ndarray]:
+def sliding_windows(present: np.ndarray, length: int, stride: int, max_gap: int) -> tuple[np.ndarray, np.ndarray]:
     """List the windows over people's tracks.
 
-    A track is a stretch of frames from one in which a person is seen to another, in which they are never out of sight
-    for more than `max_gap` frames; someone who stays away longer starts another track. A track of fewer frames than a
+    A track goes from a frame in which a person is present to another, between which they are never missing for more
+    than `max_gap` frames; someone who stays away longer starts another track. A track of fewer frames than a
     window has none.
 
     Args:
-        seen: bool `[M, F]`, whether a person has any joint in a frame.
+        present: bool `[M, F]`, whether a person has any joint in a frame.
         length: frames of a window.
         stride: frames from one window of a track to the next; the first starts with the track.
         max_gap: frames.
@@ -28,7 +28,7 @@ def sliding_windows(seen: np.ndarray, length: int, stride: int, max_gap: int) ->
     Returns:
         people `[W]` and first frames `[W]`, int64, in that order.
     """
-    person, frame = np.nonzero(seen)
+    person, frame = np.nonzero(present)
     if not len(person):
         return person, frame
     leaves = np.flatnonzero((np.diff(person) > 0) | (np.diff(frame) > max_gap + 1))
@@ -68,7 +68,7 @@ def over_people(scores: np.ndarray) -> np.ndarray:
 
 
 def fill_missing(scores: np.ndarray, lowest: float | None = None) -> np.ndarray:
-    """Give frames without a score the minimum: where nobody is to be seen, nothing anomalous is.
+    """Give frames without a score the minimum: frames without people count as normal.
 
     Args:
         scores: `[F]`, NaN is none.

@@ -23,8 +23,8 @@ class CorpusStatistics:
     Args:
         clips, frames: by split.
         person_frames: frames in which a person has any joint, summed over people.
-        joint_frames: those in which each COCO key-point is there, 17 numbers.
-        scores: histogram of the scores of joints that are there, ten bins over [0, 1].
+        joint_frames: those in which each COCO key-point is present, 17 numbers.
+        scores: histogram of the scores of joints that are present, ten bins over [0, 1].
         lengths: clips with fewer frames than each of `LENGTH_EDGES`, and not fewer than the one before; the last are
             longer.
         layouts, labels, fps, people, sources: clips by layout, label ("" is none), frame rate, number of people, and
@@ -61,12 +61,12 @@ class CorpusStatistics:
             self._add_scores(scores.values.to_numpy().reshape(shape[:3]), layout)
 
     def _add_scores(self, scores: np.ndarray, layout: str) -> None:
-        there = scores[(scores > 0).any(-1)]  # person-frames, K
-        self.person_frames += len(there)
+        visible = scores[(scores > 0).any(-1)]  # person-frames, K
+        self.person_frames += len(visible)
         indices = np.array(get_layout(layout).canonical)
-        present = np.where(indices >= 0, (there > 0).sum(0)[indices], 0)
+        present = np.where(indices >= 0, (visible > 0).sum(0)[indices], 0)
         self.joint_frames = [int(n) for n in np.add(self.joint_frames, present)]
-        histogram, _ = np.histogram(there[there > 0], SCORE_BINS, (0, 1))
+        histogram, _ = np.histogram(visible[visible > 0], SCORE_BINS, (0, 1))
         self.scores = [int(n) for n in np.add(self.scores, histogram)]
 
     @property
@@ -79,7 +79,7 @@ class CorpusStatistics:
 
     @property
     def missing(self) -> dict[str, float]:
-        """Share of the person-frames in which each COCO key-point is missing."""
+        """Fraction of the person-frames in which each COCO key-point is missing."""
         total = max(self.person_frames, 1)
         return {name: 1 - n / total for name, n in zip(COCO_KEYPOINTS, self.joint_frames, strict=True)}
 

@@ -38,7 +38,7 @@ BARS = "#0072B2"
 
 @dataclass
 class Inspection:
-    """What a look at a corpus found.
+    """What the inspection of a corpus found.
 
     Args:
         statistics: counts of all rows.
@@ -92,7 +92,7 @@ def row_problems(row: dict, seen: dict[bytes, str]) -> list[str]:
     """Return what is wrong with a row; `seen` holds a digest of every row before, and is updated."""
     keypoints, scores = decode_row(row)
     problems = []
-    there = scores > 0
+    joint_present = scores > 0
     frames = keypoints.shape[1]
     digest = hashlib.sha256(keypoints.tobytes()).digest()
     if digest in seen:
@@ -100,21 +100,21 @@ def row_problems(row: dict, seen: dict[bytes, str]) -> list[str]:
     seen[digest] = row["source"]
     if frames < SHORT:
         problems.append(f"shorter than {SHORT} frames")
-    if not there.any():
-        return [*problems, "no joint is seen"]
-    present = there.any(-1)
-    if there[present].mean() < 0.5:
-        problems.append("more than half of the joints missing while a person is seen")
+    if not joint_present.any():
+        return [*problems, "no joint is present"]
+    present = joint_present.any(-1)
+    if joint_present[present].mean() < 0.5:
+        problems.append("more than half of the joints missing while a person is present")
     if present.any(0).mean() < 0.5:
-        problems.append("nobody is seen in more than half of the frames")
+        problems.append("nobody is present in more than half of the frames")
     if frames > 1:
-        both = there[:, 1:] & there[:, :-1]
+        both = joint_present[:, 1:] & joint_present[:, :-1]
         if both.any() and not (np.diff(keypoints, axis=1)[both] != 0).any():
             problems.append("nothing moves")
     width, height = row["frame_size"]
     if width and height and keypoints.shape[-1] == 2:
         outside = ((keypoints < 0) | (keypoints > (width, height))).any(-1)
-        if outside[there].mean() > 0.1:
+        if outside[joint_present].mean() > 0.1:
             problems.append("more than a tenth of the joints lie outside the picture")
     if not row["fps"]:
         problems.append("the frame rate is unknown")
@@ -149,19 +149,19 @@ def write_sheet(found: Inspection, path: Path, title: str) -> None:
 
 
 def draw_counts(statistics: CorpusStatistics, figure: Figure) -> None:
-    """Draw how often each joint is there, how long clips are, and the scores."""
+    """Draw how often each joint is present, how long clips are, and the scores."""
     joints, lengths, scores = figure.subplots(1, 3, width_ratios=(2, 1.2, 1))
     missing = statistics.missing
     joints.bar(range(len(missing)), [100 * (1 - share) for share in missing.values()], color=BARS)
     names = [name.replace("left_", "l ").replace("right_", "r ") for name in missing]
     joints.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
-    joints.set(ylim=(0, 100), ylabel="% of person-frames", title="joint is there")
+    joints.set(ylim=(0, 100), ylabel="% of person-frames", title="joint is present")
     edges = [f"< {edge}" for edge in LENGTH_EDGES] + [f">= {LENGTH_EDGES[-1]}"]
     lengths.bar(edges, statistics.lengths, color=BARS)
     lengths.tick_params(axis="x", rotation=60, labelsize=7)
     lengths.set(title="frames of a clip", ylabel="clips")
     scores.bar(np.arange(len(statistics.scores)) / 10 + 0.05, statistics.scores, width=0.09, color=BARS)
-    scores.set(title="score of joints that are there", xlim=(0, 1))
+    scores.set(title="score of joints that are present", xlim=(0, 1))
 
 
 def draw_strip(row: dict, figure: Figure) -> None:

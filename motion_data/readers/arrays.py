@@ -46,7 +46,7 @@ def read_npy(path: Path, options: ReadOptions) -> Iterator[Recording]:
 
 @register_format("npz", "key-points with scores, fps, layout and label (.npz)", (".npz",), _is_npz)
 def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
-    """Read `keypoints` as `read_npy` does (or the only array, if it has no name), and with them, if they are there:
+    """Read `keypoints` as `read_npy` does (or the only array, if it has no name), and with them, if the file has them:
 
     `scores` `[F, K]` or `[M, F, K]`, 0 is missing; `fps`; `layout`, the name; `label`, text or a number.
 
@@ -81,8 +81,8 @@ def _read_poses(
     layout = layout_of_count(path, keypoints.shape[2], _text(path, others, "layout") or options.layout)
 
     def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        stretch = keypoints[:, first:end]
-        return stretch, (stretch != 0).any(-1) if scores is None else scores[:, first:end]
+        segment = keypoints[:, first:end]
+        return segment, (segment != 0).any(-1) if scores is None else scores[:, first:end]
 
     fields = {"label": _text(path, others, "label")} | _fps(path, others)
     yield from cut_dense(keypoints.shape[1], poses, layout, options, **fields)

@@ -58,21 +58,23 @@ def link_people(detections: Detections, max_gap: int, layout: str | None = None)
     next_id = max(int(people.max()), -1) + 1
     last = np.empty(0, np.int64)  # of each open track: its latest detection
     speed = np.empty((0, 2))  # pixels per frame
-    for seen in np.split(unknown, starts):
-        frame = frames[seen[0]]
-        if len(seen) > MAX_PEOPLE_PER_FRAME:
-            raise ValueError(f"frame {frame} has {len(seen)} people without ids; at most {MAX_PEOPLE_PER_FRAME} link")
+    for current in np.split(unknown, starts):
+        frame = frames[current[0]]
+        if len(current) > MAX_PEOPLE_PER_FRAME:
+            raise ValueError(
+                f"frame {frame} has {len(current)} people without ids; at most {MAX_PEOPLE_PER_FRAME} link"
+            )
         is_open = frame - frames[last] <= max_gap + 1
         last, speed = last[is_open], speed[is_open]
         moved = speed * (frame - frames[last])[:, None]
-        tracks, found = _assign(poses, last, moved, seen)
-        earlier, later = last[tracks], seen[found]
+        tracks, found = _assign(poses, last, moved, current)
+        earlier, later = last[tracks], current[found]
         people[later] = people[earlier]
         step = _shift(poses, earlier, later) / (frame - frames[earlier])[:, None]
         is_first_step = (speed[tracks] == 0).all(1, keepdims=True)
         speed[tracks] = np.where(is_first_step, step, (speed[tracks] + step) / 2)
         last[tracks] = later
-        new = np.delete(seen, found)
+        new = np.delete(current, found)
         people[new] = np.arange(next_id, next_id + len(new))
         next_id += len(new)
         last, speed = np.concatenate([last, new]), np.concatenate([speed, np.zeros((len(new), 2))])
@@ -118,37 +120,37 @@ def _spanned_boxes(keypoints: np.ndarray, present: np.ndarray) -> np.ndarray:
 
 
 def _assign(
-    poses: ComparedPoses, last: np.ndarray, moved: np.ndarray, seen: np.ndarray
+    poses: ComparedPoses, last: np.ndarray, moved: np.ndarray, current: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return pairs of indices into the T open tracks and the N people `seen` in a frame.
+    """Return pairs of indices into the T open tracks and the N people `current` in a frame.
 
     Args:
         last: `[T]` latest detection of each track.
         moved: `[T, 2]` how far it is thought to have moved since, pixels.
-        seen: `[N]` detections of the frame.
+        current: `[N]` detections of the frame.
     """
     if not len(last):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    chunk = max(_PAIRS_AT_ONCE // len(seen), 1)
+    chunk = max(_PAIRS_AT_ONCE // len(current), 1)
     parts = [slice(start, start + chunk) for start in range(0, len(last), chunk)]
-    similarity = np.concatenate([_similarity(poses, last[part], moved[part], seen) for part in parts])
+    similarity = np.concatenate([_similarity(poses, last[part], moved[part], current) for part in parts])
     similarity[similarity < MIN_SIMILARITY] = 0
     tracks, found = linear_sum_assignment(similarity, maximize=True)
     is_linked = similarity[tracks, found] > 0
     return tracks[is_linked], found[is_linked]
 
 
-def _similarity(poses: ComparedPoses, last: np.ndarray, moved: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Return `[T, N]` similarities in [0, 1] of tracks that moved on to the people seen."""
-    track_boxes, seen_boxes = poses.boxes[last] + np.tile(moved, 2), poses.boxes[seen]
+def _similarity(poses: ComparedPoses, last: np.ndarray, moved: np.ndarray, current: np.ndarray) -> np.ndarray:
+    """Return `[T, N]` similarities in [0, 1] of tracks that moved on to the people current."""
+    track_boxes, seen_boxes = poses.boxes[last] + np.tile(moved, 2), poses.boxes[current]
     low = np.maximum(track_boxes[:, None, :2], seen_boxes[:, :2])
     high = np.minimum(track_boxes[:, None, 2:], seen_boxes[:, 2:])
     track_areas, seen_areas = _areas(track_boxes)[:, None], _areas(seen_boxes)
     overlap = (high - low).clip(0).prod(-1)
     iou = overlap / (track_areas + seen_areas - overlap).clip(1)
 
-    common = poses.present[last][:, None] & poses.present[seen]  # T N J
-    offset = poses.keypoints[last][:, None] + moved[:, None, None] - poses.keypoints[seen]
+    common = poses.present[last][:, None] & poses.present[current]  # T N J
+    offset = poses.keypoints[last][:, None] + moved[:, None, None] - poses.keypoints[current]
     scale = ((track_areas + seen_areas) / 2).clip(1)[..., None]
     oks = np.exp(-(offset**2).sum(-1) / (2 * scale * (2 * poses.sigmas) ** 2))
     num_common = common.sum(-1)

@@ -211,7 +211,7 @@ def test_one_corpus_with_the_labels_it_needs(folder, tmp_path):
         ({"mode": "half"}, r"mode must be one of \('unsupervised', 'supervised'\), got 'half'"),
         ({"window": 1}, r"window must be 0 \(whole recordings\) or at least 2, got 1"),
         ({"stride": 0}, "stride must be at least 1, got 0"),
-        ({"held_out_share": 1.0}, r"held_out_share must be in \[0, 1\), got 1.0"),
+        ({"held_out_fraction": 1.0}, r"held_out_fraction must be in \[0, 1\), got 1.0"),
         ({"anomaly_score": "classifier"}, r"anomaly_score must be one of \('nll', 'distance', 'combined'\)"),
     ],
 )

@@ -28,7 +28,7 @@ def evaluate_mofm(
         Over all masked active cubes: `loss` (nats), `top1`, `top5` and, on the same cubes, two references:
         `unigram_top1`, always the word that is most frequent in these very clips, and `neighbour_top1`, the true word
         of the same place one time slice earlier (later where there is none), which the model may have had to guess
-        too. `ratio` is top1 over the better reference; `masked_share` the share of active cubes that was masked.
+        too. `ratio` is top1 over the better reference; `masked_fraction` the share of active cubes that was masked.
     """
     model.eval()
     config = model.config
@@ -58,7 +58,7 @@ def evaluate_mofm(
         "top5": float((rank < 5).double().mean()),
         "unigram_top1": unigram,
         "neighbour_top1": float((neighbour == word).double().mean()),
-        "masked_share": len(word) / active,
+        "masked_fraction": len(word) / active,
     }
     metrics["ratio"] = metrics["top1"] / max(metrics["unigram_top1"], metrics["neighbour_top1"])
     return metrics

@@ -44,9 +44,9 @@ def clear(part):
     ("row", "problem"),
     [
         (make_row(frames=8), "shorter than 12 frames"),
-        (with_values(make_row(), scores=clear(...)), "no joint is seen"),
+        (with_values(make_row(), scores=clear(...)), "no joint is present"),
         (with_values(make_row(), scores=clear(np.s_[:, :, :9])), "more than half of the joints missing"),
-        (with_values(make_row(), scores=clear(np.s_[:, :16])), "nobody is seen in more than half"),
+        (with_values(make_row(), scores=clear(np.s_[:, :16])), "nobody is present in more than half"),
         (with_values(make_row(), keypoints=clear(...)), "nothing moves"),
         (make_row(frame_size=[50, 100]), "outside the picture"),
         (make_row(fps=0.0), "the frame rate is unknown"),

@@ -46,7 +46,7 @@ def test_an_untrained_reconstruction_is_worse_and_independent_of_the_batch(dved,
 def test_masked_figures_repeat_and_a_model_that_knows_the_words_gets_all(mofm, dved, batch, monkeypatch):
     figures = evaluate_mofm(mofm, dved, batch, seed=1)
     assert figures == pytest.approx(evaluate_mofm(mofm, dved, batch, seed=1))
-    assert 0.2 < figures["masked_share"] < 0.6 and figures["top1"] <= figures["top5"]
+    assert 0.2 < figures["masked_fraction"] < 0.6 and figures["top1"] <= figures["top5"]
     forward = mofm.forward
 
     def knowing(**inputs):

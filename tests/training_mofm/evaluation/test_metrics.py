@@ -155,6 +155,6 @@ def test_resamples_without_anomalies_do_not_count():
 
 
 def test_spread_over_runs():
-    assert Spread.over([1.0, 2.0, 6.0]) == Spread(3.0, pytest.approx(np.sqrt(14 / 3)), 1.0, 6.0, 3)
+    assert Spread.over([1.0, 2.0, 6.0]) == Spread(3.0, pytest.approx(np.sqrt(14 / 2)), 1.0, 6.0, 3)
     with pytest.raises(ValueError, match="values is empty"):
         Spread.over([])
