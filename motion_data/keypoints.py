@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Union
 import numpy as np
 
 from .cameras import Camera, SensorCamera
-from .layouts import SkeletonLayout, get_layout, layouts_with
+from .interpret import as_numbers, as_scores, is_joint, layout_of
+from .layouts import SkeletonLayout, get_layout
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +34,8 @@ class Motion:
     """A checked clip of `M` people in COCO-17 key-points.
 
     Args:
-        keypoints: [M, F, 17, 2] float32, pixels, x right and y down; 0 where a joint is missing, never NaN.
+        keypoints: [M, F, 17, 2], pixels, x right and y down; 0 where a joint is missing, never NaN. In float64, so
+            that a small body far from the origin keeps its shape, until it is fitted into the map.
         scores: [M, F, 17] float32 in [0, 1]; 0 is a missing joint.
     """
 
@@ -61,16 +63,17 @@ def as_motion(
 
     Raises:
         ValueError: if the shapes do not fit each other or the layout, there are no people or fewer than 2 frames, a
-            score is not in [0, 1], a present joint is infinitely far away, or no joint is present at all
+            score has no known meaning, a present joint is infinitely far away, or no joint is present at all
             (`NobodyVisibleError`).
 
     Notes:
-        A joint is missing where its score is 0, where a coordinate is NaN (whatever its score), where the layout
-        lacks it, and where the camera cannot see it. Scores of different pose estimators are not comparable.
+        A joint is missing where its score is 0 or less, where a coordinate is NaN, where it is exactly at the origin
+        or at (-1, -1) (whatever its score: `interpret.is_joint`), where the layout lacks it, and where the camera
+        cannot see it. For scores above 1 see `interpret.as_scores`. Scores of different pose estimators are not comparable.
     """
     skeleton = get_layout(layout)
     keypoints = _as_people(keypoints, skeleton, camera)
-    scores = _as_scores(scores, keypoints)
+    scores = _scores_of(scores, keypoints)
     if keypoints.shape[-1] == 3:
         keypoints = camera.project(keypoints, scores)
         scores = np.where(np.isfinite(keypoints).all(-1), scores, 0)
@@ -78,7 +81,7 @@ def as_motion(
     # An index of -1 reads the last joint, which `known` then removes.
     known = canonical >= 0
     scores = np.where(known, scores[..., canonical], 0).astype(np.float32)
-    keypoints = np.where((scores > 0)[..., None], keypoints[..., canonical, :], 0).astype(np.float32)
+    keypoints = np.where((scores > 0)[..., None], keypoints[..., canonical, :], 0)
     if not (scores > 0).any():
         raise NobodyVisibleError(
             f"keypoints: all joints are missing in all {scores.shape[1]} frames (NaN, score 0, or not one of the "
@@ -155,20 +158,9 @@ def normalise_clip(keypoints: np.ndarray, scores: np.ndarray, size: int = 72, sc
     return np.where(present, offset * factor + (size - 1) / 2, 0).astype(dtype)
 
 
-def _as_array(field: str, values: ArrayLike) -> np.ndarray:
-    """Return `values` as a float32 array, which may share memory with it; numbers too large for it are infinite."""
-    if hasattr(values, "detach"):  # a torch tensor, perhaps of a dtype that NumPy lacks; torch is not imported here
-        values = values.detach().cpu().float().numpy()
-    try:
-        with np.errstate(over="ignore"):
-            return np.asarray(values).astype(np.float32, copy=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{field} must be an array of numbers, or nested lists of equal lengths: {error}") from error
-
-
 def _as_people(keypoints: ArrayLike, skeleton: SkeletonLayout, camera: Camera | SensorCamera | None) -> np.ndarray:
-    """Return checked [M, F, K, C] key-points of the layout."""
-    keypoints = _as_array("keypoints", keypoints)
+    """Return checked [M, F, K, C] key-points of the layout, float64."""
+    keypoints = as_numbers("keypoints", keypoints)
     shape = keypoints.shape
     if keypoints.ndim not in (3, 4):
         raise ValueError(
@@ -179,15 +171,9 @@ def _as_people(keypoints: ArrayLike, skeleton: SkeletonLayout, camera: Camera | 
     if shape[-1] == 3 and camera is None:
         raise ValueError(
             f"keypoints has shape {shape}: 3D key-points need a camera; if the third value is a confidence, "
-            "pass it as scores"
+            "pass it as scores, or say coordinates='xyc'"
         )
-    if shape[-2] != skeleton.num_joints:
-        fitting = layouts_with(shape[-2])
-        hint = f"layouts with {shape[-2]} joints: {', '.join(fitting)}" if fitting else "no layout has that many"
-        raise ValueError(
-            f"keypoints has {shape[-2]} joints in shape {shape}, but layout {skeleton.name!r} has "
-            f"{skeleton.num_joints} ({hint})"
-        )
+    layout_of(shape[-2], skeleton.name)
     if shape[-3] < MIN_FRAMES:
         raise ValueError(f"keypoints has {shape[-3]} frames in shape {shape}; it must have at least {MIN_FRAMES}")
     if keypoints.ndim == 3:
@@ -197,31 +183,23 @@ def _as_people(keypoints: ArrayLike, skeleton: SkeletonLayout, camera: Camera | 
     return keypoints
 
 
-def _as_scores(scores: ArrayLike | None, keypoints: np.ndarray) -> np.ndarray:
-    """Return checked [M, F, K] scores for `keypoints` [M, F, K, C], 0 where a coordinate is NaN."""
+def _scores_of(scores: ArrayLike | None, keypoints: np.ndarray) -> np.ndarray:
+    """Return checked [M, F, K] scores for `keypoints` [M, F, K, C], 0 where a joint is missing."""
+    present = is_joint(keypoints)
     if scores is None:
-        return np.isfinite(keypoints).all(-1).astype(np.float32)
-    scores = _as_array("scores", scores)
+        return present.astype(np.float64)
+    scores = as_numbers("scores", scores)
     expected = keypoints.shape[:-1]
     if scores.shape != expected and not (expected[0] == 1 and scores.shape == expected[1:]):
         raise ValueError(
             f"scores has shape {scores.shape}; it must be {expected}, or without its first axis for one person"
         )
-    scores = scores.reshape(expected)
-    wrong = ~((scores >= 0) & (scores <= 1))
-    if wrong.any():
-        raise ValueError(f"scores is {scores[wrong][0]} at {_place(wrong)}; it must be from 0 to 1")
-    scores = np.where(np.isnan(keypoints).any(-1), 0, scores)
-    infinite = (scores > 0) & np.isinf(keypoints).any(-1)
+    scores = as_scores(scores.reshape(expected))
+    infinite = (scores > 0) & (np.abs(keypoints) > np.finfo(np.float32).max).any(-1)
     if infinite.any():
+        person, frame, joint = np.argwhere(infinite)[0]
         raise ValueError(
-            f"keypoints is infinite at {_place(infinite)}, whose score is above 0; it must be finite, "
-            "or its score 0 if the joint is missing"
+            f"keypoints is infinite at person {person}, frame {frame}, joint {joint}, whose score is above 0; it must "
+            "be finite, or its score 0 if the joint is missing"
         )
-    return scores
-
-
-def _place(flags: np.ndarray) -> str:
-    """Name the first place of `flags` [M, F, K] that is set."""
-    person, frame, joint = np.argwhere(flags)[0]
-    return f"person {person}, frame {frame}, joint {joint}"
+    return np.where(present, scores, 0)

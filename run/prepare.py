@@ -18,10 +18,45 @@ from huggingface_hub.utils import validate_repo_id
 from motion_data.corpora.prepare import ON_ERROR, PrepareOptions, prepare_corpus
 from motion_data.corpora.share import push_corpus
 from motion_data.layouts import layout_names
-from motion_data.readers.registry import FormatError, ReadOptions, formats
+from motion_data.options import COORDINATES, UNITS, UP_AXES, ReadOptions
+from motion_data.readers.registry import FormatError, formats
 from motion_data.readers.video.estimation_options import DETECTOR, PoseEstimation
 
 SKIPPED = 3
+
+
+def add_read_options(parser: argparse.ArgumentParser) -> None:
+    """Add what files may not say themselves, one option for each field of `ReadOptions`."""
+    read = ReadOptions()
+    said = parser.add_argument_group("what files may not say themselves; what they do say is kept")
+    said.add_argument("--layout", choices=layout_names(), help="skeleton layout")
+    said.add_argument("--fps", type=float, default=read.fps, help="frames per second")
+    said.add_argument("--frame-size", type=int, nargs=2, default=read.frame_size, help="width and height in pixels")
+    said.add_argument("--coordinates", choices=COORDINATES, help="what the last axis of arrays holds; c is the score")
+    said.add_argument("--axes", help="order of the axes of arrays: M people, F frames, K joints, C coordinates")
+    said.add_argument("--units", choices=UNITS, help="of 3D coordinates; else from the length of the limbs")
+    said.add_argument("--up-axis", choices=UP_AXES, help="of 3D coordinates; else from the bodies")
+    said.add_argument("--min-score", type=float, default=read.min_score, help="joints below it are missing")
+    said.add_argument("--max-score", type=float, default=read.max_score, help="score that means certain")
+    said.add_argument("--split", default=read.split, help="which of the splits of a file that states several")
+    said.add_argument("--override", nargs="+", default=read.override, help="options that win over what files say")
+    tracks = parser.add_argument_group("tracks")
+    tracks.add_argument(
+        "--max-frames", type=int, default=read.max_frames, help="longer recordings are cut; default %(default)s"
+    )
+    tracks.add_argument(
+        "--min-track", type=int, default=read.min_track, help="drop people seen in fewer frames; default %(default)s"
+    )
+    tracks.add_argument(
+        "--max-gap", type=int, default=read.max_gap, help="frames a person may be unseen; default %(default)s"
+    )
+
+
+def read_options(args: argparse.Namespace, poses: PoseEstimation | None) -> ReadOptions:
+    said = {name: getattr(args, name) for name in ReadOptions.__dataclass_fields__ if hasattr(args, name)}
+    return ReadOptions(
+        **said | {"frame_size": tuple(args.frame_size), "override": tuple(args.override), "poses": poses}
+    )
 
 
 def main() -> int:
@@ -31,24 +66,10 @@ def main() -> int:
         epilog=f"formats:\n{known}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    read = ReadOptions()
     parser.add_argument("paths", nargs="+", help="files, and folders that are searched")
     parser.add_argument("--output", required=True, help="folder of the corpus; made here")
     parser.add_argument("--format", choices=list(formats()), help="format of every file; else each is recognised")
-    parser.add_argument("--layout", choices=layout_names(), help="skeleton layout, where files do not tell")
-    parser.add_argument("--fps", type=float, default=read.fps, help="frames per second, where files do not tell")
-    parser.add_argument(
-        "--frame-size", type=int, nargs=2, default=read.frame_size, help="width and height, where files do not tell"
-    )
-    parser.add_argument(
-        "--max-frames", type=int, default=read.max_frames, help="longer recordings are cut; default %(default)s"
-    )
-    parser.add_argument(
-        "--min-track", type=int, default=read.min_track, help="drop people seen in fewer frames; default %(default)s"
-    )
-    parser.add_argument(
-        "--max-gap", type=int, default=read.max_gap, help="frames a person may be unseen; default %(default)s"
-    )
+    add_read_options(parser)
     videos = parser.add_argument_group("videos")
     videos.add_argument("--pose-model", help="folder or Hub id of a ViTPose, or mediapipe")
     videos.add_argument("--detector", default=DETECTOR, help="the same of an object detector; default %(default)s")
@@ -73,8 +94,7 @@ def main() -> int:
         if args.pose_model is not None:
             models = (args.pose_model, args.detector, args.threshold, args.batch_size, args.device)
             poses = PoseEstimation(*models, args.mediapipe_python)
-        tracks = (args.max_frames, args.min_track, args.max_gap)
-        read = ReadOptions(args.layout, args.fps, tuple(args.frame_size), *tracks, poses)
+        read = read_options(args, poses)
         options = PrepareOptions(args.format, read, args.test_fraction, args.license, args.on_error)
         done = prepare_corpus(args.paths, args.output, options, args.workers)
     except (FormatError, ValueError, OSError, ImportError) as error:

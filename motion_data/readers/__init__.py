@@ -13,6 +13,7 @@ from . import (
     mmaction_pickle,
     ntu_skeleton,
     openpose_folder,
+    picture_folders,
     pose_container,
     registry,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "mmaction_pickle",
     "ntu_skeleton",
     "openpose_folder",
+    "picture_folders",
     "pose_container",
     "register_format",
     "registry",

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..interpret import apply, decide
+from ..layouts import layout_names
 from ..recording import Recording
 from .array_files import array_names, map_array, read_arrays
 from .cutting import cut_dense
-from .joint_names import layout_of_count
 from .registry import FormatError, ReadOptions, register_format
 
 NPZ_KEYS = ("keypoints", "scores", "fps", "layout", "label")
@@ -18,33 +19,17 @@ MAX_FPS = 1e5
 _DEFAULT_NAME = "arr_0"  # how NumPy names an array that was saved without a name
 
 
-def _is_poses(path: Path) -> bool:
-    try:
-        _check_poses(path, map_array(path))
-    except FormatError:
-        return False
-    return True
-
-
-def _is_npz(path: Path) -> bool:
-    names = array_names(path)
-    return "keypoints" in names or names == [_DEFAULT_NAME]
-
-
-@register_format("npy", "an array of key-points (.npy)", (".npy",), _is_poses)
+@register_format("npy", "an array of key-points (.npy)", (".npy",))
 def read_npy(path: Path, options: ReadOptions) -> Iterator[Recording]:
-    """Read an array `[F, K, C]` or `[M, F, K, C]`: pixels for C = 2, metres with y up for C = 3.
-
-    A joint at the origin or with a coordinate that is not finite is missing. The layout is `options.layout`, or the
-    only one with K joints.
+    """Read an array `[F, K, C]` or `[M, F, K, C]`, as `interpret` says.
 
     Raises:
-        FormatError: it is no such array, its size is not the one of its header, or the layout cannot be told.
+        FormatError: it is no such array, a damaged file, or something that only an option can tell.
     """
     yield from _read_poses(path, map_array(path), {}, options)
 
 
-@register_format("npz", "key-points with scores, fps, layout and label (.npz)", (".npz",), _is_npz)
+@register_format("npz", "key-points with scores, fps, layout and label (.npz)", (".npz",))
 def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read `keypoints` as `read_npy` does (or the only array, if it has no name), and with them, if the file has them:
 
@@ -53,39 +38,39 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
     Raises:
         FormatError: see `read_npy`; or these contradict the key-points, or are something else.
     """
-    arrays = read_arrays(path, NPZ_KEYS if "keypoints" in array_names(path) else (_DEFAULT_NAME,))
+    names = array_names(path)
+    arrays = read_arrays(path, (_DEFAULT_NAME,) if names == [_DEFAULT_NAME] else NPZ_KEYS)
     keypoints = arrays.pop("keypoints", arrays.pop(_DEFAULT_NAME, None))
     if keypoints is None:
-        raise FormatError(path, "has no 'keypoints'")
-    yield from _read_poses(path, keypoints, arrays, options)
-
-
-def _check_poses(path: Path, keypoints: np.ndarray) -> None:
-    if keypoints.dtype.kind not in "fiu" or keypoints.ndim not in (3, 4) or keypoints.shape[-1] not in (2, 3):
         raise FormatError(
-            path, f"has key-points {keypoints.dtype} {keypoints.shape}; [F, K, 2 or 3] or [M, F, K, 2 or 3] is needed"
+            path, f"holds {', '.join(names) or 'no arrays'}; it must hold 'keypoints', or a single array"
         )
-    if 0 in keypoints.shape:
-        raise FormatError(path, f"has key-points {keypoints.shape}: none")
+    yield from _read_poses(path, keypoints, arrays, options)
 
 
 def _read_poses(
     path: Path, keypoints: np.ndarray, others: Mapping[str, np.ndarray], options: ReadOptions
 ) -> Iterator[Recording]:
-    _check_poses(path, keypoints)
     scores = others.get("scores")
-    if scores is not None and (scores.shape != keypoints.shape[:-1] or scores.dtype.kind not in "fiub"):
-        raise FormatError(path, f"has scores {scores.dtype} {scores.shape}; {keypoints.shape[:-1]} numbers are needed")
-    keypoints = keypoints.reshape(-1, *keypoints.shape[-3:])
-    scores = None if scores is None else scores.reshape(keypoints.shape[:-1])
-    layout = layout_of_count(path, keypoints.shape[2], _text(path, others, "layout") or options.layout)
+    try:
+        if scores is not None and scores.dtype.kind not in "fiub":
+            raise ValueError(f"has scores {scores.dtype} {scores.shape}; they must be numbers")
+        stated = _text(path, others, "layout") or None
+        if stated is not None and stated not in layout_names():
+            raise ValueError(f"layout {stated!r} is unknown; it must be one of {', '.join(layout_names())}")
+        decided = decide(keypoints, scores, options, stated)
+    except ValueError as error:
+        raise error if isinstance(error, FormatError) else FormatError(path, str(error)) from error
+    place = decided.axes.index("F")
+    score_place = decided.axes.replace("C", "").index("F") if scores is not None and scores.ndim > 2 else 0
 
     def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        segment = keypoints[:, first:end]
-        return segment, (segment != 0).any(-1) if scores is None else scores[:, first:end]
+        part = np.take(keypoints, range(first, end), place)
+        found = apply(part, None if scores is None else np.take(scores, range(first, end), score_place), decided)
+        return found.keypoints, found.scores
 
-    fields = {"label": _text(path, others, "label")} | _fps(path, others)
-    yield from cut_dense(keypoints.shape[1], poses, layout, options, **fields)
+    fields = {"label": _text(path, others, "label"), "frame_size": options.frame_size} | _fps(path, others)
+    yield from cut_dense(keypoints.shape[place], poses, decided.layout, options, **fields)
 
 
 def _text(path: Path, arrays: Mapping[str, np.ndarray], key: str) -> str:

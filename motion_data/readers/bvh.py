@@ -1,6 +1,6 @@
 """Reader of Biovision hierarchies: a tree of joints and, for each frame, what their channels are.
 
-BVH states no unit (`body_scale` finds it) and no axes; by convention y is up.
+BVH states no unit and no axes: `body_scale` finds both, where options do not say them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..body_scale import metres_per_unit
+from ..interpret import choose_up_axis, up_rotation
+from ..options import UNITS
 from ..recording import Recording
-from .body_scale import metres_per_unit
 from .cutting import cut_dense
 from .joint_names import map_joints
 from .kinematics import AXES, joint_positions, rotation
@@ -67,12 +69,16 @@ def read_bvh(path: Path, options: ReadOptions) -> Iterator[Recording]:
     values = parse_numbers(
         path, text[motion.end() :], num_frames * num_channels, f"{num_frames} frames of {num_channels} channels"
     ).reshape(num_frames, num_channels)
-    joint_map = map_joints(path, [joint.name for joint in joints], options.layout)
+    joint_map = map_joints(path, [joint.name for joint in joints], options)
     sample = joint_map(_positions(joints, values[:: -(-num_frames // SCALE_FRAMES)], joint_map.points))
-    scale = metres_per_unit(path, sample, joint_map.layout)
+    present = np.isfinite(sample).all(-1)
+    scale = UNITS[options.units] if options.units else metres_per_unit(sample, present, joint_map.layout)
+    if scale is None:
+        raise FormatError(path, "has no unit, and no leg or arm whose length would tell it; give units")
+    turn = up_rotation(choose_up_axis(sample, present, joint_map.layout, options)).T * scale
 
     def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        keypoints = joint_map(_positions(joints, values[first:end], joint_map.points))[None] * scale
+        keypoints = joint_map(_positions(joints, values[first:end], joint_map.points))[None] @ turn
         return keypoints, np.ones(keypoints.shape[:-1])
 
     yield from cut_dense(num_frames, poses, joint_map.layout, options, fps=_fps(path, motion[2]))

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..body_scale import metres_per_unit
+from ..interpret import up_rotation
+from ..options import UNITS
 from ..recording import Recording
-from .body_scale import metres_per_unit
 from .cutting import cut_dense
 from .joint_names import JointMap, map_joints, map_markers
 from .registry import FormatError, ReadOptions, register_format
@@ -75,18 +77,23 @@ def read_c3d(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: see `open_c3d`; the unit is unknown, or no subject has labels that are known.
     """
     content = open_c3d(path)
-    people = _people(path, content, options.layout)
+    people = _people(path, content, options)
     layout = people[0].layout
     if any(person.layout != layout for person in people):
         raise FormatError(path, "has subjects with different skeletons; split it")
     axes = _axes(content.screen)
+    if options.up_axis and (content.screen == ("", "") or options.overrides("up_axis")):
+        axes = up_rotation(options.up_axis)
     if content.unit.lower() in METRES:
         scale = METRES[content.unit.lower()]
     elif content.unit:
         raise FormatError(path, f"has unit {content.unit[:60]!r}; it must be one of {', '.join(METRES)}")
     else:
         step = -(-len(content.points) // SAMPLE_FRAMES)
-        scale = metres_per_unit(path, people[0](content.points[::step]), layout)
+        sample = people[0](content.points[::step])
+        scale = UNITS[options.units] if options.units else metres_per_unit(sample, np.isfinite(sample).all(-1), layout)
+        if scale is None:
+            raise FormatError(path, "has no unit, and no leg or arm whose length would tell it; give units")
 
     def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         points = content.points[first:end]
@@ -160,11 +167,11 @@ def _bound_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
 
 
-def _people(path: Path, content: Markers, layout: str | None) -> list[JointMap]:
-    """Return how the points make each person; one is of `layout` where that is given."""
+def _people(path: Path, content: Markers, options: ReadOptions) -> list[JointMap]:
+    """Return how the points make each person."""
     labels = [*content.labels, *[""] * (content.points.shape[1] - len(content.labels))]
-    if layout is not None:
-        return [map_joints(path, labels, layout)]
+    if options.overrides("layout"):
+        return [map_joints(path, labels, options)]
     subjects: dict[str, list[str]] = {}
     for label in labels:
         subjects.setdefault(label.rpartition(":")[0], [])
@@ -174,7 +181,7 @@ def _people(path: Path, content: Markers, layout: str | None) -> list[JointMap]:
         person = map_markers(own)
         if person is not None:
             people.append(person)
-    return people or [map_joints(path, labels)]
+    return people or [map_joints(path, labels, options)]
 
 
 def _axes(screen: tuple[str, str]) -> np.ndarray:

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..interpret import is_joint
 from ..layouts import SkeletonLayout, get_layout
+from ..notes import note
 from ..recording import Recording
 from .detections import Detections
 from .linking import link_people
@@ -128,10 +130,10 @@ def cut_dense(
 
 
 def clean_joints(keypoints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return key-points `[..., C]` and scores `[...]` as float32; both are 0 where a joint is missing."""
+    """Return key-points `[..., C]` and scores `[...]` as float32; both are 0 where a joint is missing (`is_joint`)."""
     with np.errstate(over="ignore", invalid="ignore"):
         keypoints, scores = np.asarray(keypoints).astype(np.float32), np.asarray(scores).astype(np.float32)
-        present = (scores > 0) & np.isfinite(keypoints).all(-1)
+        present = (scores > 0) & is_joint(keypoints)
     return np.where(present[..., None], keypoints, 0), np.where(present, scores.clip(0, 1), 0)
 
 
@@ -159,11 +161,22 @@ def _tracks(
     rows, people, frames = rows[order], people[order], frames[order]
     is_copy = np.zeros(len(rows), bool)
     is_copy[1:] = (np.diff(people) == 0) & (np.diff(frames) == 0)
+    if is_copy.any():
+        note(
+            f"{int(is_copy.sum())} of {len(rows)} detections have the track id of a better one in the same frame "
+            f"and are "
+            "dropped"
+        )
     rows, people, frames = rows[~is_copy], people[~is_copy], frames[~is_copy]
     is_start = np.ones(len(rows), bool)
     is_start[1:] = (np.diff(people) != 0) | (np.diff(frames) > options.max_gap + 1)
     tracks = np.cumsum(is_start) - 1
     is_long = np.bincount(tracks)[tracks] >= options.min_track if len(rows) else np.zeros(0, bool)
+    if not is_long.all():
+        note(
+            f"{int((~is_long).sum())} of {len(rows)} detections are of tracks shorter than min_track = "
+            f"{options.min_track} frames and are dropped"
+        )
     return rows[is_long], tracks[is_long], people[is_start]
 
 

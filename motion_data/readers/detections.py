@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from ..notes import note
 from .registry import FormatError
 
 
@@ -20,12 +21,14 @@ class Detection(NamedTuple):
         joints: `[K, C + 1]` coordinates and score of each joint; empty is nobody.
         person: track id; -1 is none.
         box: x0, y0, x1, y1, pixels; None is none.
+        video: which of the videos of a file; "" if it is of one.
     """
 
     frame: int
     joints: np.ndarray
     person: int = -1
     box: np.ndarray | None = None
+    video: str = ""
 
 
 @dataclass
@@ -49,8 +52,8 @@ class Detections:
     num_frames: int = 0
 
 
-def gather(path: Path, found: Iterable[Detection]) -> Detections:
-    """Return all people of a file.
+def gather(path: Path, found: Iterable[Detection]) -> dict[str, Detections]:
+    """Return all people of a file by video.
 
     Coordinates and scores stay as they are, NaN included; boxes count where everybody has one.
 
@@ -68,6 +71,13 @@ def gather(path: Path, found: Iterable[Detection]) -> Detections:
                 f"a person in frame {row.frame} has {len(row.joints)} joints, one before has {num_joints}; "
                 "all people of a file must have the same joints",
             )
+    videos: dict[str, list[Detection]] = {}
+    for row in rows:
+        videos.setdefault(row.video, []).append(row)
+    return {video: _together(videos[video]) for video in sorted(videos)}
+
+
+def _together(rows: list[Detection]) -> Detections:
     joints = np.stack([row.joints for row in rows])
     boxes = [row.box for row in rows]
     has_boxes = all(box is not None and np.isfinite(box).all() for box in boxes)
@@ -78,3 +88,22 @@ def gather(path: Path, found: Iterable[Detection]) -> Detections:
         scores=joints[..., -1],
         boxes=np.stack(boxes) if has_boxes else None,
     )
+
+
+def without_shared_ids(people: Detections) -> Detections:
+    """Return detections without their track ids if most frames repeat one: a tracker that was off gives everybody one.
+
+    Frames count in which two or more people have an id.
+    """
+    known = people.people >= 0
+    frames, counts = np.unique(people.frames[known], return_counts=True)
+    _, repeats = np.unique(np.stack([people.frames[known], people.people[known]]), axis=1, return_counts=True)
+    crowded = int((counts > 1).sum())
+    if not crowded:
+        return people
+    pairs = np.unique(np.stack([people.frames[known], people.people[known]]), axis=1)
+    shared = len(np.unique(pairs[0][repeats > 1]))
+    if shared <= crowded / 2:
+        return people
+    note(f"{shared} of {crowded} frames with several people repeat a track id, which is no id then: people are linked")
+    return replace(people, people=np.full_like(people.people, -1))

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..layouts import COCO_KEYPOINTS, get_layout, layout_names, layouts_with, match_joint_names
+from ..interpret import are_fractions, as_scores, is_joint
+from ..layouts import COCO_KEYPOINTS
+from ..notes import note
 from ..recording import Recording
 from .cutting import cut_recordings
-from .detections import Detection, Detections, gather
+from .detections import Detection, Detections, gather, without_shared_ids
+from .joint_names import JointMap, given_layout, layouts_hint, map_joints, one_to_one
 from .registry import FormatError, ReadOptions
 
 MAX_PIXEL = 1e6  # no picture is larger
@@ -24,75 +27,112 @@ def estimated_recordings(
     layouts: Mapping[int, str],
     options: ReadOptions,
     names: list[str] | None = None,
+    states_joints: bool = False,
     **fields,
 ) -> Iterator[Recording]:
-    """Yield the people of a file as recordings (`cut_recordings`).
+    """Yield the people of a file as recordings (`cut_recordings`), one after the other if it has several videos.
 
-    Scores are clipped to [0, 1]: heatmap peaks exceed 1 a little. A joint is missing where its score or a coordinate
-    is not finite, or its score is 0 or less.
+    A joint is missing where its score is 0 or less or below `options.min_score`, where a number is not finite, where
+    it is at (0, 0) or (-1, -1) exactly, and where both coordinates are negative: the corner beyond the picture, in which
+    some estimators put what they do not find. For scores see `interpret.as_scores`. Fractions of the picture are
+    multiplied by the frame size where it is known, and refused where it is not.
 
     Args:
         found: everybody in the file.
         layouts: layout by number of joints, of this format.
-        options: its `layout`, if given, is the layout.
+        options: what the user says.
         names: the file's own names of the joints, if it has them.
+        states_joints: whether the format states what its joints are, so that the number of joints is no guess.
         fields: further fields of `Recording`.
 
     Raises:
         FormatError: nobody is in the file, the layout cannot be told, or coordinates are no pixels.
     """
-    people = found if isinstance(found, Detections) else gather(path, found)
-    layout = _layout(path, people.keypoints.shape[1], layouts, options.layout, names)
-    num_joints = get_layout(layout).num_joints
-    xy, scores = people.keypoints[:, :num_joints], people.scores[:, :num_joints]
-    present = np.isfinite(xy).all(-1) & np.isfinite(scores) & (scores > 0)
+    videos = {"": found} if isinstance(found, Detections) else gather(path, found)
+    for video, people in videos.items():
+        joint_map = choose_joints(path, people.keypoints.shape[1], layouts, options, names, states_joints)
+        try:
+            detections = _clean(path, people, joint_map, options, fields.get("frame_size", options.frame_size))
+            detections = without_shared_ids(detections)
+            yield from cut_recordings(detections, joint_map.layout, options, video or fields.get("name", ""), **fields)
+        except FormatError:
+            raise
+        except ValueError as error:
+            raise FormatError(path, str(error)) from error
+
+
+def _clean(
+    path: Path, people: Detections, joint_map: JointMap, options: ReadOptions, frame_size: tuple[int, int]
+) -> Detections:
+    """Return detections in pixels, with scores in [0, 1] and missing joints at 0."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        joints = joint_map(np.concatenate([people.keypoints, people.scores[..., None]], -1))
+        xy = joints[..., :2]
+        present = is_joint(xy) & ~(xy < 0).all(-1)
+        scores = np.where(present, as_scores(joints[..., 2], options.max_score), 0)
+    scores = np.where(scores >= options.min_score, scores, 0)
+    present = scores > 0
     if not present.any():
         raise FormatError(path, "nobody is in it: all joints are missing")
-    largest = np.abs(xy[present]).max()
-    if not 1 < largest <= MAX_PIXEL:
-        raise FormatError(
-            path, f"coordinates reach {largest:.3g}; they must be pixels, with the largest from 1 to 1e6"
-        )
     boxes = people.boxes
-    detections = Detections(
+    if are_fractions(xy[present]):
+        if 0 in frame_size:
+            raise FormatError(
+                path,
+                f"coordinates reach {np.abs(xy[present]).max():.4g} and nearly all lie within 1: they are fractions "
+                "of the picture, not pixels; give frame_size (its width and height), or write pixels",
+            )
+        if (xy[present] < -0.25).any():
+            raise FormatError(path, "coordinates lie in -1 to 1, of which there is no rule; write pixels")
+        note(f"coordinates are fractions of the picture and multiplied by frame_size {tuple(frame_size)}")
+        xy = xy * frame_size
+        boxes = None if boxes is None else boxes * np.tile(frame_size, 2)
+    largest = np.abs(xy[present]).max()
+    if largest > MAX_PIXEL:
+        raise FormatError(path, f"coordinates reach {largest:.3g}; they must be pixels, at most 1e6")
+    return Detections(
         frames=people.frames,
         people=people.people,
         keypoints=np.where(present[..., None], xy, 0).astype(np.float32),
-        scores=np.where(present, scores.clip(0, 1), 0).astype(np.float32),
+        scores=scores.astype(np.float32),
         boxes=None if boxes is None else boxes.clip(-MAX_PIXEL, MAX_PIXEL).astype(np.float32),
         num_frames=people.num_frames,
     )
-    try:
-        yield from cut_recordings(detections, layout, options, **fields)
-    except ValueError as error:
-        raise FormatError(path, str(error)) from error
 
 
-def _layout(
-    path: Path, num_joints: int, layouts: Mapping[int, str], wanted: str | None, names: list[str] | None
-) -> str:
-    """Return the layout asked for, or else that of the joints' names, or else that of their number."""
-    if wanted is not None:
-        if wanted not in layout_names():
-            raise FormatError(path, f"layout {wanted!r} is unknown; it must be one of {', '.join(layout_names())}")
-        allowed = get_layout(wanted).num_joints
-        if num_joints != allowed and (num_joints, wanted) != (HALPE_FULL, HALPE_BODY):
-            raise FormatError(path, f"people have {num_joints} joints; layout {wanted!r} has {allowed}")
-        return wanted
+def choose_joints(
+    path: Path,
+    num_joints: int,
+    layouts: Mapping[int, str],
+    options: ReadOptions,
+    names: list[str] | None = None,
+    states_joints: bool = False,
+) -> JointMap:
+    """Return how the joints of a file make a layout.
+
+    1. The file's own names, or a format that says what its joints are, unless `options.override` has "layout".
+    2. `options.layout`.
+    3. The format's layout of so many joints.
+
+    Raises:
+        FormatError: none of these tells it, or they contradict each other.
+    """
+    wanted = options.layout
+    if wanted is not None and (options.overrides("layout") or not (names or states_joints and num_joints in layouts)):
+        if (num_joints, wanted) == (HALPE_FULL, HALPE_BODY):
+            return one_to_one(wanted)
+        return one_to_one(given_layout(path, wanted, num_joints))
     if names is not None:
         if len(names) != num_joints:
             raise FormatError(path, f"people have {num_joints} joints, but {len(names)} joints are named")
-        try:
-            return match_joint_names(names).name
-        except ValueError as error:
-            # Faces, feet and hands have other names elsewhere; with a COCO body in front, the number tells.
-            if tuple(names[: len(COCO_KEYPOINTS)]) != COCO_KEYPOINTS:
-                raise FormatError(path, f"{error}; or name the layout") from error
+        # faces, feet and hands have other names elsewhere; with a COCO body in front, the number tells
+        if tuple(names[: len(COCO_KEYPOINTS)]) == COCO_KEYPOINTS and num_joints in layouts:
+            return one_to_one(layouts[num_joints])
+        return map_joints(path, names)
     if num_joints not in layouts:
-        candidates = ", ".join(layouts_with(num_joints)) or "none known"
         raise FormatError(
             path,
             f"people have {num_joints} joints; this format has {', '.join(map(str, sorted(layouts)))}. "
-            f"Name the layout if it is another (with {num_joints} joints: {candidates})",
+            f"Name the layout if it is another (with {num_joints} joints: {layouts_hint(num_joints)})",
         )
-    return layouts[num_joints]
+    return one_to_one(layouts[num_joints])

@@ -6,7 +6,7 @@ Key-points are pixels. The layout is the one asked for, or else follows from the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,12 @@ import numpy as np
 from ..recording import Recording
 from .detections import Detection
 from .estimates import HALPE_BODY, HALPE_FULL, estimated_recordings
+from .frames import picture_frames
 from .json_files import (
     as_list,
     as_mapping,
     box_corners,
+    brief,
     frame_number,
     item,
     joint_rows,
@@ -31,6 +33,7 @@ from .registry import FormatError, ReadOptions, register_format
 
 LAYOUTS = {17: "coco17", 26: "halpe26", 133: "coco-wholebody", HALPE_FULL: HALPE_BODY}
 OPENPOSE_LAYOUTS = {18: "openpose18"}
+YOLO_LAYOUTS = {17: "coco17"}
 
 
 def _is_coco(path: Path) -> bool:
@@ -44,11 +47,13 @@ def _is_coco(path: Path) -> bool:
 def read_coco(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read COCO key-point results, a list with one entry per person, or annotations, which list the images as well.
 
-    `image_id` is the frame number, or the name of a picture that ends with it. Annotations have a visibility instead
-    of a score: a joint that was labelled, seen or hidden, has score 1. Track ids are `track_id` or `idx`.
+    The frame is the image's `frame_id` where annotations have it, else the number in its file name, else its id; of
+    results the `image_id`, a number or a name (`frames.picture_frames`). Several videos are several recordings.
+    Annotations have a visibility instead of a score: a joint that was labelled, seen or hidden, has score 1. Track ids
+    are `track_id` or `idx`. Joints are those that the category names; animals are refused.
 
     Raises:
-        FormatError: see `json_people`; annotations of several videos are refused.
+        FormatError: see `json_files`; or frame ids and file names contradict each other.
     """
     content = read_json(path)
     if isinstance(content, dict):
@@ -58,53 +63,96 @@ def read_coco(path: Path, options: ReadOptions) -> Iterator[Recording]:
 
 
 def _read_annotations(path: Path, content: dict, options: ReadOptions) -> Iterator[Recording]:
-    images = as_list(path, item(path, content, "images", "the file"), "images")
+    images = [as_mapping(path, image, "an image") for image in as_list(path, content.get("images", []), "images")]
     entries = as_list(path, item(path, content, "annotations", "the file"), "annotations")
-    sizes, videos = set(), set()
-    for entry in images:
-        image = as_mapping(path, entry, "an image")
-        sizes.add(_picture_size(path, image))
-        videos.add(str(image.get("video_id", image.get("vid_id", ""))))
-    if len(videos) > 1:
-        raise FormatError(path, f"has images of {len(videos)} videos; split it into one file per video")
-    found = _results(path, [entry for entry in entries if not isinstance(entry, dict) or "keypoints" in entry])
+    entries = [entry for entry in entries if not isinstance(entry, dict) or "keypoints" in entry]
+    sizes = {_picture_size(path, image) for image in images}
     fields = {"frame_size": sizes.pop()} if len(sizes) == 1 and (0, 0) not in sizes else {}
-    yield from estimated_recordings(path, found, LAYOUTS, options, _category_joints(content), **fields)
+    found = _results(path, entries, _image_frames(path, images), has_flags=True)
+    yield from estimated_recordings(path, found, LAYOUTS, options, _category_joints(path, content), **fields)
 
 
-def _picture_size(path: Path, image: dict) -> tuple[int, int]:
+def _image_frames(path: Path, images: list[Mapping]) -> dict[object, tuple[str, int]]:
+    """Return (video, frame) of the images that annotations list, by their id."""
+    ids = [item(path, image, "id", "an image") for image in images]
+    if len(set(map(str, ids))) < len(ids):
+        raise FormatError(path, "has two images of the same id")
+    names = [image.get("file_name") for image in images]
+    numbers = [image.get("frame_id", image.get("frame_index")) for image in images]
+    try:
+        by_name = picture_frames(path, names) if all(isinstance(name, str) for name in names) else {}
+    except FormatError:  # names without numbers: the ids tell
+        by_name = {}
+    if None not in numbers and images:
+        frames = [("", frame_number(path, number)) for number in numbers]
+        if by_name:
+            _check_order(path, frames, [by_name[name] for name in names])
+    elif by_name and len(set(by_name.values())) == len(set(names)):
+        frames = [by_name[name] for name in names]
+    else:
+        frames = [("", frame_number(path, number)) for number in ids]
+    videos = [str(image.get("video_id", image.get("vid_id", ""))) for image in images]
+    if len(set(videos)) > 1:
+        frames = [(video, frame) for video, (_, frame) in zip(videos, frames, strict=True)]
+    return dict(zip(ids, frames, strict=True))
+
+
+def _check_order(path: Path, frames: list[tuple[str, int]], named: list[tuple[str, int]]) -> None:
+    """Refuse frame ids whose order is not that of the numbers in file names, video by video."""
+    order = sorted(range(len(frames)), key=lambda place: (named[place][0], frames[place][1]))
+    for before, after in zip(order, order[1:], strict=False):
+        if named[before][0] == named[after][0] and named[before][1] > named[after][1]:
+            raise FormatError(
+                path,
+                f"frame ids {frames[before][1]} and {frames[after][1]} are of files numbered {named[before][1]} and "
+                f"{named[after][1]}: the orders contradict each other",
+            )
+
+
+def _picture_size(path: Path, image: Mapping) -> tuple[int, int]:
     if image.get("width") is None or image.get("height") is None:
         return 0, 0
     width, height = (picture_side(path, image[key]) for key in ("width", "height"))
     return width, height
 
 
-def _category_joints(content: dict) -> list[str] | None:
+def _category_joints(path: Path, content: dict) -> list[str] | None:
     """Return the joint names of the one category that has some."""
     categories = content.get("categories")
     named = [
-        category["keypoints"]
+        category
         for category in (categories if isinstance(categories, list) else [])
         if isinstance(category, dict) and isinstance(category.get("keypoints"), list)
     ]
-    return [str(name) for name in named[0]] if len(named) == 1 else None
+    return [str(name) for name in named[0]["keypoints"]] if len(named) == 1 else None
 
 
-def _results(path: Path, entries: list) -> Iterator[Detection]:
-    """Yield the entries of a list of results; pictures of one number but of different names are an error."""
-    names = {}
-    for entry in entries:
-        person = as_mapping(path, entry, "a person")
-        image = item(path, person, "image_id", "a person")
-        frame = frame_number(path, image)
-        if names.setdefault(frame, image) != image:
-            raise FormatError(path, f"images {names[frame]!r} and {image!r} have the same number; frames must differ")
-        yield Detection(
-            frame,
-            joint_rows(path, item(path, person, "keypoints", "a person"), frame),
-            person_number(path, person.get("track_id", person.get("idx"))),
-            box_corners(path, person.get("bbox", person.get("box")), has_size=True),
-        )
+def _results(
+    path: Path, entries: list, frames: Mapping[object, tuple[str, int]] | None = None, has_flags: bool = False
+) -> Iterator[Detection]:
+    """Yield the entries of a list of results.
+
+    Args:
+        frames: (video, frame) by image id, where images are listed.
+        has_flags: whether the third value of a joint may be a visibility: 0, 1 or 2.
+    """
+    people = [as_mapping(path, entry, "a person") for entry in entries]
+    images = [item(path, person, "image_id", "a person") for person in people]
+    if frames is None:
+        frames = picture_frames(path, images)
+    for person, image in zip(people, images, strict=True):
+        if image not in frames:
+            raise FormatError(path, f"a person is in image {brief(image)}, which is not listed")
+        video, frame = frames[image]
+        joints = joint_rows(path, item(path, person, "keypoints", "a person"), frame)
+        if has_flags and np.isin(joints[:, 2], (0, 1, 2)).all():
+            joints = np.concatenate([joints[:, :2], joints[:, 2:] > 0], 1)
+        track = person_number(path, person.get("track_id", person.get("idx")))
+        yield Detection(frame, joints, track, _box(path, person), video)
+
+
+def _box(path: Path, person: Mapping) -> np.ndarray | None:
+    return box_corners(path, person.get("bbox", person.get("box")), has_size=True)
 
 
 def _is_alphapose(path: Path) -> bool:
@@ -112,38 +160,42 @@ def _is_alphapose(path: Path) -> bool:
     if re.match(r"\s*\[\s*\{", head):
         is_named = re.search(r'"image_id"\s*:\s*"', head) or re.search(r'"(idx|box)"\s*:', head)
         return bool('"image_id"' in head and '"keypoints"' in head and is_named)
+    if re.match(r'\s*\{\s*"[^"]*"\s*:\s*\[', head):  # PoseFlow: a list of people for each picture
+        return '"keypoints"' in head and ('"idx"' in head or '"scores"' in head) and '"images"' not in head
     return bool(re.match(r'\s*\{\s*"[^"]*"\s*:\s*\{\s*"version"', head) and re.search(r'"(bodies|people)"', head))
 
 
 @register_format("alphapose", "AlphaPose results (alphapose-results.json)", (".json",), _is_alphapose)
 def read_alphapose(path: Path, options: ReadOptions) -> Iterator[Recording]:
-    """Read AlphaPose results in its default format or those of its options `--format cmu` and `open`.
+    """Read AlphaPose results in its default format, those of its options `--format cmu` and `open`, or PoseFlow's.
 
     `image_id` is the name of a picture, "0.jpg" onwards for videos; `idx` the track id, where tracking was on; `score`
     is a sum beyond 1 and is not used. Of the 136 joints of Halpe the 26 of the body are read. The formats cmu and open
-    have one object per picture, 18 joints, and no track ids.
+    have one object per picture, 18 joints, and no track ids; PoseFlow's has a list of people per picture.
 
     Raises:
-        FormatError: see `json_people`.
+        FormatError: see `json_files`.
     """
     content = read_json(path)
     if isinstance(content, dict):
-        yield from estimated_recordings(path, _pictures(path, content), OPENPOSE_LAYOUTS, options)
+        layouts = OPENPOSE_LAYOUTS if any(isinstance(entry, dict) for entry in content.values()) else LAYOUTS
+        yield from estimated_recordings(path, _pictures(path, content), layouts, options)
     else:
         yield from estimated_recordings(path, _results(path, as_list(path, content, "the file")), LAYOUTS, options)
 
 
 def _pictures(path: Path, content: dict) -> Iterator[Detection]:
-    frames = {}
+    frames = picture_frames(path, list(content))
     for name, entry in content.items():
-        frame = frame_number(path, name)
-        if frames.setdefault(frame, name) != name:
-            raise FormatError(path, f"images {frames[frame]!r} and {name!r} have the same number; frames must differ")
-        picture = as_mapping(path, entry, f"picture {name!r}")
-        group, joints = ("bodies", "joints") if "bodies" in picture else ("people", "pose_keypoints_2d")
-        for body in as_list(path, item(path, picture, group, f"picture {name!r}"), group):
-            values = item(path, as_mapping(path, body, "a person"), joints, "a person")
-            yield Detection(frame, joint_rows(path, values, frame))
+        video, frame = frames[name]
+        joints = "keypoints"
+        if isinstance(entry, dict):
+            group, joints = ("bodies", "joints") if "bodies" in entry else ("people", "pose_keypoints_2d")
+            entry = item(path, entry, group, f"picture {name!r}")
+        for body in as_list(path, entry, f"people of picture {name!r}"):
+            person = as_mapping(path, body, "a person")
+            rows = joint_rows(path, item(path, person, joints, "a person"), frame)
+            yield Detection(frame, rows, person_number(path, person.get("idx")), _box(path, person), video)
 
 
 def _is_mmpose(path: Path) -> bool:
@@ -177,10 +229,11 @@ def _instances(path: Path, entries: list) -> Iterator[Detection]:
         picture = as_mapping(path, entry, "a frame")
         frame = frame_number(path, item(path, picture, "frame_id", "a frame"))
         for person in as_list(path, item(path, picture, "instances", "a frame"), "instances"):
-            yield _instance(path, frame, as_mapping(path, person, "a person"))
+            yield mmpose_instance(path, frame, as_mapping(path, person, "a person"))
 
 
-def _instance(path: Path, frame: int, person: dict) -> Detection:
+def mmpose_instance(path: Path, frame: int, person: Mapping) -> Detection:
+    """Return a person with `keypoints` [K, 2] and `keypoint_scores` [K], as MMPose writes them."""
     xy = numbers(path, item(path, person, "keypoints", "a person"), f"keypoints in frame {frame}")
     scores = numbers(path, item(path, person, "keypoint_scores", "a person"), f"keypoint_scores in frame {frame}")
     if not xy.size and not scores.size:
@@ -240,3 +293,78 @@ def _tracks(path: Path) -> Iterator[Detection]:
             yield Detection(number, joint_rows(path, joints, number), person_number(path, person))
     if len(orders) > 1:
         raise FormatError(path, "has key-points by person and frame and by frame and person; it must be one of them")
+
+
+def _is_ultralytics(path: Path) -> bool:
+    head = json_head(path)
+    return bool(re.match(r"\s*\[", head) and re.search(r'"keypoints"\s*:\s*\{\s*"x"', head))
+
+
+@register_format(
+    "ultralytics", "what YOLO's tojson or to_json gives, frame by frame (.json)", (".json",), _is_ultralytics
+)
+def read_ultralytics(path: Path, options: ReadOptions) -> Iterator[Recording]:
+    """Read a list of frames, each a list of people with `keypoints` x, y and perhaps visible, and perhaps `track_id`.
+
+    Raises:
+        FormatError: see `json_files`; a list of people alone, which does not tell their frames.
+    """
+    frames = as_list(path, read_json(path), "the file")
+    if frames and isinstance(frames[0], dict):
+        if "frame" not in frames[0]:
+            raise FormatError(path, "is a list of people without frames; write a list with a list of people per frame")
+        frames = [
+            [person for person in frames if person.get("frame") == number] for number in range(_last(path, frames) + 1)
+        ]
+    yield from estimated_recordings(path, _yolo_people(path, frames), YOLO_LAYOUTS, options)
+
+
+def _last(path: Path, people: list) -> int:
+    return max(frame_number(path, item(path, person, "frame", "a person")) for person in people)
+
+
+def _yolo_people(path: Path, frames: list) -> Iterator[Detection]:
+    for frame, people in enumerate(frames):
+        for entry in as_list(path, people, f"frame {frame}"):
+            person = as_mapping(path, entry, "a person")
+            points = as_mapping(path, item(path, person, "keypoints", "a person"), "keypoints")
+            x, y = (numbers(path, item(path, points, axis, "keypoints"), f"{axis} in frame {frame}") for axis in "xy")
+            visible = points.get("visible")
+            scores = np.ones(x.shape) if visible is None else numbers(path, visible, f"visible in frame {frame}")
+            if x.ndim != 1 or x.shape != y.shape or x.shape != scores.shape:
+                raise FormatError(path, f"a person in frame {frame} has x, y and visible of different lengths")
+            yield Detection(frame, np.stack([x, y, scores], 1), person_number(path, person.get("track_id")))
+
+
+def _is_kinetics(path: Path) -> bool:
+    head = json_head(path)
+    return bool(re.match(r"\s*\{", head) and '"skeleton"' in head and '"frame_index"' in head)
+
+
+@register_format(
+    "kinetics-skeleton", "skeletons of ST-GCN's Kinetics, a file a clip (.json)", (".json",), _is_kinetics
+)
+def read_kinetics(path: Path, options: ReadOptions) -> Iterator[Recording]:
+    """Read OpenPose's 18 joints as fractions of the picture, whose size `options.frame_size` must tell.
+
+    Raises:
+        FormatError: see `json_files`.
+    """
+    content = as_mapping(path, read_json(path), "the file")
+    label = content.get("label")
+    found = _skeletons(path, as_list(path, item(path, content, "data", "the file"), "data"))
+    fields = {"label": label[:200] if isinstance(label, str) else ""}
+    yield from estimated_recordings(path, found, OPENPOSE_LAYOUTS, options, states_joints=True, **fields)
+
+
+def _skeletons(path: Path, frames: list) -> Iterator[Detection]:
+    for entry in frames:
+        picture = as_mapping(path, entry, "a frame")
+        frame = frame_number(path, item(path, picture, "frame_index", "a frame"))
+        for body in as_list(path, item(path, picture, "skeleton", "a frame"), "skeleton"):
+            person = as_mapping(path, body, "a person")
+            xy = numbers(path, item(path, person, "pose", "a person"), f"pose in frame {frame}")
+            scores = numbers(path, item(path, person, "score", "a person"), f"score in frame {frame}")
+            if xy.ndim != 1 or scores.ndim != 1 or len(xy) != 2 * len(scores):
+                raise FormatError(path, f"a person in frame {frame} has pose {xy.shape} and score {scores.shape}")
+            yield Detection(frame, np.concatenate([xy.reshape(-1, 2), scores[:, None]], 1))

@@ -20,11 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..layouts import COCO_KEYPOINTS, get_layout, layout_names, layouts_with, match_joint_names
-from .registry import FormatError
+from ..interpret import layout_of
+from ..layouts import COCO_KEYPOINTS, get_layout, layouts_with, match_joint_names
+from .registry import FormatError, ReadOptions
 
 MIN_JOINTS = 6  # of the 17; fewer names that are known are chance
 _SHOWN_NAMES = 40
+_ANIMAL = re.compile(r"paw|tail|hoof|withers|snout|beak|wing", re.IGNORECASE)
 
 _MIDDLE = {"nose": ("nose", "head")}
 _SIDED = {
@@ -80,24 +82,32 @@ class JointMap:
         return joints
 
 
-def map_joints(path: Path, names: Sequence[str], layout: str | None = None) -> JointMap:
+def map_joints(path: Path, names: Sequence[str], options: ReadOptions | None = None) -> JointMap:
     """Return how the joints `names` make a layout.
+
+    The names decide; `options.layout` does only where they are not known, or where `options.override` has "layout".
 
     Args:
         path: the file, for errors.
         names: as the file has them.
-        layout: name of the layout that the joints are, in this order; None finds it.
+        options: what the user says.
 
     Raises:
-        FormatError: `layout` is unknown or has another number of joints, or too few names are known.
+        FormatError: too few names are known, they are of an animal, or `options.layout` does not fit.
     """
-    if layout is not None:
-        return _one_to_one(given_layout(path, layout, len(names)))
+    layout = options.layout if options else None
+    if layout is not None and options.overrides("layout"):
+        return one_to_one(given_layout(path, layout, len(names)))
     try:
-        return _one_to_one(match_joint_names(names).name)
+        return one_to_one(match_joint_names(names).name)
     except ValueError:
         found = _coco_sources(names)
+    animal = [name for name in names if _ANIMAL.search(name)]
+    if animal:
+        raise FormatError(path, f"has joints such as {animal[0][:60]!r}: they are of an animal, not of a person")
     if len(found) < MIN_JOINTS:
+        if layout is not None:
+            return one_to_one(given_layout(path, layout, len(names)))
         shown = ", ".join(names[:_SHOWN_NAMES])
         raise FormatError(
             path,
@@ -120,36 +130,21 @@ def map_markers(labels: Sequence[str]) -> JointMap | None:
     return _coco_map(found) if len(found) >= MIN_JOINTS else None
 
 
-def given_layout(path: Path, layout: str, num_joints: int) -> str:
-    """Return `layout`, the one that a user names for `num_joints` joints.
-
-    Raises:
-        FormatError: it is unknown, or has another number of joints.
-    """
-    if layout not in layout_names():
-        raise FormatError(path, f"layout {layout!r} is unknown; it must be one of {', '.join(layout_names())}")
-    if get_layout(layout).num_joints != num_joints:
-        allowed = get_layout(layout).num_joints
-        raise FormatError(path, f"has {num_joints} joints; layout {layout!r} has {allowed}")
-    return layout
+def given_layout(path: Path, layout: str | None, num_joints: int) -> str:
+    """Return the layout of a file's joints without names: `interpret.layout_of` with the file in its error."""
+    try:
+        return layout_of(num_joints, layout)
+    except ValueError as error:
+        raise FormatError(path, str(error)) from error
 
 
-def layout_of_count(path: Path, num_joints: int, layout: str | None) -> str:
-    """Return the layout of `num_joints` joints without names: the one given, or else the only one there is.
-
-    Raises:
-        FormatError: the given one does not fit, or there is none or more than one of that number.
-    """
-    if layout is not None:
-        return given_layout(path, layout, num_joints)
-    candidates = layouts_with(num_joints)
-    if len(candidates) != 1:
-        known = f"it may be {' or '.join(candidates)}" if candidates else "no layout has that many"
-        raise FormatError(path, f"has {num_joints} joints without names, and {known}; name the layout")
-    return candidates[0]
+def layouts_hint(num_joints: int) -> str:
+    """Return the names of layouts with so many joints, for errors."""
+    return ", ".join(layouts_with(num_joints)) or "none known"
 
 
-def _one_to_one(layout: str) -> JointMap:
+def one_to_one(layout: str) -> JointMap:
+    """Return the map of a file that has the joints of a layout, perhaps followed by others."""
     return JointMap(layout, tuple((joint, joint) for joint in range(get_layout(layout).num_joints)))
 
 

@@ -6,23 +6,21 @@ Key-point lists become arrays while a file is parsed, so that a file needs littl
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+from .frames import MAX_NUMBER, picture_frames, whole_number
 from .registry import FormatError
 
 MAX_FILE_BYTES = 2 * 2**30
 MAX_PIXEL = 1e6  # no picture is larger
-MAX_NUMBER = 2**53  # of frames and people
-HEAD_BYTES = 4096
+HEAD_BYTES = 2**20  # people may come late: a file may start with thousands of empty frames
 
 _KEYPOINT_LISTS = ("keypoints", "keypoint_scores", "joints", "pose_keypoints_2d", "pose_keypoints")
-_LAST_NUMBER = re.compile(r"(\d+)\D*?(\.[a-z]\w*)?$", re.IGNORECASE | re.ASCII)
-_MAX_NAME = 1000
 
 
 def read_json(path: Path) -> object:
@@ -52,10 +50,16 @@ def json_head(path: Path) -> str:
     try:
         if not path.is_file():
             return ""
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+        status = path.stat()
+        return _head(path, status.st_mtime_ns, status.st_size)
     except (OSError, ValueError):
         return ""
+
+
+@lru_cache(maxsize=4)
+def _head(path: Path, modified: int, size: int) -> str:
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
     return head.decode("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "ignore")
 
 
@@ -96,18 +100,14 @@ def brief(value: object) -> str:
 
 
 def frame_number(path: Path, value: object) -> int:
-    """Return the number of a frame: a whole number, or the last digits of a picture's name ("000123.jpg" is 123).
+    """Return the number of a frame: a whole number, or that in the name of a picture ("000123.jpg" is 123).
+
+    Names of many pictures are read together by `frames.picture_frames`.
 
     Raises:
         FormatError: if there is no such number, or it is negative or above `MAX_NUMBER`.
     """
-    number = _whole(value)
-    if number is None and isinstance(value, str) and len(value) <= _MAX_NAME:
-        digits = _LAST_NUMBER.search(value)
-        number = int(digits.group(1)) if digits else None
-    if number is None or not 0 <= number <= MAX_NUMBER:
-        raise FormatError(path, f"frame {brief(value)} must be a number from 0 to {MAX_NUMBER}, or a name with one")
-    return number
+    return picture_frames(path, [value])[value if isinstance(value, (str, int, float)) else None][1]
 
 
 def person_number(path: Path, value: object) -> int:
@@ -120,7 +120,7 @@ def person_number(path: Path, value: object) -> int:
         value = value[0]
     if value is None or isinstance(value, (list, np.ndarray)):
         return -1
-    number = _whole(value)
+    number = whole_number(value)
     if number is None or not -1 <= number <= MAX_NUMBER:
         raise FormatError(path, f"track id {brief(value)} must be a whole number from -1 (none) to {MAX_NUMBER}")
     return number
@@ -140,7 +140,7 @@ def numbers(path: Path, value: object, what: str) -> np.ndarray:
 
 def picture_side(path: Path, value: object) -> int:
     """Return the width or height of a picture, pixels; raise a FormatError if it is no whole number from 1 to 1e6."""
-    side = _whole(value)
+    side = whole_number(value)
     if side is None or not 1 <= side <= MAX_PIXEL:
         raise FormatError(path, f"the picture's size {brief(value)} must be a whole number of pixels, from 1 to 1e6")
     return side
@@ -196,12 +196,3 @@ def _packed(value: object) -> np.ndarray | None:
         return np.array(value, np.float64)
     except (ValueError, OverflowError):
         return None
-
-
-def _whole(value: object) -> int | None:
-    """Return a whole number or the text of one as int; None for anything else, whole or not."""
-    if isinstance(value, str) and re.fullmatch(r"-?\d{1,16}", value, re.ASCII):
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return int(value) if value == value and abs(value) <= 2 * MAX_NUMBER and value == int(value) else None

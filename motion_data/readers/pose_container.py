@@ -56,7 +56,7 @@ def read_pose(path: Path, options: ReadOptions) -> Iterator[Recording]:
         ImportError: pose-format is not installed.
     """
     header, detections, fps = _open(path)
-    joint_map, first_point = _body(path, header.components, options.layout)
+    joint_map, first_point = _body(path, header.components, options)
     body = slice(first_point, first_point + max(joint_map.points) + 1)
     with np.errstate(invalid="ignore", over="ignore"):
         joints = joint_map(np.concatenate([detections.keypoints, detections.scores[..., None]], -1)[:, body])
@@ -134,15 +134,15 @@ def _read_everybody(reader: object, header: object, num_frames: int) -> Detectio
     return Detections(np.array(frames, np.int64), ids, np.array(xy), np.array(confidence), num_frames=num_frames)
 
 
-def _body(path: Path, components: list, layout: str | None) -> tuple[JointMap, int]:
+def _body(path: Path, components: list, options: ReadOptions) -> tuple[JointMap, int]:
     """Return how the points of the body make a layout, and the first of them among those of all components."""
     first = 0
     for component in components:
         if component.points and not any(part in component.name.upper() for part in _NOT_BODY):
             known = _BODIES.get(component.name)
-            if known and layout in (None, known):
+            if known and not options.overrides("layout"):
                 return _known_body(path, component, known), first
-            return map_joints(path, component.points, layout), first
+            return map_joints(path, component.points, options), first
         first += len(component.points)
     raise FormatError(path, f"has no body among its components {', '.join(c.name for c in components)[:200]!r}")
 

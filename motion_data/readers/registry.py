@@ -12,8 +12,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from ..options import ReadOptions
 from ..recording import Recording
-from .video.estimation_options import PoseEstimation
 
 ENTRY_POINTS = "mofm.formats"
 
@@ -33,37 +33,6 @@ class FormatError(ValueError):
 
     def __reduce__(self):
         return type(self), (self.path, self.reason)
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """What a file may not say itself, and how people become tracks.
-
-    Args:
-        layout: skeleton layout, where a file does not tell; None lets the format decide, or fail.
-        fps: frames per second, where a file does not tell; 0 is unknown.
-        frame_size: width and height, where key-points are shares of the picture (MediaPipe); (0, 0) is unknown.
-        max_frames: longer recordings are cut into segments of at most this many frames.
-        min_track: tracks with key-points in fewer frames are dropped.
-        max_gap: a track goes on after at most this many frames without a detection, which are missing.
-        poses: which models see the people in videos; None reads no videos.
-    """
-
-    layout: str | None = None
-    fps: float = 0.0
-    frame_size: tuple[int, int] = (0, 0)
-    max_frames: int = 600
-    min_track: int = 12
-    max_gap: int = 12
-    poses: PoseEstimation | None = None
-
-    def __post_init__(self) -> None:
-        lowest = {"fps": 0, "max_frames": 1, "min_track": 1, "max_gap": 0}
-        for name, low in lowest.items():
-            if not low <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be {low} or more, got {getattr(self, name)}")
-        if len(self.frame_size) != 2 or min(self.frame_size) < 0:
-            raise ValueError(f"frame_size must be a width and a height in pixels, got {self.frame_size}")
 
 
 Reader = Callable[[Path, ReadOptions], Iterator[Recording]]

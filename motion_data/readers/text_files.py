@@ -12,7 +12,7 @@ from .registry import FormatError
 MAX_FILE_BYTES = 2 * 2**30
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, may_be_empty: bool = False) -> str:
     """Return what a UTF-8 file holds.
 
     Raises:
@@ -20,7 +20,7 @@ def read_text(path: Path) -> str:
     """
     try:
         size = path.stat().st_size
-        if not 0 < size <= MAX_FILE_BYTES:
+        if not (size or may_be_empty) or size > MAX_FILE_BYTES:
             raise FormatError(path, f"has {size} bytes; files of 1 to {MAX_FILE_BYTES} are read")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:

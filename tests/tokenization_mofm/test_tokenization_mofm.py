@@ -102,7 +102,7 @@ def test_parts_must_fit(dved):
         (np.zeros((1, 17, 2)), None, "1 frames"),
         (np.zeros((0, 20, 17, 2)), None, "0 people"),
         (np.full((20, 17, 2), np.nan), None, "missing"),
-        (np.ones((20, 17, 2)), np.full((20, 17), 1.5), "scores is 1.5"),
+        (np.ones((20, 17, 2)), np.full((20, 17), 1.5), "scores reach 1.5"),
         (np.full((20, 17, 2), np.inf), np.ones((20, 17)), "infinite"),
         ([], None, "empty batch"),
         ([np.ones((20, 17, 2)), np.ones((20, 4, 2))], None, "clip 1: .*4 joints"),

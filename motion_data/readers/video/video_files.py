@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ...recording import Recording
-from ..joint_names import layout_of_count
+from ..joint_names import given_layout
 from ..registry import FormatError, ReadOptions, register_format
 from .decoding import VideoError, VideoFile
 
@@ -37,7 +37,8 @@ def read_video(path: Path, options: ReadOptions) -> Iterator[Recording]:
     if options.poses is None:
         raise FormatError(path, "is a video; name a pose model to see the people in it")
     estimator = load_estimator(options.poses)
-    layout = layout_of_count(path, estimator.num_joints, options.layout or estimator.layout)
+    stated = None if options.overrides("layout") else estimator.layout
+    layout = given_layout(path, stated or options.layout, estimator.num_joints)
     try:
         with VideoFile(path) as video, tqdm(total=video.num_frames or None, unit="frame", leave=False) as bar:
 

@@ -172,7 +172,7 @@ BODY = np.ones((2, 17, 2))
         ({"keypoints": BODY[:, :16]}, r"keypoints must be \[people, 17, 2\] of layout 'coco17', got \[2, 16, 2\]"),
         ({"keypoints": BODY[0]}, r"keypoints must be \[people, 17, 2\] of layout 'coco17', got \[17, 2\]"),
         ({"keypoints": BODY, "scores": np.ones((2, 16))}, r"scores must be \[2, 17\] as keypoints are, got \[2, 16\]"),
-        ({"keypoints": BODY, "scores": np.full((2, 17), 1.5)}, "scores is 1.5 .* must be from 0 to 1"),
+        ({"keypoints": BODY, "scores": np.full((2, 17), 1.5)}, "scores reach 1.5; they must be from 0 to 1"),
         ({"keypoints": BODY, "track_ids": [1]}, r"track_ids must be 2 different ids, .*, got \[1\]"),
         ({"keypoints": BODY, "track_ids": [3, 3]}, r"track_ids must be 2 different ids, .*, got \[3, 3\]"),
         ({"keypoints": BODY, "time": 2.0}, "time is 2.0; it must be finite and later than the last frame's 2.0"),

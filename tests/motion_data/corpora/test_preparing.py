@@ -243,9 +243,12 @@ def test_wrong_options_are_refused(fields, message):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"fps": float("nan")}, "fps must be 0 or more, got nan"),
-        ({"max_frames": 0}, "max_frames must be 1 or more, got 0"),
-        ({"frame_size": (640,)}, r"frame_size must be a width and a height in pixels, got \(640,\)"),
+        ({"fps": float("nan")}, "fps must be a number, 0 or more, got nan"),
+        ({"max_frames": 1}, "max_frames must be a number, 2 or more, got 1"),
+        ({"coordinates": "yx"}, "coordinates must be one of xy, xyc, xyz, xyzc, got 'yx'"),
+        ({"axes": "MFK"}, "axes must be F, K, C and perhaps M in some order"),
+        ({"override": ("skeleton",)}, "override names 'skeleton'"),
+        ({"frame_size": (640,)}, r"frame_size must be a width and a height in whole pixels, got \(640,\)"),
     ],
 )
 def test_wrong_read_options_are_refused(fields, message):

@@ -7,9 +7,9 @@ import pytest
 from damaged_files import damaged, fuzz, read_bounded
 from hypothesis import given
 
+from motion_data.body_scale import metres_per_unit
 from motion_data.layouts import COCO_KEYPOINTS, get_layout
 from motion_data.readers import FormatError, ReadOptions, registry
-from motion_data.readers.body_scale import metres_per_unit
 from motion_data.readers.bvh import read_bvh
 from motion_data.readers.c3d import read_c3d
 from motion_data.readers.joint_names import MIN_JOINTS, map_joints, map_markers
@@ -72,14 +72,14 @@ def test_exact_layouts_and_given_layouts_keep_every_joint():
     names = get_layout("bandai18").joints
     joint_map = map_joints(Path("x"), names)
     assert joint_map.layout == "bandai18" and joint_map.points == list(range(18))
-    assert map_joints(Path("x"), [""] * 25, "ntu25").layout == "ntu25"
+    assert map_joints(Path("x"), [""] * 25, ReadOptions(layout="ntu25")).layout == "ntu25"
     for names, layout, match in (
-        (["a"] * 25, "coco17", "25 joints; layout 'coco17' has 17"),
+        (["a"] * 25, "coco17", "25 joints, but layout 'coco17' has 17"),
         (["a"], "nothing", "layout 'nothing' is unknown"),
         (["LeftArm", "Head"], None, f"only 2 of the joints .* {'LeftArm, Head'}"),
     ):
         with pytest.raises(FormatError, match=match):
-            map_joints(Path("x"), names, layout)
+            map_joints(Path("x"), names, ReadOptions(layout=layout))
     assert MIN_JOINTS == 6
 
 
@@ -97,21 +97,24 @@ def test_markers_stand_for_joints_and_pairs_for_the_point_between():
     assert map_markers(labels[:4]) is None
 
 
+def present(keypoints):
+    return np.isfinite(keypoints).all(-1)
+
+
 @pytest.mark.parametrize("unit", [1.0, 0.01, 0.001, 0.0254, 0.0254 / 0.45])
 @pytest.mark.parametrize("height", [1.35, 1.7, 1.95])
 def test_units_follow_from_the_length_of_legs_and_else_of_arms(unit, height):
     keypoints = np.full((2, 17, 3), np.nan)
     keypoints[0, [COCO["left_hip"], COCO["left_knee"], COCO["left_ankle"]]] = [[0, 0, 0], [0, 0.245, 0], [0, 0.49, 0]]
-    assert metres_per_unit(Path("x"), keypoints * height / unit, "coco17") == unit
+    assert metres_per_unit(keypoints * height / unit, present(keypoints), "coco17") == unit
     arms = np.full((2, 17, 3), np.nan)
     arms[1, [COCO[f"right_{name}"] for name in ("shoulder", "elbow", "wrist")]] = [
         [0, 0, 0],
         [0.19, 0, 0],
         [0.33, 0, 0],
     ]
-    assert metres_per_unit(Path("x"), arms * height / unit, "coco17") == unit
-    with pytest.raises(FormatError, match="no leg or arm"):
-        metres_per_unit(Path("x"), np.zeros((2, 17, 3)), "coco17")
+    assert metres_per_unit(arms * height / unit, present(arms), "coco17") == unit
+    assert metres_per_unit(np.zeros((2, 17, 3)), np.zeros((2, 17)), "coco17") is None
 
 
 def test_rotations_turn_about_axes_that_turn_along():
@@ -268,7 +271,8 @@ def test_files_without_text_are_refused(tmp_path):
         refused(read_bvh, path, match)
     refused(read_bvh, tmp_path / "none.bvh", "No such file")
     path.write_text(bvh_text())
-    refused(read_bvh, path, "layout 'ntu25' has 25", ReadOptions(layout="ntu25"))
+    other = ReadOptions(layout="ntu25", override=("layout",))
+    refused(read_bvh, path, "layout 'ntu25' has 25", other)
 
 
 def test_bvh_with_many_joints_that_never_move_is_refused(tmp_path):
@@ -596,7 +600,9 @@ def test_ntu_that_contradict_themselves_are_refused(tmp_path, change, match):
     path = write_ntu(tmp_path, [{5: 1}] * 2)
     path.write_text(change(ntu_text([{5: 1}] * 2)))
     refused(read_ntu, path, match)
-    refused(read_ntu, write_ntu(tmp_path, [{5: 1}]), "25 joints; layout 'coco17' has 17", ReadOptions(layout="coco17"))
+    refused(
+        read_ntu, write_ntu(tmp_path, [{5: 1}]), "25 joints, but layout 'coco17' has 17", ReadOptions(layout="coco17")
+    )
 
 
 @fuzz

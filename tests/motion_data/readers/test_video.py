@@ -199,8 +199,8 @@ def test_files_that_are_no_videos(tmp_path, square_pose):
     write_video(tmp_path / "none.mkv", pictures()[:0])
     with pytest.raises(FormatError, match="none.mkv: (holds no frames|is no video)"):
         list(read_video(tmp_path / "none.mkv", options()))
-    with pytest.raises(FormatError, match=r"has 17 joints; layout 'ntu25' has 25"):
-        list(read_video(tmp_path / "whole.mp4", options(layout="ntu25")))
+    with pytest.raises(FormatError, match=r"has 17 joints, but layout 'ntu25' has 25"):
+        list(read_video(tmp_path / "whole.mp4", options(layout="ntu25", override=("layout",))))
 
 
 def test_pictures_that_are_too_large_are_refused(tmp_path, monkeypatch):

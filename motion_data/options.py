@@ -1,0 +1,92 @@
+"""What a user can say about motion that a file or an array does not say itself: the same options everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .readers.video.estimation_options import PoseEstimation
+
+COORDINATES = ("xy", "xyc", "xyz", "xyzc")
+UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
+UP_AXES = ("x", "y", "z", "-x", "-y", "-z")
+AXES = "MFKC"  # people, frames, joints, coordinates
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a source may not say itself, and how people become tracks.
+
+    What a source states is kept: an option stands in where it says nothing, or where `override` names the option.
+
+    Args:
+        layout: skeleton layout; None lets the format decide, or fail.
+        fps: frames per second; 0 is unknown.
+        frame_size: width and height, where coordinates are fractions of the picture; (0, 0) is unknown.
+        coordinates: what the last axis of an array holds, one of `COORDINATES` (c is the score); None takes the rule
+            of `interpret.split_coordinates`.
+        axes: order of the axes of an array, letters of M (people), F (frames), K (joints) and C (coordinates), such as
+            "FKC" or, of ST-GCN, "CFKM"; None takes the rule of `interpret.order_axes`.
+        units: of 3D coordinates, one of `UNITS`; None takes the length of the limbs.
+        up_axis: axis of 3D coordinates that points up, one of `UP_AXES`; None takes the rule of `interpret.upright`.
+        min_score: joints with a lower score are missing.
+        max_score: score that means certain, such as 100 for percentages; 0 takes the rule of `interpret.as_scores`.
+        labels: where class labels come from, besides what files state: "folders" (the folder of a file), the path of a
+            table (`corpora.labels`), or "".
+        split: which of the splits of a file that states several, such as "xsub"; "" takes the only one.
+        override: names of options that win over what a source states.
+        max_frames: longer recordings are cut into segments of at most this many frames.
+        min_track: tracks with key-points in fewer frames are dropped.
+        max_gap: a track goes on after at most this many frames without a detection, which are missing.
+        poses: which models see the people in videos; None reads no videos.
+
+    Raises:
+        ValueError: naming the option, its value and what is allowed.
+    """
+
+    layout: str | None = None
+    fps: float = 0.0
+    frame_size: tuple[int, int] = (0, 0)
+    coordinates: str | None = None
+    axes: str | None = None
+    units: str | None = None
+    up_axis: str | None = None
+    min_score: float = 0.0
+    max_score: float = 0.0
+    labels: str = ""
+    split: str = ""
+    override: tuple[str, ...] = ()
+    max_frames: int = 600
+    min_track: int = 12
+    max_gap: int = 12
+    poses: PoseEstimation | None = None
+
+    def __post_init__(self) -> None:
+        lowest = {"fps": 0, "max_frames": 2, "min_track": 1, "max_gap": 0, "min_score": 0, "max_score": 0}
+        for name, low in lowest.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value < float("inf"):
+                raise ValueError(f"{name} must be a number, {low} or more, got {value!r}")
+        size = tuple(self.frame_size)
+        if (
+            len(size) != 2
+            or not all(isinstance(side, int) and side >= 0 for side in size)
+            or (0 in size) != (size == (0, 0))
+        ):
+            raise ValueError(f"frame_size must be a width and a height in whole pixels, got {self.frame_size}")
+        choices = {"coordinates": COORDINATES, "units": tuple(UNITS), "up_axis": UP_AXES}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in (None, *allowed):
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        if self.axes is not None and (
+            len(set(self.axes)) != len(self.axes) or not set("FKC") <= set(self.axes) <= set(AXES)
+        ):
+            raise ValueError(f"axes must be F, K, C and perhaps M in some order, such as 'MFKC', got {self.axes!r}")
+        unknown = [name for name in self.override if name not in self.__dataclass_fields__]
+        if unknown:
+            raise ValueError(f"override names {unknown[0]!r}; it must name options, such as 'layout'")
+
+    def overrides(self, name: str) -> bool:
+        """Tell whether an option wins over what a source states."""
+        return name in self.override

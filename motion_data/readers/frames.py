@@ -1,0 +1,106 @@
+"""Which frame of which video a picture is, from its number or its name.
+
+1. Whole numbers are frame numbers.
+2. Names that differ in one group of digits have that as their number: walk_10.jpg comes after walk_9.jpg.
+3. Names that differ in other text, or in a group of digits before one that counts on from a small number each time,
+   are of several videos.
+4. Names that differ in several groups otherwise are time stamps: their order counts, and is noted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from ..notes import note
+from .registry import FormatError
+
+MAX_NUMBER = 2**53
+MAX_NAME = 1000
+_SUFFIX = re.compile(r"\.[a-zA-Z]\w{0,4}$")
+
+
+def picture_frames(path: Path, names: Sequence[object]) -> dict[object, tuple[str, int]]:
+    """Return (video, frame) of each picture; the video is "" if there is one only.
+
+    Args:
+        path: the file, for errors.
+        names: numbers or names of pictures, each once or more.
+
+    Raises:
+        FormatError: a name without any number, or a number out of range.
+    """
+    found: dict[object, tuple[str, int]] = {}
+    grouped: dict[tuple[str, str], dict[str, tuple[int, ...]]] = {}
+    if any(isinstance(name, bool) for name in names):  # which equals 0 or 1
+        raise _no_frame(path, next(name for name in names if isinstance(name, bool)))
+    for name in dict.fromkeys(names):
+        number = whole_number(name)
+        if number is not None:
+            found[name] = ("", _checked(path, number, name))
+            continue
+        if not isinstance(name, str) or len(name) > MAX_NAME:
+            raise _no_frame(path, name)
+        place = PurePosixPath(name.replace("\\", "/"))
+        parts = re.split(r"(\d+)", _SUFFIX.sub("", place.name), flags=re.ASCII)
+        if len(parts) < 3:
+            raise _no_frame(path, name)
+        numbers = tuple(_checked(path, int(part), name) for part in parts[1::2])
+        grouped.setdefault((str(place.parent), "#".join(parts[::2])), {})[name] = numbers
+    videos: dict[str, dict[str, int]] = {}
+    for (folder, template), members in grouped.items():
+        title = "/".join(part for part in (folder if folder != "." else "", template.strip("_-# .")) if part)
+        for prefix, frames in _split(members).items():
+            video = "_".join(part for part in (title, prefix) if part)
+            while video in videos:  # a1b_2.jpg and ab1_2.jpg
+                video += "_"
+            videos[video] = frames
+    for title, frames in videos.items():
+        found |= {name: (title if len(videos) > 1 else "", frame) for name, frame in frames.items()}
+    return found
+
+
+def _split(members: dict[str, tuple[int, ...]]) -> dict[str, dict[str, int]]:
+    """Return the frames of names of one template, by the numbers that tell videos apart."""
+    columns = list(zip(*members.values(), strict=True))
+    varying = [place for place, column in enumerate(columns) if len(set(column)) > 1]
+    if len(varying) <= 1:
+        place = varying[0] if varying else len(columns) - 1
+        constant = "_".join(str(column[0]) for other, column in enumerate(columns) if other != place)
+        return {constant: {name: numbers[place] for name, numbers in members.items()}}
+    last = varying[-1]
+    by_prefix: dict[tuple[int, ...], list[int]] = {}
+    for numbers in members.values():
+        by_prefix.setdefault(tuple(numbers[place] for place in varying[:-1]), []).append(numbers[last])
+    counts_on = all(
+        max(found) - min(found) < 4 * len(found) and min(found) <= 4 * len(found) for found in by_prefix.values()
+    )
+    if counts_on and len(by_prefix) <= len(members) / 2:
+        videos: dict[str, dict[str, int]] = {}
+        for name, numbers in members.items():
+            videos.setdefault("_".join(str(numbers[place]) for place in varying[:-1]), {})[name] = numbers[last]
+        return videos
+    note("names of pictures differ in several numbers and are taken for time stamps: only their order counts")
+    ordered = sorted(members, key=lambda name: members[name])
+    return {"": {name: frame for frame, name in enumerate(ordered)}}
+
+
+def whole_number(value: object) -> int | None:
+    """Return a whole number or the text of one as int; None for anything else, whole or not."""
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,16}", value, re.ASCII):
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if value == value and abs(value) <= 2 * MAX_NUMBER and value == int(value) else None
+
+
+def _checked(path: Path, number: int, name: object) -> int:
+    if not 0 <= number <= MAX_NUMBER:
+        raise _no_frame(path, name)
+    return number
+
+
+def _no_frame(path: Path, name: object) -> FormatError:
+    shown = ascii(name)[:60]
+    return FormatError(path, f"frame {shown} must be a number from 0 to {MAX_NUMBER}, or a name with one")

@@ -1,0 +1,114 @@
+"""Readers of folders with one file per picture: MMPose's inferencer (.json) and YOLO's `save_txt` (.txt)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..recording import Recording
+from .detections import Detection
+from .estimates import estimated_recordings
+from .estimator_json import LAYOUTS, mmpose_instance
+from .frames import picture_frames
+from .json_files import as_list, as_mapping, json_head, read_json
+from .registry import FormatError, ReadOptions, register_format
+from .text_files import parse_numbers, read_text
+
+MIN_FILES = 2  # a single file is no sequence
+YOLO_BOX = 5  # class and box, before the joints
+YOLO_JOINTS = {17: "coco17"}
+
+
+def _first(path: Path, suffix: str) -> Path | None:
+    """Return the first file of a folder if all of its files have the suffix, or are hidden; never raises."""
+    try:
+        with os.scandir(path) as entries:
+            names = [entry.name for entry in entries if entry.is_file() and not entry.name.startswith(".")]
+    except (OSError, ValueError):
+        return None
+    names = [name for name in names if name != "classes.txt"]
+    if len(names) < MIN_FILES or not all(name.lower().endswith(suffix) for name in names):
+        return None
+    return path / min(names)
+
+
+def _is_mmpose_folder(path: Path) -> bool:
+    first = _first(path, ".json")
+    head = json_head(first) if first else ""
+    return bool(re.match(r"\s*\[\s*(\{\s*\"keypoints\"|\])", head) and '"image_id"' not in head)
+
+
+def _is_yolo_folder(path: Path) -> bool:
+    first = _first(path, ".txt")
+    try:
+        words = first.read_text()[:4096].split("\n")[0].split() if first else []
+        return len(words) > YOLO_BOX and len([float(word) for word in words]) > YOLO_BOX and words[0].isdigit()
+    except (OSError, ValueError):
+        return False
+
+
+@register_format("mmpose-folder", "MMPose's inferencer over pictures, a file each", recognises=_is_mmpose_folder)
+def read_mmpose_folder(path: Path, options: ReadOptions) -> Iterator[Recording]:
+    """Read predictions of pictures: a file each, with a list of people (`keypoints`, `keypoint_scores`).
+
+    The order is that of the numbers in the names (`frames.picture_frames`).
+
+    Raises:
+        FormatError: see `json_files`.
+    """
+
+    def people(file: Path, frame: int) -> Iterator[Detection]:
+        for entry in as_list(file, read_json(file), "the file"):
+            yield mmpose_instance(file, frame, as_mapping(file, entry, "a person"))
+
+    yield from estimated_recordings(path, _detections(path, ".json", people), LAYOUTS, options)
+
+
+@register_format("yolo-folder", "YOLO's save_txt labels, a file a frame", recognises=_is_yolo_folder)
+def read_yolo_folder(path: Path, options: ReadOptions) -> Iterator[Recording]:
+    """Read lines of class, box, and x, y and perhaps score of each joint, all as fractions of the picture.
+
+    A line may end with the confidence of the box and a track id. `options.frame_size` must tell the picture's size.
+
+    Raises:
+        FormatError: see `text_files`; or lines that are no key-points.
+    """
+
+    def people(file: Path, frame: int) -> Iterator[Detection]:
+        for line in read_text(file, may_be_empty=True).splitlines():
+            if words := line.split():
+                yield _yolo_person(file, frame, parse_numbers(file, line, len(words), f"a line of frame {frame}"))
+
+    found = _detections(path, ".txt", people)
+    yield from estimated_recordings(path, found, YOLO_JOINTS, options)
+
+
+def _yolo_person(path: Path, frame: int, values: np.ndarray) -> Detection:
+    count = len(values) - YOLO_BOX
+    for size in (3, 2):  # values of a joint; then perhaps the confidence of the box, and then perhaps a track id
+        for rest in (0, 1, 2):
+            if count - rest > 0 and (count - rest) % size == 0 and (count - rest) // size in YOLO_JOINTS:
+                joints = values[YOLO_BOX : len(values) - rest].reshape(-1, size)
+                if size == 2:
+                    joints = np.concatenate([joints, np.ones((len(joints), 1))], 1)
+                return Detection(frame, joints, int(values[-1]) if rest == 2 else -1)
+    raise FormatError(path, f"has a line of {len(values)} numbers; class, box and x, y, score of 17 joints are 56")
+
+
+def _detections(path: Path, suffix: str, people: Callable[[Path, int], Iterator[Detection]]) -> Iterator[Detection]:
+    try:
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() == suffix and file.name != "classes.txt")
+    except OSError as error:
+        raise FormatError(path, f"is no folder that can be read ({error.strerror})") from error
+    frames = picture_frames(path, [file.stem for file in files])
+    for file in files:
+        video, frame = frames[file.stem]
+        try:
+            for detection in people(file, frame):
+                yield detection._replace(video=video)
+        except FormatError as error:
+            raise FormatError(path, f"{file.name}: {error.reason}") from error
