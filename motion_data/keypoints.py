@@ -69,7 +69,8 @@ def as_motion(
     Notes:
         A joint is missing where its score is 0 or less, where a coordinate is NaN, where it is exactly at the origin
         or at (-1, -1) (whatever its score: `interpret.is_joint`), where the layout lacks it, and where the camera
-        cannot see it. For scores above 1 see `interpret.as_scores`. Scores of different pose estimators are not comparable.
+        cannot see it. For scores above 1 see `interpret.as_scores`. Scores of different pose estimators are not
+        comparable.
     """
     skeleton = get_layout(layout)
     keypoints = _as_people(keypoints, skeleton, camera)

@@ -33,8 +33,8 @@ def estimated_recordings(
     """Yield the people of a file as recordings (`cut_recordings`), one after the other if it has several videos.
 
     A joint is missing where its score is 0 or less or below `options.min_score`, where a number is not finite, where
-    it is at (0, 0) or (-1, -1) exactly, and where both coordinates are negative: the corner beyond the picture, in which
-    some estimators put what they do not find. For scores see `interpret.as_scores`. Fractions of the picture are
+    it is at (0, 0) or (-1, -1) exactly, and where both coordinates are negative: the corner beyond the picture, in
+    which some estimators put what they do not find. For scores see `interpret.as_scores`. Fractions of the picture are
     multiplied by the frame size where it is known, and refused where it is not.
 
     Args:
