@@ -1,63 +1,140 @@
-"""What the pipelines take: paths of any known format, arrays, mappings and recordings."""
+"""The one door for motion: whatever a user has becomes recordings, by the rules of `interpret` or as a reader says."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 
+from .detected_frames import detected_recordings, is_frames, is_one_person, is_result, whole_ids
+from .interpret import interpret
 from .keypoints import ArrayLike
-from .readers.registry import FormatError, ReadOptions, format_of, formats
-from .readers.video.estimation_options import PoseEstimation
+from .options import ReadOptions
+from .readers.registry import FormatError, format_of, formats
 from .recording import Recording
+from .schema import row_recording
 
 MAX_FRAMES = 10**6  # of a recording: an answer should not depend on where a file is cut
+WHOLE_FILES = ReadOptions(max_frames=MAX_FRAMES, min_track=1)
+# the options that pipelines and tokenizers take by name
+INPUT_OPTIONS = (
+    *("layout", "coordinates", "axes", "fps", "frame_size", "units", "up_axis", "min_score", "max_score", "split"),
+    *("override", "poses"),
+)
 
-MotionInput = str | os.PathLike | ArrayLike | Mapping | Recording
+MotionInput = str | os.PathLike | ArrayLike | Mapping | Recording | Sequence
+
+
+def input_options(**given: object) -> ReadOptions:
+    """Return the options for whole files, with those given by name; None is not given.
+
+    Raises:
+        ValueError: a name that is not one of `INPUT_OPTIONS`, or a value that is not allowed.
+    """
+    unknown = sorted(set(given) - set(INPUT_OPTIONS))
+    if unknown:
+        raise ValueError(f"unknown arguments {unknown}; allowed are {', '.join(INPUT_OPTIONS)}")
+    return replace(WHOLE_FILES, **{name: value for name, value in given.items() if value is not None})
 
 
 def as_recordings(
-    inputs: MotionInput, layout: str = "coco17", fps: float = 0.0, poses: PoseEstimation | None = None
+    inputs: MotionInput,
+    options: ReadOptions = WHOLE_FILES,
+    scores: ArrayLike | None = None,
+    default_layout: str = "coco17",
 ) -> list[Recording]:
     """Return the recordings of one input.
 
     Args:
-        inputs: a path of a known format, an array `[(M,) F, K, 2 or 3]`, a mapping with `keypoints` and any other
-            field of `Recording`, or a `Recording`.
-        layout, fps: of arrays and mappings that do not tell; of files, the frame rate.
-        poses: which models see the people in a video.
+        inputs: one of
+
+            - a path of a known format;
+            - an array `[(M,) F, K, 2 or 3]`: x, y; x, y, score; or x, y, z, told apart as `interpret` says;
+            - a list of frames, as pose models and trackers give them (`detected_frames`);
+            - a mapping with `keypoints`, one of these arrays or lists, and any other field of `Recording`;
+            - a row of a prepared corpus, or a whole `datasets.Dataset` of such rows;
+            - a `Recording`.
+        options: what the input may not say itself.
+        scores: of an array, `[(M,) F, K]`; 0 is missing.
+        default_layout: of inputs that are no files, if it has their number of joints and nothing else says which.
 
     Raises:
         FileNotFoundError: a path that is not there.
-        ValueError: a path of no known format or one that cannot be read (`FormatError`), or a field that is unknown
-            or missing.
+        ValueError: a path of no known format or one that cannot be read (`FormatError`), a field that is unknown or
+            missing, or numbers whose meaning only an option can tell.
     """
     if isinstance(inputs, Recording):
         return [inputs]
     if isinstance(inputs, (str, os.PathLike)):
-        return _read(Path(inputs), ReadOptions(fps=fps, max_frames=MAX_FRAMES, min_track=1, poses=poses))
-    fields = {"layout": layout, "fps": fps, "name": "", **(inputs if isinstance(inputs, Mapping) else {})}
-    if not isinstance(inputs, Mapping):
-        fields["keypoints"] = inputs
-    if "keypoints" not in fields:
-        raise ValueError(f"inputs has {', '.join(inputs) or 'nothing'}; it must have keypoints")
-    unknown = set(fields) - set(Recording.__dataclass_fields__)
+        return _read(Path(inputs), options)
+    if isinstance(inputs, Mapping):
+        if "shape" in inputs and "keypoints" in inputs:
+            return [row_recording(inputs)]
+        if scores is not None:
+            raise ValueError("scores are given beside a mapping; they must be in it")
+        return _of_fields(inputs, options, default_layout)
+    if hasattr(inputs, "column_names"):
+        return [row_recording(row) for row in inputs]
+    return _of_fields({"keypoints": inputs, "scores": scores}, options, default_layout)
+
+
+def is_batch(inputs: MotionInput | Iterable[MotionInput]) -> bool:
+    """Tell several inputs from one.
+
+    Several are: a generator or a dataset; an array of rank 5; a list of paths, mappings, recordings or arrays, unless
+    it is a list of frames (`detected_frames.is_frames`). Nested lists of numbers are one, unless of rank 5.
+    """
+    if isinstance(inputs, (str, os.PathLike, Mapping, Recording)) or is_result(inputs):
+        return False
+    if hasattr(inputs, "ndim"):
+        return inputs.ndim == 5
+    if not isinstance(inputs, Sequence):
+        return True
+    if is_frames(inputs):
+        return False
+    first = inputs[0] if len(inputs) else None
+    return not isinstance(first, (list, tuple)) or np.ndim(first) > 3
+
+
+def one_or_list(inputs: MotionInput | Iterable[MotionInput]) -> MotionInput | Iterable[MotionInput]:
+    """Return inputs so that every list in them is one of several inputs, as transformers' pipelines see lists."""
+    if hasattr(inputs, "ndim") and inputs.ndim == 5:
+        return list(inputs)
+    return {"keypoints": inputs} if isinstance(inputs, (list, tuple)) and not is_batch(inputs) else inputs
+
+
+def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> list[Recording]:
+    allowed = [field.name for field in fields(Recording)]
+    if inputs.get("keypoints") is None:
+        raise ValueError(f"inputs has {', '.join(map(str, inputs)) or 'nothing'}; it must have keypoints")
+    unknown = sorted(set(inputs) - set(allowed))
     if unknown:
-        raise ValueError(f"inputs has {sorted(unknown)}; allowed are {', '.join(Recording.__dataclass_fields__)}")
-    fields["keypoints"] = np.asarray(fields["keypoints"], np.float32)
-    if fields.get("scores") is None:
-        fields["scores"] = np.isfinite(fields["keypoints"]).all(-1)
-    fields["scores"] = np.asarray(fields["scores"], np.float32)
-    for name in ("keypoints", "scores"):
-        if fields[name].ndim == (3 if name == "keypoints" else 2):
-            fields[name] = fields[name][None]
-    people = len(fields["keypoints"]) if fields["keypoints"].ndim == 4 else 1
-    track_ids = fields.setdefault("track_ids", [])
+        raise ValueError(f"inputs has {unknown}; allowed are {', '.join(allowed)}")
+    known = {name: value for name, value in inputs.items() if value is not None}
+    keypoints, scores, stated = known.pop("keypoints"), known.pop("scores", None), known.pop("layout", None)
+    if "track_ids" in known:
+        known["track_ids"] = whole_ids(known["track_ids"])
+    known = {"fps": options.fps, "frame_size": options.frame_size} | {
+        name: value for name, value in known.items() if value or not options.overrides(name)
+    }
+    options = replace(options, frame_size=tuple(known["frame_size"]))
+    frames = [keypoints] if is_result(keypoints) else keypoints
+    if is_frames(frames) and not is_one_person(frames):
+        if scores is not None:
+            raise ValueError("scores are given beside a list of frames; they must be the third value of each joint")
+        recordings = detected_recordings(frames, options, stated, default_layout)
+        del known["frame_size"]  # the recordings have it, or that of the results
+        return [replace(recording, **known) for recording in recordings]
+    if known.get("space") in ("camera", "world"):  # such coordinates are metres, y up
+        options = replace(options, coordinates="xyz", units="m", up_axis="y")
+    poses = interpret(keypoints, scores, options, stated, default_layout)
+    people, track_ids = len(poses.keypoints), known.get("track_ids", [])
     if len(track_ids) not in (0, people):
         raise ValueError(f"track_ids must be {people} ids, one for each person, got {len(track_ids)}")
-    return [Recording(**fields)]
+    return [Recording(poses.keypoints, poses.scores, poses.layout, **known)]
 
 
 def _read(path: Path, options: ReadOptions) -> list[Recording]:

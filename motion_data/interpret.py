@@ -37,7 +37,13 @@ class Poses:
     layout: str
 
 
-def interpret(keypoints: object, scores: object, options: ReadOptions, layout: str | None = None) -> Poses:
+def interpret(
+    keypoints: object,
+    scores: object,
+    options: ReadOptions,
+    layout: str | None = None,
+    default_layout: str | None = None,
+) -> Poses:
     """Find out what an array of key-points means.
 
     Args:
@@ -45,29 +51,36 @@ def interpret(keypoints: object, scores: object, options: ReadOptions, layout: s
         scores: the same without C; None where coordinates hold them, or every joint with coordinates is certain.
         options: what the user says.
         layout: what the source states.
+        default_layout: where it fits and nothing else says which.
 
     Raises:
         ValueError: an array that cannot be key-points, or that may be two things; the message names the option.
     """
     values = as_numbers("keypoints", keypoints)
     marks = None if scores is None else as_numbers("scores", scores)
-    return apply(values, marks, decide(values, marks, options, layout))
+    return apply(values, marks, decide(values, marks, options, layout, default_layout))
 
 
 def decide(
-    keypoints: np.ndarray, scores: np.ndarray | None, options: ReadOptions, layout: str | None = None
+    keypoints: np.ndarray,
+    scores: np.ndarray | None,
+    options: ReadOptions,
+    layout: str | None = None,
+    default_layout: str | None = None,
 ) -> ReadOptions:
     """Return options that leave nothing open about an array, from up to `SAMPLE_FRAMES` of its frames.
 
     Args and errors are those of `interpret`; the arrays may be mapped files.
     """
-    stated = options.layout if options.layout and (options.overrides("layout") or not layout) else layout
+    stated = stated_layout(options, layout)
     axes = choose_axes(keypoints, options, get_layout(stated).num_joints if stated else None)
     frames = keypoints.shape[axes.index("F")]
     chosen = np.arange(0, frames, -(-frames // SAMPLE_FRAMES))
     sample = _reordered(np.take(keypoints, chosen, axes.index("F")), axes).astype(np.float64)
-    name = layout_of(sample.shape[2], stated)
-    options = replace(options, axes=axes, layout=name, coordinates=choose_coordinates(sample, options))
+    name = layout_of(sample.shape[2], stated, default_layout)
+    options = replace(
+        options, axes=axes, layout=name, coordinates=choose_coordinates(sample, options, scores is not None)
+    )
     if scores is not None:
         if options.coordinates.endswith("c"):
             raise ValueError("scores are given twice: the last axis of keypoints holds them too; leave one out")
@@ -81,12 +94,16 @@ def decide(
     if coordinates.shape[-1] == 3:
         options = replace(options, units=choose_units(coordinates, marks, name, options))
         return replace(options, up_axis=choose_up_axis(coordinates, marks, name, options))
-    if 0 not in options.frame_size:
-        present = coordinates[marks > 0]
-        if len(present) and are_fractions(present):
-            note(f"coordinates are fractions of the picture and multiplied by frame_size {options.frame_size}")
-        else:
-            options = replace(options, frame_size=(0, 0))
+    present = coordinates[marks > 0]
+    if not len(present) or not are_fractions(present):
+        return replace(options, frame_size=(0, 0))
+    if 0 in options.frame_size:
+        note(
+            "coordinates nearly all lie within 1, and x and y are taken for the same unit; if they are fractions of a "
+            "picture, give frame_size (its width and height)"
+        )
+        return options
+    note(f"coordinates are fractions of the picture and multiplied by frame_size {options.frame_size}")
     return options
 
 
@@ -141,7 +158,7 @@ def choose_axes(values: np.ndarray, options: ReadOptions, num_joints: int | None
     """
     shape = values.shape
     if values.dtype.kind not in "fiub" or 0 in shape:
-        raise ValueError(f"keypoints is {values.dtype} {shape}; it must be numbers, and some")
+        raise ValueError(f"keypoints is {values.dtype} {shape}; it must hold numbers of at least 1 person and frame")
     order = options.axes
     if order is not None:
         if values.ndim != len(order):
@@ -205,14 +222,21 @@ def _scores_like(scores: np.ndarray, order: str, shape: tuple[int, ...]) -> np.n
     return scores
 
 
-def layout_of(num_joints: int, layout: str | None) -> str:
-    """Return the layout given if it fits, else the only one there is.
+def stated_layout(options: ReadOptions, layout: str | None) -> str | None:
+    """Return the layout that a source states, or else that of the options, unless these override it."""
+    return options.layout if options.layout and (options.overrides("layout") or not layout) else layout
+
+
+def layout_of(num_joints: int, layout: str | None, default: str | None = None) -> str:
+    """Return the layout given if it fits, else the default if that fits, else the only one there is.
 
     Raises:
         ValueError: it does not fit, or there is none or more than one of that number; naming `layout`.
     """
     candidates = layouts_with(num_joints)
     if layout is None:
+        if default in candidates:
+            return default
         if len(candidates) != 1:
             known = f"it may be {' or '.join(candidates)}" if candidates else "no layout has that many"
             raise ValueError(f"has {num_joints} joints without names, and {known}; name the layout")
@@ -226,12 +250,13 @@ def layout_of(num_joints: int, layout: str | None) -> str:
     return layout
 
 
-def choose_coordinates(values: np.ndarray, options: ReadOptions) -> str:
+def choose_coordinates(values: np.ndarray, options: ReadOptions, has_scores: bool = False) -> str:
     """Return what the last axis of `[M, F, K, C]` holds, one of `options.COORDINATES`.
 
     1. `options.coordinates`, if given. Two values are x, y.
-    2. Three values are x, y, score if the third is always in [0, 1] (up to `SLACK`) and x or y goes beyond `PIXELS`;
-       x, y, z if the third leaves that range.
+    2. Three values are x, y, score if x or y goes beyond `PIXELS` and the third lies in [-1, 1] (up to `SLACK`; 0 or
+       less is missing); x, y, z if the third leaves that range, if it is negative where x and y do not go beyond
+       `PIXELS`, or if scores are given apart.
     3. Refused: three values that may be either; four.
 
     Raises:
@@ -242,11 +267,14 @@ def choose_coordinates(values: np.ndarray, options: ReadOptions) -> str:
     if kind is None and size == 3:
         finite = np.isfinite(values).all(-1)
         third, reach = values[..., 2][finite], np.abs(values[..., :2][finite]).max(initial=0)
-        if len(third) and (third.min() < 0 or third.max() > SLACK):
+        lowest = -1.0 if reach > PIXELS else 0.0
+        if len(third) and (third.min() < lowest or third.max() > SLACK):
             kind = "xyz"
         elif reach > PIXELS:
             kind = "xyc"
             note("the third value of keypoints is in [0, 1] and taken for the score (coordinates 'xyc')")
+        elif has_scores:
+            kind = "xyz"
     if kind is None:
         raise ValueError(
             f"the last axis of keypoints has {size} values, whose meaning cannot be told; give coordinates='xyc' "

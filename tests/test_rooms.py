@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("motion_data", "tokenization_mofm", "modeling_mofm", "training_mofm")
 # the steps inside motion_data; modules that are named by no step are the contract, above all of them
-STEPS = ("contract", "readers", "inputs", "synthetic", "corpora")
+STEPS = ("contract", "readers", "detected_frames", "inputs", "synthetic", "corpora")
 TORCH = ("torch", "transformers", "accelerate")
 
 

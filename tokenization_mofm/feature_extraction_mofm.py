@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -10,7 +10,10 @@ from transformers import BatchFeature
 from transformers.feature_extraction_utils import FeatureExtractionMixin
 
 from motion_data.cameras import Camera, SensorCamera
+from motion_data.inputs import MotionInput, as_recordings, input_options, is_batch
 from motion_data.keypoints import ArrayLike, Motion, as_motion, normalise_clip, sample_frames
+from motion_data.options import ReadOptions
+from motion_data.views import view
 
 from .configuration_cubes import ThermalCubeConfig
 
@@ -50,31 +53,36 @@ class MoFMFeatureExtractor(FeatureExtractionMixin):
 
     def __call__(
         self,
-        keypoints: ArrayLike,
+        keypoints: MotionInput | Iterable[MotionInput],
         scores: ArrayLike | None = None,
         layout: str | None = None,
         camera: Camera | SensorCamera | None = None,
+        **options,
     ) -> BatchFeature:
         """Prepare one clip or a batch.
 
         Args:
-            keypoints: `[F, K, 2]` one person, `[M, F, K, 2]` one clip, or a batch: a list of clips, or
-                `[B, M, F, K, 2]`. The last axis may be 3 with a `camera`. Clips of a batch may differ in length and
-                in people.
+            keypoints: `[F, K, 2]` one person, `[M, F, K, 2]` one clip, or whatever else
+                `motion_data.inputs.as_recordings` takes; a file with several recordings is as many clips. Or a batch:
+                a list of these, or `[B, M, F, K, 2]`. Clips of a batch may differ in length and in people.
             scores: the same without the last axis, in [0, 1], 0 is missing; None: finite joints are present.
             layout: skeleton layout of the input.
-            camera: views 3D key-points.
+            camera: views 3D key-points that are metres with y up; None is the camera of `views.own_camera`.
+            options: `coordinates`, `frame_size`, `fps`, ...: `motion_data.inputs.INPUT_OPTIONS`.
 
         Returns:
             `keypoints` float32 tensor `[B, M, num_frames, 17, 2]` in map pixels and `scores`
             `[B, M, num_frames, 17]`. People that a clip lacks have score 0.
 
         Raises:
-            ValueError: see `as_motion`; in a batch the message names the clip.
+            ValueError: see `as_recordings` and `as_motion`; in a batch the message names the clip.
         """
+        read = input_options(layout=layout, **options)
         if not is_batch(keypoints):
-            clips = [self.clip(as_motion(keypoints, scores, layout or self.layout, camera))]
+            clips = self._clips(keypoints, scores, read, camera)
         else:
+            if not hasattr(keypoints, "__len__"):
+                keypoints = list(keypoints)
             if scores is not None and len(scores) != len(keypoints):
                 raise ValueError(f"scores has {len(scores)} clips; it must have {len(keypoints)}, as keypoints has")
             if not len(keypoints):
@@ -82,11 +90,21 @@ class MoFMFeatureExtractor(FeatureExtractionMixin):
             clips = []
             for i, clip in enumerate(keypoints):
                 try:
-                    motion = as_motion(clip, None if scores is None else scores[i], layout or self.layout, camera)
+                    clips += self._clips(clip, None if scores is None else scores[i], read, camera)
                 except ValueError as error:
                     raise ValueError(f"clip {i}: {error}") from error
-                clips.append(self.clip(motion))
         return BatchFeature(collate_people(clips))
+
+    def _clips(
+        self,
+        inputs: MotionInput,
+        scores: ArrayLike | None,
+        options: ReadOptions,
+        camera: Camera | SensorCamera | None,
+    ) -> list[Motion]:
+        if camera is not None:
+            return [self.clip(as_motion(inputs, scores, options.layout or self.layout, camera))]
+        return [self.clip(view(recording)) for recording in as_recordings(inputs, options, scores, self.layout)]
 
     def clip(self, motion: Motion, generator: np.random.Generator | None = None) -> Motion:
         """Sample `num_frames` frames, with a generator random ones, and fit people into the map."""
@@ -97,15 +115,6 @@ class MoFMFeatureExtractor(FeatureExtractionMixin):
         """Fit each person of a clip into the map."""
         keypoints = normalise_clip(motion.keypoints, motion.scores, self.heatmap_size, self.box_scale)
         return Motion(keypoints, motion.scores)
-
-
-def is_batch(keypoints: ArrayLike) -> bool:
-    """Tell a batch (a list of clips, or a rank 5 array) from one clip; nested lists of numbers are one clip."""
-    if isinstance(keypoints, (np.ndarray, torch.Tensor)):
-        return keypoints.ndim == 5
-    if isinstance(keypoints, Sequence) and len(keypoints):
-        return isinstance(keypoints[0], (np.ndarray, torch.Tensor)) or np.ndim(keypoints[0]) > 3
-    return isinstance(keypoints, Sequence)
 
 
 def collate_people(clips: Sequence[Motion]) -> dict[str, torch.Tensor]:

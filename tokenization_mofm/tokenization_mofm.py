@@ -12,12 +12,14 @@ The MoFM model's own config.json and model.safetensors lie beside them, so that 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 import torch
 from transformers import BatchFeature, PreTrainedTokenizerFast
 from transformers.utils import PushToHubMixin
 
 from motion_data.cameras import Camera, SensorCamera
+from motion_data.inputs import MotionInput
 from motion_data.keypoints import ArrayLike
 
 from .feature_extraction_mofm import MoFMFeatureExtractor
@@ -75,10 +77,11 @@ class MoFMTokenizer(PushToHubMixin):
     @torch.no_grad()
     def __call__(
         self,
-        keypoints: ArrayLike,
+        keypoints: MotionInput | Iterable[MotionInput],
         scores: ArrayLike | None = None,
         layout: str | None = None,
         camera: Camera | SensorCamera | None = None,
+        **options,
     ) -> BatchFeature:
         """Tokenise one clip or a batch of clips; for the arguments and errors see `MoFMFeatureExtractor`.
 
@@ -86,7 +89,7 @@ class MoFMTokenizer(PushToHubMixin):
             `input_ids` `[B, M, L]`, `<empty>` where a cube holds no heat, and the prepared `keypoints` and `scores`
             that went in, as the MoFM models take them.
         """
-        features = self.feature_extractor(keypoints, scores, layout, camera).to(self.device)
+        features = self.feature_extractor(keypoints, scores, layout, camera, **options).to(self.device)
         people = features["keypoints"].shape[:2]
         ids = self.dved.encode(features["keypoints"].flatten(0, 1), features["scores"].flatten(0, 1)).input_ids
         features["input_ids"] = ids.unflatten(0, people)

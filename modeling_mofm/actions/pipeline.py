@@ -8,8 +8,7 @@ from collections.abc import Iterable
 import torch
 from transformers import Pipeline
 
-from motion_data.inputs import MotionInput, as_recordings
-from motion_data.readers.video.estimation_options import PoseEstimation
+from motion_data.inputs import INPUT_OPTIONS, MotionInput, as_recordings, input_options, one_or_list
 from motion_data.views import view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
@@ -50,12 +49,13 @@ class MotionClassificationPipeline(Pipeline):
         """Recognise what is done in recordings.
 
         Args:
-            inputs: a path of any known format, an array `[(M,) F, K, 2 or 3]`, a mapping with `keypoints` and
-                optionally `scores`, `layout` and other fields of `Recording`, or a `Recording`; or a list, a generator
-                or a dataset of these.
+            inputs: a path of any known format, an array `[(M,) F, K, 2 or 3]`, a list of frames as pose models and
+                trackers give them, a mapping with `keypoints` and other fields of `Recording`, or whatever else
+                `motion_data.inputs.as_recordings` takes; or a list, a generator or a dataset of these.
             top_k: how many classes to name; 5. None names all.
             num_clips, flip: views that are averaged; see `views_of`.
-            layout: skeleton layout, where an array does not tell; "coco17".
+            layout, coordinates, frame_size, ...: what the input does not say itself; see `ReadOptions` for these and
+                `motion_data.inputs.INPUT_OPTIONS` for all. Arrays of 17 joints are "coco17".
             poses: a `PoseEstimation`, which models see the people in a video.
             batch_size: inputs at a time.
 
@@ -66,27 +66,27 @@ class MotionClassificationPipeline(Pipeline):
         Raises:
             ValueError: see `as_recordings` and `as_motion`.
         """
-        return super().__call__(inputs, **kwargs)
+        return super().__call__(one_or_list(inputs), **kwargs)
 
     def _sanitize_parameters(
         self,
         top_k: int | None = 5,
         num_clips: int | None = None,
         flip: bool | None = None,
-        layout: str | None = None,
-        poses: PoseEstimation | None = None,
-        **unknown,
+        **options,
     ):
+        unknown = sorted(set(options) - set(INPUT_OPTIONS))
         if unknown:
             raise ValueError(
-                f"unknown arguments {sorted(unknown)}; "
-                "allowed are top_k, num_clips, flip, layout, poses and batch_size"
+                f"unknown arguments {unknown}; allowed are top_k, num_clips, flip, batch_size, "
+                + ", ".join(INPUT_OPTIONS)
             )
+        input_options(**options)
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k must be at least 1, or None for all, got {top_k}")
         if num_clips is not None and num_clips < 1:
             raise ValueError(f"num_clips must be at least 1, got {num_clips}")
-        given = {"num_clips": num_clips, "flip": flip, "layout": layout, "poses": poses}
+        given = {"num_clips": num_clips, "flip": flip, **options}
         return {name: value for name, value in given.items() if value is not None}, {}, {"top_k": top_k}
 
     def preprocess(
@@ -94,10 +94,10 @@ class MotionClassificationPipeline(Pipeline):
         inputs: MotionInput,
         num_clips: int = 1,
         flip: bool = False,
-        layout: str = "coco17",
-        poses: PoseEstimation | None = None,
+        **options,
     ) -> dict:
-        motions = [view(recording) for recording in as_recordings(inputs, layout, poses=poses)]
+        recordings = as_recordings(inputs, input_options(**options), default_layout=self.feature_extractor.layout)
+        motions = [view(recording) for recording in recordings]
         views = [view for motion in motions for view in views_of(motion, self.feature_extractor, num_clips, flip)]
         return {**collate_people(views), "num_recordings": len(motions)}
 

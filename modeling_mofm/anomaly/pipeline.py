@@ -8,8 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from transformers import Pipeline
 
-from motion_data.inputs import MotionInput, as_recordings
-from motion_data.readers.video.estimation_options import PoseEstimation
+from motion_data.inputs import INPUT_OPTIONS, MotionInput, as_recordings, input_options, one_or_list
 from motion_data.recording import Recording
 from motion_data.views import EVERYBODY, view
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
@@ -43,12 +42,13 @@ class MotionAnomalyPipeline(Pipeline):
         """Score recordings.
 
         Args:
-            inputs: a path of any known format, an array `[(M,) F, K, 2 or 3]`, a mapping with `keypoints` and
-                optionally `scores`, `layout`, `fps`, `track_ids` and other fields of `Recording`, or a `Recording`; or
-                a list, a generator or a dataset of these.
+            inputs: a path of any known format, an array `[(M,) F, K, 2 or 3]`, a list of frames as pose models and
+                trackers give them, a mapping with `keypoints` and other fields of `Recording` such as `fps` and
+                `track_ids`, or whatever else `motion_data.inputs.as_recordings` takes; or a list, a generator or a
+                dataset of these.
             batch_size: windows at a time.
-            layout: skeleton layout, where the input does not tell; "coco17".
-            fps: frames per second, where the input does not tell; 0 is unknown.
+            layout, fps, coordinates, frame_size, ...: what the input does not say itself; see `ReadOptions` for these
+                and `motion_data.inputs.INPUT_OPTIONS` for all. Arrays of 17 joints are "coco17".
             poses: a `PoseEstimation`, which models see the people in a video.
             window, stride, max_gap, smoothing: see `AnomalyScorer`.
             joint_scores: whether to return what each joint contributes.
@@ -67,7 +67,7 @@ class MotionAnomalyPipeline(Pipeline):
         """
         if batch_size is not None:
             kwargs["windows_per_batch"] = batch_size
-        return super().__call__(inputs, batch_size=1, **kwargs)
+        return super().__call__(one_or_list(inputs), batch_size=1, **kwargs)
 
     def stream(
         self,
@@ -88,30 +88,25 @@ class MotionAnomalyPipeline(Pipeline):
 
     def _sanitize_parameters(
         self,
-        layout: str | None = None,
-        fps: float | None = None,
-        poses: PoseEstimation | None = None,
         joint_scores: bool | None = None,
         windows_per_batch: int | None = None,
-        **scorer,
+        **given,
     ):
-        unknown = set(scorer) - {"window", "stride", "max_gap", "smoothing"}
+        scorer = {name: given.pop(name) for name in ("window", "stride", "max_gap", "smoothing") if name in given}
+        unknown = sorted(set(given) - set(INPUT_OPTIONS))
         if unknown:
             raise ValueError(
-                f"unknown arguments {sorted(unknown)}; allowed are layout, fps, poses, joint_scores, batch_size, "
-                "window, stride, max_gap and smoothing"
+                f"unknown arguments {unknown}; allowed are joint_scores, batch_size, window, stride, max_gap, "
+                f"smoothing, {', '.join(INPUT_OPTIONS)}"
             )
+        input_options(**given)
         if windows_per_batch is not None:
             scorer["batch_size"] = windows_per_batch
-        preprocess = {
-            name: value for name, value in (("layout", layout), ("fps", fps), ("poses", poses)) if value is not None
-        }
-        return preprocess, scorer, {} if joint_scores is None else {"joint_scores": joint_scores}
+        return given, scorer, {} if joint_scores is None else {"joint_scores": joint_scores}
 
-    def preprocess(
-        self, inputs: MotionInput, layout: str = "coco17", fps: float = 0.0, poses: PoseEstimation | None = None
-    ) -> dict:
-        return {"recordings": as_recordings(inputs, layout, fps, poses)}
+    def preprocess(self, inputs: MotionInput, **options) -> dict:
+        default = self.tokenizer.feature_extractor.layout
+        return {"recordings": as_recordings(inputs, input_options(**options), default_layout=default)}
 
     def _forward(self, model_inputs: dict, **scorer) -> dict:
         recordings = model_inputs["recordings"]

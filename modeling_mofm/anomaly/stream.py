@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from motion_data.detected_frames import frame_people, is_people, is_result, whole_ids
+from motion_data.interpret import as_numbers
 from motion_data.keypoints import ArrayLike, as_motion
 from motion_data.layouts import get_layout
 
@@ -100,10 +102,11 @@ class MotionStream:
         """Take the next frame.
 
         Args:
-            keypoints: `[M, K, 2]`, pixels; M may be 0.
+            keypoints: `[M, K, 2]`, pixels; M may be 0. Or one frame as a pose model or tracker gives it, with scores
+                and ids in it: a `Results` of ultralytics or a list of dicts (`motion_data.detected_frames`).
             scores: `[M, K]` in [0, 1], 0 is missing; None: finite joints are there.
-            track_ids: the tracker's id of each person; None numbers them from 0, for streams of people who stay in
-                their order.
+            track_ids: the tracker's id of each person, whole numbers; None takes those of the frame, or numbers people
+                from 0, for streams of people who stay in their order.
             time: seconds, later than the last frame's; with every frame or with none.
 
         Returns:
@@ -135,7 +138,10 @@ class MotionStream:
         self, keypoints: ArrayLike, scores: ArrayLike | None, track_ids: Sequence[int] | None
     ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
         """Check a frame and return track id -> (`[17, 2]`, `[17]`) of the people who have a joint."""
-        keypoints = np.asarray(keypoints, np.float32)
+        if is_result(keypoints) or is_people(keypoints):
+            keypoints, scores, ids = _taken_apart(keypoints, scores)
+            track_ids = ids if track_ids is None else track_ids
+        keypoints = as_numbers("keypoints", keypoints)
         joints = self.layout.num_joints
         if keypoints.size == 0:
             keypoints = keypoints.reshape(0, joints, 2)
@@ -143,11 +149,11 @@ class MotionStream:
             raise ValueError(
                 f"keypoints must be [people, {joints}, 2] of layout {self.layout.name!r}, got {list(keypoints.shape)}"
             )
-        track_ids = list(range(len(keypoints)) if track_ids is None else track_ids)
+        track_ids = list(range(len(keypoints))) if track_ids is None else whole_ids(track_ids)
         if len(track_ids) != len(keypoints) or len(set(track_ids)) != len(track_ids):
             raise ValueError(f"track_ids must be {len(keypoints)} different ids, one for each person, got {track_ids}")
         finite = np.isfinite(keypoints).all(-1)
-        scores = finite.astype(np.float32) if scores is None else np.asarray(scores, np.float32)
+        scores = finite.astype(np.float64) if scores is None else as_numbers("scores", scores)
         if len(keypoints) and scores.shape != finite.shape:
             raise ValueError(f"scores must be {list(finite.shape)} as keypoints are, got {list(scores.shape)}")
         known = [joint for joint in self.layout.canonical if joint >= 0]
@@ -209,3 +215,15 @@ class MotionStream:
             frame.score = max(frame.people.values(), default=math.nan)
             decided.append(frame)
         return decided
+
+
+def _taken_apart(frame: object, scores: ArrayLike | None) -> tuple[np.ndarray, np.ndarray | None, list[int] | None]:
+    """Return the key-points `[M, K, 2]`, scores and ids of a frame; None where it has none."""
+    if scores is not None:
+        raise ValueError("scores are given beside a frame that holds them")
+    people = list(frame_people(frame))
+    if not people:
+        return np.zeros((0, 0, 2)), None, None
+    joints = np.stack([person.joints for person in people])
+    ids = [person.person for person in people]
+    return joints[..., :2], joints[..., 2] if joints.shape[-1] == 3 else None, None if -1 in ids else ids

@@ -100,18 +100,36 @@ def test_parts_must_fit(dved):
         (np.zeros((17, 2)), None, "keypoints has shape"),
         (np.zeros((20, 15, 2)), None, "15 joints"),
         (np.zeros((1, 17, 2)), None, "1 frames"),
-        (np.zeros((0, 20, 17, 2)), None, "0 people"),
+        (np.zeros((0, 20, 17, 2)), None, "at least 1 person"),
         (np.full((20, 17, 2), np.nan), None, "missing"),
         (np.ones((20, 17, 2)), np.full((20, 17), 1.5), "scores reach 1.5"),
-        (np.full((20, 17, 2), np.inf), np.ones((20, 17)), "infinite"),
+        (np.full((20, 17, 2), np.inf), np.ones((20, 17)), "missing"),
         ([], None, "empty batch"),
-        ([np.ones((20, 17, 2)), np.ones((20, 4, 2))], None, "clip 1: .*4 joints"),
+        ([np.full((20, 17, 2), 9.0), np.full((20, 4, 2), 9.0)], None, "clip 1: .*4 joints"),
+        (np.full((20, 17, 3), 0.5), None, "give coordinates='xyc'"),
         ([np.ones((20, 17, 2))] * 2, [np.ones((20, 17))], "scores has 1 clips; it must have 2"),
     ],
 )
 def test_bad_input(tokenizer, keypoints, scores, message):
     with pytest.raises(ValueError, match=message):
         tokenizer(keypoints, scores)
+
+
+def test_what_keypoints_do_not_say_is_said_by_name(tokenizer):
+    keypoints = np.random.default_rng(0).uniform(10, 90, (20, 17, 2)) * (1, 2)
+    scored = np.concatenate([keypoints, np.ones((20, 17, 1))], -1)
+    expected = tokenizer(keypoints)
+    for other in (
+        tokenizer(scored, coordinates="xyc"),
+        tokenizer(keypoints / (128, 256), frame_size=(128, 256)),
+        tokenizer({"keypoints": keypoints, "scores": np.full((20, 17), 100.0)}),
+        tokenizer(list(scored)),  # a list of frames of one person
+    ):
+        assert torch.equal(other.input_ids, expected.input_ids)
+    scored[:, 5:, 2] = 0.2
+    assert not tokenizer(scored, min_score=0.5).scores[..., 5:].any()
+    with pytest.raises(ValueError, match="unknown arguments .'colour'.; allowed are layout, coordinates"):
+        tokenizer(keypoints, colour="red")
 
 
 @pytest.mark.parametrize("ids", [torch.zeros(1, 7, dtype=torch.long), -torch.ones(1, 32, dtype=torch.long)])

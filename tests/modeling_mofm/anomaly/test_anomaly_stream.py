@@ -1,9 +1,11 @@
 """A stream answers what the batch scorer answers, in bounded latency and memory."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from detectors import make_motion, make_scorer
 
 from modeling_mofm.anomaly.stream import MotionStream
@@ -166,6 +168,29 @@ def test_other_layouts_are_mapped():
 BODY = np.ones((2, 17, 2))
 
 
+@pytest.mark.parametrize("kind", ["tensor", "array", "float", "results", "dicts"])
+def test_frames_as_trackers_give_them(kind):
+    motion = make_motion(1, 20)
+    stream, other = MotionStream(CountingScorer()), MotionStream(CountingScorer())
+    expected = [frame for f in range(20) for frame in stream.push(motion.keypoints[:, f], motion.scores[:, f], [7])]
+    answers = []
+    for f in range(20):
+        body, scores = motion.keypoints[:, f], motion.scores[:, f]
+        joints = torch.from_numpy(np.concatenate([body, scores[..., None]], -1))
+        boxes = SimpleNamespace(id=torch.tensor([7.0]))
+        frame = {
+            "tensor": (torch.from_numpy(body), torch.from_numpy(scores), torch.tensor([7.0])),
+            "array": (body, scores, np.array([7])),
+            "float": (body, scores, [7.0]),
+            "results": (SimpleNamespace(keypoints=SimpleNamespace(data=joints), boxes=boxes, orig_shape=(480, 640)),),
+            "dicts": ([{"keypoints": body[0], "scores": scores[0], "track_id": 7}],),
+        }[kind]
+        answers += other.push(*frame)
+    assert any(frame.people for frame in expected)
+    for frame, same in zip(expected, answers, strict=True):
+        assert frame.people == pytest.approx(same.people, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
@@ -174,6 +199,7 @@ BODY = np.ones((2, 17, 2))
         ({"keypoints": BODY, "scores": np.ones((2, 16))}, r"scores must be \[2, 17\] as keypoints are, got \[2, 16\]"),
         ({"keypoints": BODY, "scores": np.full((2, 17), 1.5)}, "scores reach 1.5; they must be from 0 to 1"),
         ({"keypoints": BODY, "track_ids": [1]}, r"track_ids must be 2 different ids, .*, got \[1\]"),
+        ({"keypoints": BODY, "track_ids": [1, 2.5]}, "track_ids has 2.5; an id must be a whole number"),
         ({"keypoints": BODY, "track_ids": [3, 3]}, r"track_ids must be 2 different ids, .*, got \[3, 3\]"),
         ({"keypoints": BODY, "time": 2.0}, "time is 2.0; it must be finite and later than the last frame's 2.0"),
         ({"keypoints": BODY, "time": 1.5}, "time is 1.5; it must be finite and later than the last frame's 2.0"),

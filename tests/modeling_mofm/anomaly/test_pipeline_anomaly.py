@@ -110,7 +110,7 @@ def test_nobody_long_enough_in_sight_is_none(detector):
 
 def test_three_dimensions_are_seen_by_the_fixed_camera(detector):
     body = np.random.default_rng(0).normal(size=(20, 17, 3))
-    (answer,) = detector(body, **OPTIONS)
+    (answer,) = detector(body, units="m", **OPTIONS)
     assert np.isfinite(answer["frame_scores"]).all()
 
 
@@ -151,8 +151,13 @@ def test_the_stream_of_a_pipeline(detector):
             r"inputs has \['frames'\]; allowed are keypoints",
         ),
         ({"keypoints": np.ones((9, 17, 2)), "track_ids": [1, 2]}, {}, ValueError, "track_ids must be 1 ids, .* got 2"),
-        (np.ones((9, 16, 2)), {}, ValueError, "keypoints has 16 joints"),
-        (np.ones((9, 17, 2)), {"windows": 3}, ValueError, r"unknown arguments \['windows'\]; allowed are layout"),
+        (np.ones((9, 14, 2)), {}, ValueError, "has 14 joints without names, and no layout has that many"),
+        (
+            np.ones((9, 17, 2)),
+            {"windows": 3},
+            ValueError,
+            r"unknown arguments \['windows'\]; allowed are joint_scores",
+        ),
         (np.ones((9, 17, 2)), {"stride": 0}, ValueError, "stride must be from 1 to 12, got 0"),
     ],
 )

@@ -70,14 +70,14 @@ def test_arrays_are_cut_and_missing_joints_and_people_left_out(tmp_path):
     [
         (keypoints(5, 17, 4), "4 values, whose meaning cannot be told; give coordinates"),
         (keypoints(17, 2), r"shape \(17, 2\); it must be \[people, frames, joints, 2\]"),
-        (np.zeros((0, 17, 2)), r"float32|float64 \(0, 17, 2\); it must be numbers, and some"),
+        (np.zeros((0, 17, 2)), r"float32|float64 \(0, 17, 2\); it must hold numbers of at least 1 person"),
         (keypoints(5, 34), "34 may be joints x coordinates: reshape it"),
         (keypoints(5, 4, 17, 2), "5 people of 4 frames. .* axes='FMKC'"),
         (keypoints(3, 50, 25, 2), "coordinates of two people .ST-GCN.; give axes"),
         (np.array(["a"]), "keypoints is <U1"),
-        (np.zeros((5, 17, 2), complex), "complex128 .* must be numbers"),
+        (np.zeros((5, 17, 2), complex), "complex128 .* must hold numbers"),
         (np.array([None]), "Python objects"),
-        (np.zeros((5, 17, 2), [("a", "f4")]), "must be numbers"),
+        (np.zeros((5, 17, 2), [("a", "f4")]), "must hold numbers"),
         (keypoints(5, 14, 2), "14 joints, but layout 'coco17' has 17"),
     ],
 )
@@ -114,7 +114,7 @@ def with_header(text):
         ),
         (with_header("{'descr': '<f4', 'fortran_order': False, 'shape': 'x'}"), "no file of NumPy arrays"),
         (with_header("__import__('os').system('touch x')"), "no file of NumPy arrays"),
-        (with_header("{'descr': '|V0', 'fortran_order': False, 'shape': (9, 17, 2)}"), "must be numbers"),
+        (with_header("{'descr': '|V0', 'fortran_order': False, 'shape': (9, 17, 2)}"), "must hold numbers"),
     ],
 )
 def test_headers_beyond_the_file_are_refused(tmp_path, content, match):

@@ -1,0 +1,172 @@
+"""The door: whatever a user has is read rightly, or refused with the option that decides."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+
+from motion_data.detected_frames import is_frames, whole_ids
+from motion_data.inputs import as_recordings, input_options, is_batch, one_or_list
+from motion_data.notes import collect_notes
+from motion_data.recording import Recording
+from motion_data.schema import encode_row
+
+NUM_FRAMES = 12
+
+
+def walk(people=1, num_joints=17, start=200.0):
+    """`[M, F, K, 2]`: person m's nose is at (start + 300 m + 4 f, 150)."""
+    body = np.stack([np.linspace(0, 40, num_joints), np.linspace(0, 180, num_joints)], -1)
+    step = np.stack([4.0 * np.arange(NUM_FRAMES), np.zeros(NUM_FRAMES)], -1)
+    place = np.stack([start + 300.0 * np.arange(people), np.full(people, 150.0)], -1)
+    return place[:, None, None] + step[:, None] + body
+
+
+def result(bodies, ids=None, scores=0.9):
+    """One frame as ultralytics gives it."""
+    data = torch.tensor(np.concatenate([bodies, np.full((*bodies.shape[:2], 1), scores)], -1), dtype=torch.float32)
+    boxes = SimpleNamespace(id=None if ids is None else torch.tensor(ids, dtype=torch.float32))
+    return SimpleNamespace(keypoints=SimpleNamespace(data=data), boxes=boxes, orig_shape=(480, 640))
+
+
+def one(inputs, **options):
+    (recording,) = as_recordings(inputs, input_options(**options))
+    return recording
+
+
+def test_the_same_motion_in_every_shape():
+    motion = walk()
+    scored = np.concatenate([motion, np.full((1, NUM_FRAMES, 17, 1), 0.5)], -1)
+    row = encode_row(motion, np.ones(motion.shape[:3]), "coco17")
+    for inputs in (
+        motion,
+        motion[0],
+        torch.from_numpy(motion),
+        motion.tolist(),
+        motion[0].tolist(),
+        list(motion[0]),
+        scored,
+        {"keypoints": motion},
+        {"keypoints": scored[0], "fps": None},
+        {"keypoints": list(scored[0])},
+        row,
+        Dataset.from_list([row]),
+        Recording(motion, np.ones(motion.shape[:3]), "coco17"),
+        [result(motion[:, frame]) for frame in range(NUM_FRAMES)],
+        [[{"keypoints": motion[0, frame], "scores": np.ones(17)}] for frame in range(NUM_FRAMES)],
+    ):
+        recording = one(inputs)
+        np.testing.assert_allclose(recording.keypoints, motion, rtol=1e-6)
+        assert recording.layout == "coco17" and (recording.scores > 0).all()
+
+
+def test_three_values_are_told_apart_or_asked_for():
+    pixels = np.concatenate([walk(), np.full((1, NUM_FRAMES, 17, 1), 0.5)], -1)
+    assert (one(pixels).scores == 0.5).all()
+    assert one(pixels / 100, coordinates="xyc").keypoints.shape[-1] == 2
+    with pytest.raises(ValueError, match="give coordinates='xyc'"):
+        one(pixels / 100)
+    body = np.zeros((1, NUM_FRAMES, 17, 3))  # metres, z up, 2 m from the origin
+    body[..., 2], body[..., 0] = np.linspace(1.7, 0, 17), 2 + np.linspace(-0.3, 0.3, 17)
+    recording = one(body, coordinates="xyz", units="m", up_axis="z")
+    np.testing.assert_allclose(recording.keypoints[..., 1], body[..., 2])
+    assert (recording.space, recording.unit) == ("world", "metres")
+
+
+def test_missing_joints_are_one_thing():
+    motion = walk()
+    scored = np.concatenate([motion, np.full((1, NUM_FRAMES, 17, 1), 0.5)], -1)
+    scored[0, 0, 0, :2] = 0
+    scored[0, 1, 1, 0] = np.nan
+    scored[0, 2, 2, 2] = 0
+    scored[0, 3, 3, 2] = -0.3
+    scored[0, 4, 4, :2] = -1
+    missing = one(scored).scores[0] == 0
+    assert np.argwhere(missing).tolist() == [[0, 0], [1, 1], [2, 2], [3, 3], [4, 4]]
+
+
+def test_scores_are_percentages_or_have_a_stated_maximum():
+    motion = walk()
+    assert np.allclose(one({"keypoints": motion, "scores": np.full(motion.shape[:3], 80.0)}).scores, 0.8)
+    with pytest.raises(ValueError, match="scores reach 7; .*max_score"):
+        one({"keypoints": motion, "scores": np.full(motion.shape[:3], 7.0)})
+    assert np.allclose(
+        one({"keypoints": motion, "scores": np.full(motion.shape[:3], 7.0)}, max_score=10.0).scores, 0.7
+    )
+
+
+def test_fractions_need_the_size_of_the_picture():
+    motion = walk()
+    np.testing.assert_allclose(one(motion / (640, 480), frame_size=(640, 480)).keypoints, motion)
+    with collect_notes() as notes:
+        one(motion / (640, 480))
+    assert "give frame_size" in notes[0]
+    np.testing.assert_allclose(one(motion, frame_size=(640, 480)).keypoints, motion)  # pixels stay
+
+
+def test_the_layout_is_stated_or_said_or_the_only_one():
+    assert one(walk(num_joints=33)).layout == "mediapipe33"
+    assert one({"keypoints": walk(), "layout": "h36m17"}, layout="coco17").layout == "h36m17"
+    assert one({"keypoints": walk(), "layout": "h36m17"}, layout="coco17", override=("layout",)).layout == "coco17"
+    with pytest.raises(ValueError, match="25 joints without names, and it may be openpose25 or ntu25"):
+        one(walk(num_joints=25))
+
+
+def test_tracked_people_keep_their_ids_and_others_are_linked():
+    motion = walk(people=2)
+    orders = [[0, 1] if frame % 3 else [1, 0] for frame in range(NUM_FRAMES)]
+    tracked = [result(motion[order, frame], [order[0] + 7, order[1] + 7]) for frame, order in enumerate(orders)]
+    recording = one(tracked)
+    assert recording.track_ids == [7, 8] and recording.frame_size == (640, 480)
+    np.testing.assert_allclose(recording.keypoints, motion, rtol=1e-6)
+    linked = one([motion[order, frame] for frame, order in enumerate(orders)])
+    np.testing.assert_allclose(np.sort(linked.keypoints[:, 0, 0, 0]), np.sort(motion[:, 0, 0, 0]), rtol=1e-6)
+    assert np.abs(np.diff(linked.keypoints, axis=1)).max() < 5  # nobody jumps to another's place
+    gone = [frame if number != 5 else None for number, frame in enumerate(tracked)]
+    assert not one(gone).scores[:, 5].any() and one(gone).scores[:, 6].all()
+
+
+def test_one_input_and_several():
+    motion = walk()
+    several = (
+        [motion, motion],
+        [motion[0]] * 3,
+        ["a.json", "b.json"],
+        [{"keypoints": motion}],
+        motion[None],
+        iter([]),
+    )
+    assert all(is_batch(inputs) for inputs in several)
+    single = ("a.json", motion, motion.tolist(), motion[0].tolist(), {"keypoints": motion}, list(motion[0]))
+    assert not any(is_batch(inputs) for inputs in single)
+    assert not is_batch(result(motion[:, 0])) and not is_batch([result(motion[:, 0])] * 2)
+    assert is_frames([motion[:, frame] for frame in range(NUM_FRAMES)])  # 12 frames of one person
+    assert not is_frames([motion[0]] * 5)  # 5 clips of 12 frames
+    assert isinstance(one_or_list(motion[None]), list) and one_or_list("a.json") == "a.json"
+
+
+def test_ids_are_whole_numbers():
+    assert whole_ids(torch.tensor([7.0, 9.0])) == whole_ids(np.array([7, 9])) == whole_ids([7, np.int64(9)]) == [7, 9]
+    for wrong in ([7.5], [None], ["Bob"], [float("nan")], [True]):
+        with pytest.raises(ValueError, match="an id must be a whole number"):
+            whole_ids(wrong)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({}, "inputs has nothing; it must have keypoints"),
+        ({"keypoints": walk(), "frames": 3}, "inputs has .'frames'.; allowed are keypoints, scores"),
+        ({"keypoints": walk(), "track_ids": [1, 2]}, "track_ids must be 1 ids"),
+        ([result(walk()[:, 0]), result(walk(num_joints=26)[:, 0])], "different shapes"),
+        ([None, None, result(walk()[:0, 0])], "nobody in any"),
+        (walk()[0, 0], r"shape \(17, 2\)"),
+        (np.zeros((30, 34)), "34 may be joints x coordinates"),
+        ("nowhere.json", "neither a file nor a folder"),
+    ],
+)
+def test_what_is_no_motion_is_refused(inputs, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        as_recordings(inputs)
