@@ -32,8 +32,6 @@ class ReadOptions:
         up_axis: axis of 3D coordinates that points up, one of `UP_AXES`; None takes the rule of `interpret.upright`.
         min_score: joints with a lower score are missing.
         max_score: score that means certain, such as 100 for percentages; 0 takes the rule of `interpret.as_scores`.
-        labels: where class labels come from, besides what files state: "folders" (the folder of a file), the path of a
-            table (`corpora.labels`), or "".
         split: which of the splits of a file that states several, such as "xsub"; "" takes the only one.
         override: names of options that win over what a source states.
         max_frames: longer recordings are cut into segments of at most this many frames.
@@ -54,7 +52,6 @@ class ReadOptions:
     up_axis: str | None = None
     min_score: float = 0.0
     max_score: float = 0.0
-    labels: str = ""
     split: str = ""
     override: tuple[str, ...] = ()
     max_frames: int = 600

@@ -80,6 +80,10 @@ def main() -> int:
     parser.add_argument(
         "--test-fraction", type=float, default=0.1, help="of the subjects, or files; default %(default)s"
     )
+    parser.add_argument(
+        "--labels", default="", help="'folders', or a CSV table: file, start, end, label, subject, split, anomalous"
+    )
+    parser.add_argument("--parts", help="folder in which what is read stays, for later preparations")
     parser.add_argument("--license", default="", help="of the material, as the Hub names licences")
     parser.add_argument("--on-error", choices=ON_ERROR, default="raise", help="what a file that cannot be read does")
     parser.add_argument("--workers", type=int, default=1, help="processes that read; default %(default)s")
@@ -95,8 +99,8 @@ def main() -> int:
             models = (args.pose_model, args.detector, args.threshold, args.batch_size, args.device)
             poses = PoseEstimation(*models, args.mediapipe_python)
         read = read_options(args, poses)
-        options = PrepareOptions(args.format, read, args.test_fraction, args.license, args.on_error)
-        done = prepare_corpus(args.paths, args.output, options, args.workers)
+        options = PrepareOptions(args.format, read, args.labels, args.test_fraction, args.license, args.on_error)
+        done = prepare_corpus(args.paths, args.output, options, args.workers, args.parts)
     except (FormatError, ValueError, OSError, ImportError) as error:
         print(f"prepare: {error}", file=sys.stderr)
         if isinstance(error, FormatError):
@@ -105,6 +109,10 @@ def main() -> int:
     statistics = done.statistics
     splits = ", ".join(f"{count} {split}" for split, count in statistics.clips.items())
     print(f"{args.output}: {splits} clips, {statistics.num_frames} frames from {done.sources} files")
+    for note, count in done.notes.items():
+        print(f"  {note} ({count} files)" if count > 1 else f"  {note}")
+    for warning in done.warnings:
+        print(f"  warning: {warning}")
     for name, reason in done.skipped:
         print(f"  skipped {name}: {reason}")
     if done.unknown:

@@ -1,34 +1,38 @@
 """Prepare a corpus: files of any known format become parquet shards with a card, in bounded memory.
 
-Two passes. The first reads the files, a group at a time, into parts that name their labels; each part appears whole or
-not at all, so that an interrupted preparation goes on with the next one. The second writes the shards, now that all
-labels are known. Everything happens in a folder beside the output, which takes its name when it is complete.
+Two passes. The first reads each source into a part (`parts`), which appears whole or not at all, so that a preparation
+that was stopped goes on, and one whose sources or splits changed reads what is new. The second writes the shards, now
+that all labels are known. Everything happens in a folder beside the output, which takes its name when it is complete.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from ..layouts import get_layout
-from ..readers.registry import Format, FormatError, ReadOptions, Recording, format_of, formats
+from ..notes import collect_notes
+from ..options import ReadOptions
+from ..readers.registry import Format, FormatError, format_of, formats
+from ..recording import Recording
 from ..schema import recording_row
 from .card import CorpusStatistics
-from .shards import PLAN, PartWriter, read_manifest, write_manifest, write_shards
+from .labels import LabelRow, labelled, read_labels
+from .parts import VERSION, parts_folder
+from .shards import PartWriter, part_facts, read_manifest, write_manifest, write_shards
+from .sources import Source, find_sources, hash_of
+from .splits import TEST
 
-VERSION = 2  # of what is written; a preparation started by another version starts again
-GROUP_BYTES = 32 << 20  # of input files, read into one part
 ON_ERROR = ("raise", "skip")
+WHOLE = 10**6  # frames of a recording of which labels name stretches: they are cut, and nothing else
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class PrepareOptions:
     Args:
         format: name of the format of every file; None recognises each.
         read: what files may not say themselves.
+        labels: "folders", or the path of a table (`labels`); "" takes what files state.
         test_fraction: of the subjects, or of the files without one, in the "test" split, unless sources state
             splits.
         license: of the material, as the Hub names licences.
@@ -46,6 +51,7 @@ class PrepareOptions:
 
     format: str | None = None
     read: ReadOptions = field(default_factory=ReadOptions)
+    labels: str = ""
     test_fraction: float = 0.1
     license: str = ""
     on_error: str = "raise"
@@ -61,15 +67,6 @@ class PrepareOptions:
             raise ValueError(f"on_error must be one of {ON_ERROR}, got {self.on_error!r}")
 
 
-@dataclass(frozen=True)
-class Source:
-    """A file, or a folder that is one recording, and the name under which the corpus knows it."""
-
-    path: Path
-    name: str
-    size: int
-
-
 @dataclass
 class Preparation:
     """What a preparation did.
@@ -79,16 +76,34 @@ class Preparation:
         sources: files read.
         skipped: (file, reason) of those left out.
         unknown: files that no format recognised; they were left alone.
+        notes: what was decided or dropped while reading, and how many files it is true of.
+        warnings: what may hinder the use of the corpus.
     """
 
     statistics: CorpusStatistics
     sources: int
     skipped: list[tuple[str, str]]
     unknown: list[str]
+    notes: dict[str, int]
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A source to read into a part."""
+
+    part: Path
+    source: Source
+    labels: tuple[LabelRow, ...]
+    options: PrepareOptions
 
 
 def prepare_corpus(
-    paths: Sequence[str | os.PathLike], output: str | os.PathLike, options: PrepareOptions, workers: int = 1
+    paths: Sequence[str | os.PathLike],
+    output: str | os.PathLike,
+    options: PrepareOptions,
+    workers: int = 1,
+    parts: str | os.PathLike | None = None,
 ) -> Preparation:
     """Prepare a corpus from files and folders; started again after it was interrupted, it goes on.
 
@@ -97,106 +112,52 @@ def prepare_corpus(
         output: folder of the corpus; must not exist, unless it is the outcome of this very preparation.
         options: how; the same paths and options give the same bytes.
         workers: processes that read.
+        parts: folder in which what is read stays, for later preparations of the same or other sources; None reads
+            into `<output>.partial` and removes it at the end.
 
     Raises:
         FileNotFoundError: a path is not there.
-        FileExistsError: `output` is something else.
+        FileExistsError: `output`, or the folder of the parts, is something else; nothing in it is touched.
+        BlockingIOError: another preparation works in the folder of the parts.
         FormatError: a file cannot be read and `options.on_error` is "raise"; what was read before is kept.
-        ValueError: no file is of a known format, or none could be read.
+        ValueError: no file is of a known format, none could be read, or labels do not fit the files.
     """
     output = Path(output)
     if workers > 1 and options.read.poses and options.read.poses.device != "cpu":
         raise ValueError(f"workers must be 1 with pose models on {options.read.poses.device!r}, got {workers}")
-    sources, unknown = find_sources(paths, options)
-    fingerprint = _fingerprint(sources, options)
+    sources, unknown = find_sources(paths, options.format, options.read.poses is not None)
+    labels = read_labels(options.labels, sources)
+    keys = [_key(source, labels.get(source.name, ()), options) for source in sources]
+    fingerprint = hash_of(json.dumps([keys, options.test_fraction]))
     if output.exists():
         return _prepared(output, fingerprint)
-    partial = output.with_name(output.name + ".partial")
-    parts = _resume(partial, fingerprint)
-    groups = list(enumerate(_groups(sources)))
-    missing = [(parts / f"{number:06d}.parquet", group, options) for number, group in groups]
-    missing = [job for job in missing if not job[0].exists()]
-    with tqdm(total=len(sources), initial=len(sources) - sum(len(job[1]) for job in missing), unit="file") as bar:
-        for count in _read_all(missing, workers):
-            bar.update(count)
-    written = partial / "corpus"
-    shutil.rmtree(written, ignore_errors=True)
-    statistics, skipped = write_shards(
-        sorted(parts.glob("*.parquet")), written, options.test_fraction, options.license
-    )
-    manifest = {
-        "fingerprint": fingerprint,
-        "sources": len(sources),
-        "skipped": skipped,
-        "unknown": unknown,
-        "statistics": asdict(statistics),
-    }
-    write_manifest(written, manifest)
-    os.replace(written, output)
-    shutil.rmtree(partial)
-    return Preparation(statistics, len(sources), skipped, unknown)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    kept = parts is not None
+    partial = Path(parts) if kept else output.with_name(output.name + ".partial")
+    with parts_folder(partial) as folder:
+        jobs = [
+            Job(folder / f"{key}.parquet", source, labels.get(source.name, ()), options)
+            for key, source in zip(keys, sources, strict=True)
+        ]
+        missing = [job for job in jobs if not _is_read(job)]
+        with tqdm(total=len(jobs), initial=len(jobs) - len(missing), unit="file") as bar:
+            for _ in _read_all(missing, workers):
+                bar.update()
+        written = partial / "corpus"
+        shutil.rmtree(written, ignore_errors=True)
+        all_parts = [job.part for job in jobs]
+        statistics, skipped, notes = write_shards(all_parts, written, options.test_fraction, options.license)
+        done = Preparation(statistics, len(sources), skipped, unknown, notes, _warnings(statistics))
+        write_manifest(written, {"fingerprint": fingerprint, **asdict(done)})
+        if output.exists():
+            raise FileExistsError(f"output {str(output)!r} appeared meanwhile; name another folder, or remove it")
+        os.replace(written, output)
+    if not kept:
+        shutil.rmtree(partial)
+    return done
 
 
-def find_sources(paths: Sequence[str | os.PathLike], options: PrepareOptions) -> tuple[list[Source], list[str]]:
-    """Return the files (and folders) of known formats, and the names of all others.
-
-    Videos in folders are left alone where no pose model is named: they often lie beside their key-points. The order
-    is that of a hash of their names: neighbours in a folder are alike, and shards should not be.
-
-    Raises:
-        FileNotFoundError: a path is not there.
-        ValueError: no file is of a known format, or two have the same name.
-    """
-    sources: list[Source] = []
-    unknown: list[str] = []
-    videos: list[str] = []
-    format_name = options.format
-
-    def known_format(path: Path) -> Format | None:
-        if format_name is None:
-            return format_of(path)
-        return formats()[format_name] if formats()[format_name].recognises(path) else None
-
-    def add(path: Path, name: str) -> None:
-        files = path.rglob("*") if path.is_dir() else [path]
-        sources.append(Source(path, name, sum(file.stat().st_size for file in files if file.is_file())))
-
-    def search(folder: Path, prefix: str) -> None:
-        for path in sorted(folder.iterdir()):
-            name = prefix + path.name
-            found = known_format(path)
-            if found and found.needs_poses and options.read.poses is None:
-                videos.append(name)
-            elif found:
-                add(path, name)
-            elif path.is_dir():
-                search(path, name + "/")
-            else:
-                unknown.append(name)
-
-    for path in map(Path, paths):
-        if not path.exists():
-            raise FileNotFoundError(f"{str(path)!r} is neither a file nor a folder")
-        if known_format(path) or (format_name and path.is_file()):  # named by the user: reading says what is wrong
-            add(path, path.name)
-        elif path.is_dir():
-            search(path, path.name + "/" if len(paths) > 1 else "")
-        else:
-            unknown.append(path.name)
-    if videos and not sources:
-        raise ValueError(f"{len(videos)} files are videos, such as {videos[0]}; name a pose model to read them")
-    if not sources:
-        raise ValueError(
-            f"none of the {len(unknown)} files in {', '.join(map(str, paths))} is of a known format; known are "
-            f"{', '.join(formats())}"
-        )
-    name, times = Counter(source.name for source in sources).most_common(1)[0]
-    if times > 1:
-        raise ValueError(f"{times} of the files are named {name!r}; a corpus names its sources, so names must differ")
-    return sorted(sources, key=lambda source: _hash(source.name)), sorted(unknown + videos)
-
-
-def read_source(source: Source, options: PrepareOptions) -> Iterator[dict]:
+def read_source(source: Source, labels: tuple[LabelRow, ...], options: PrepareOptions) -> Iterator[dict]:
     """Yield the corpus rows of one source, their labels by name.
 
     Raises:
@@ -205,9 +166,12 @@ def read_source(source: Source, options: PrepareOptions) -> Iterator[dict]:
     format_: Format | None = formats()[options.format] if options.format else format_of(source.path)
     if format_ is None:
         raise FormatError(source.path, "is of no known format")
-    for recording in format_.read(source.path, options.read):
-        check_recording(recording, source.path)
-        yield recording_row(recording, source.name, license=options.license)
+    stretches = any(not row.whole for row in labels)
+    read = replace(options.read, max_frames=WHOLE) if stretches else options.read
+    for whole in format_.read(source.path, read):
+        check_recording(whole, source.path)
+        for recording in labelled(whole, labels, source.path):
+            yield recording_row(recording, source.name, license=options.license)
 
 
 def check_recording(recording: Recording, path: Path) -> None:
@@ -231,18 +195,13 @@ def check_recording(recording: Recording, path: Path) -> None:
         raise FormatError(path, f"has frame labels {labels.shape}; {keypoints.shape[1:2]} numbers 0 or 1 are needed")
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _fingerprint(sources: list[Source], options: PrepareOptions) -> str:
-    """Identify a preparation: what it reads and how. Not by its policy for errors, which may change on the way."""
-    how = asdict(options)
-    del how["on_error"]
+def _key(source: Source, labels: tuple[LabelRow, ...], options: PrepareOptions) -> str:
+    """Name a part by all that it depends on; not by the splits, nor by what is done about errors."""
+    read = asdict(options.read)
     if options.read.poses:
-        how["read"]["poses"] = options.read.poses.identity
-    files = [(source.name, source.size, source.path.stat().st_mtime_ns) for source in sources]
-    return _hash(json.dumps([VERSION, how, files], sort_keys=True))
+        read["poses"] = options.read.poses.identity
+    said = [source.name, source.size, source.modified, [asdict(row) for row in labels]]
+    return hash_of(json.dumps([VERSION, options.format, read, options.license, said], sort_keys=True))
 
 
 def _prepared(output: Path, fingerprint: str) -> Preparation:
@@ -252,66 +211,55 @@ def _prepared(output: Path, fingerprint: str) -> Preparation:
             f"output {str(output)!r} exists and is not the outcome of this preparation; name another folder, or "
             "remove it"
         )
-    return Preparation(
-        CorpusStatistics(**manifest["statistics"]), manifest["sources"], manifest["skipped"], manifest["unknown"]
-    )
+    facts = {name: manifest[name] for name in Preparation.__dataclass_fields__}
+    facts["statistics"] = CorpusStatistics(**facts["statistics"])
+    facts["skipped"] = [tuple(entry) for entry in facts["skipped"]]
+    return Preparation(**facts)
 
 
-def _resume(partial: Path, fingerprint: str) -> Path:
-    """Return the folder of the parts; those of another preparation are removed."""
-    plan = partial / PLAN
-    if partial.exists() and not (plan.is_file() and json.loads(plan.read_text()) == fingerprint):
-        shutil.rmtree(partial)
-    parts = partial / "parts"
-    parts.mkdir(parents=True, exist_ok=True)
-    if not plan.exists():
-        plan.write_text(json.dumps(fingerprint))
-    return parts
+def _warnings(statistics: CorpusStatistics) -> list[str]:
+    if TEST in statistics.clips:
+        return []
+    return [
+        "the corpus has no test split: it has one subject or file only, or test_fraction is 0; fine-tuning and "
+        "evaluation will need a test set of their own"
+    ]
 
 
-def _groups(sources: list[Source]) -> Iterator[list[Source]]:
-    """Yield runs of sources of about `GROUP_BYTES`: what is lost at most when a preparation is interrupted."""
-    group, size = [], 0
-    for source in sources:
-        group.append(source)
-        size += source.size
-        if size >= GROUP_BYTES:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
-
-
-def _read_all(jobs: list[tuple[Path, list[Source], PrepareOptions]], workers: int) -> Iterator[int]:
+def _read_all(jobs: list[Job], workers: int) -> Iterator[None]:
     if workers == 1:
-        yield from map(_read_group, jobs)
+        yield from map(_read_part, jobs)
         return
     with ProcessPoolExecutor(workers) as pool:
         try:
-            yield from pool.map(_read_group, jobs)
+            yield from pool.map(_read_part, jobs, chunksize=4)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _read_group(job: tuple[Path, list[Source], PrepareOptions]) -> int:
-    """Read a group of sources into one part. One that fails half-way is named, and left out by the second pass."""
-    part, group, options = job
-    skipped = []
-    unfinished = part.with_suffix(".unfinished")
-    with PartWriter(unfinished) as writer:
-        for source in group:
-            try:
-                rows = 0
-                for row in read_source(source, options):
-                    writer.add({**row, "file": source.name})
-                    rows += 1
-                if not rows:
-                    raise FormatError(source.path, "holds no recording that is long enough")
-            except FormatError as error:
-                if options.on_error == "raise":
-                    raise
-                skipped.append((source.name, error.reason))
-        writer.finish(skipped)
-    os.replace(unfinished, part)
-    return len(group)
+def _is_read(job: Job) -> bool:
+    """Tell whether a part is there, and not that of a file that was left out where that is an error now."""
+    if not job.part.exists():
+        return False
+    return job.options.on_error == "skip" or part_facts(job.part)["skipped"] is None
+
+
+def _read_part(job: Job) -> None:
+    """Read a source into its part. One that fails half-way is named in it, and has no rows."""
+    unfinished = job.part.with_suffix(".unfinished")
+    skipped = None
+    with collect_notes() as notes, PartWriter(unfinished, job.source.name) as writer:
+        try:
+            rows = 0
+            for row in read_source(job.source, job.labels, job.options):
+                writer.add(row)
+                rows += 1
+            if not rows:
+                raise FormatError(job.source.path, "; ".join(["holds no recording that is long enough", *notes]))
+        except FormatError as error:
+            if job.options.on_error == "raise":
+                raise
+            skipped = error.reason
+        writer.finish(skipped, notes)
+    os.replace(unfinished, job.part)

@@ -1,6 +1,6 @@
 """Parts, which preparing a corpus reads files into, and shards, which the corpus is made of.
 
-A part is a parquet file with the rows of some files, labels by name. Shards have the columns of `motion_features`,
+A part is a parquet file with the rows of one source, labels by name. Shards have the columns of `motion_features`,
 labels by number; they are cut by size, and their rows never lie in memory together.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,10 +38,16 @@ def part_features() -> Features:
     return Features({**motion_features(), "label": Value("string"), "file": Value("string")})
 
 
-class PartWriter:
-    """Writes rows to a part, a row group at a time."""
+def part_facts(part: Path) -> dict:
+    """Return what a part says of its source: `name`, `skipped` (why it has no rows; None if it has) and `notes`."""
+    return json.loads(pq.read_metadata(part).metadata[b"facts"])
 
-    def __init__(self, path: Path):
+
+class PartWriter:
+    """Writes the rows of a source to its part, a row group at a time."""
+
+    def __init__(self, path: Path, name: str):
+        self.name = name
         self.schema = part_features().arrow_schema
         self.writer = pq.ParquetWriter(path, self.schema, compression="zstd")
         self.rows: list[dict] = []
@@ -53,15 +60,16 @@ class PartWriter:
         self.writer.close()
 
     def add(self, row: dict) -> None:
-        self.rows.append(row)
+        self.rows.append({**row, "file": self.name})
         self.size += row["keypoints"].nbytes + row["scores"].nbytes
         if self.size >= ROW_GROUP_BYTES:
             self._flush()
 
-    def finish(self, skipped: list[tuple[str, str]]) -> None:
-        """Write what is left, and the files (and why) whose rows do not count."""
+    def finish(self, skipped: str | None, notes: list[str]) -> None:
+        """Write what is left, why its rows do not count (None if they do), and what was noted."""
         self._flush()
-        self.writer.add_key_value_metadata({"skipped": json.dumps(skipped)})
+        facts = {"name": self.name, "skipped": skipped, "notes": notes}
+        self.writer.add_key_value_metadata({"facts": json.dumps(facts)})
 
     def _flush(self) -> None:
         if self.rows:
@@ -104,7 +112,7 @@ class SplitWriter:
 
 def write_shards(
     parts: Sequence[Path], folder: Path, test_fraction: float, license: str
-) -> tuple[CorpusStatistics, list[tuple[str, str]]]:
+) -> tuple[CorpusStatistics, list[tuple[str, str]], dict[str, int]]:
     """Write the rows of parts as the shards of a corpus, with its card.
 
     Args:
@@ -115,14 +123,17 @@ def write_shards(
         license: for the card.
 
     Returns:
-        statistics of the rows, and (file, reason) of the files left out.
+        statistics of the rows, (file, reason) of the files left out, and how many files each note is about.
 
     Raises:
         ValueError: there is no row.
     """
-    skipped = [tuple(entry) for part in parts for entry in json.loads(pq.read_metadata(part).metadata[b"skipped"])]
-    left_out = pa.array([name for name, _ in skipped], pa.string())
-    surveys = [_without(pq.read_table(part, columns=SURVEYED), left_out) for part in parts]
+    facts = [part_facts(part) for part in parts]
+    skipped = [(fact["name"], fact["skipped"]) for fact in facts if fact["skipped"] is not None]
+    notes = Counter(note for fact in facts for note in fact["notes"])
+    parts = [part for part, fact in zip(parts, facts, strict=True) if fact["skipped"] is None]
+    surveys = [part_features().arrow_schema.empty_table().select(SURVEYED)]
+    surveys += [pq.read_table(part, columns=SURVEYED) for part in parts]
     survey = pa.concat_tables(surveys)
     if not len(survey):
         first = f"; the first, {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
@@ -140,7 +151,7 @@ def write_shards(
             for split in {name.split("-")[0] for name in names}
         }
         bar = stack.enter_context(tqdm(total=len(names), unit="clip", desc="writing"))
-        for table in _row_groups(parts, left_out):
+        for table in _row_groups(parts):
             targets = names[start : start + len(table)]
             table = _with_column(table, "num_segments", num_segments.slice(start, len(table)))
             start += len(table)
@@ -151,7 +162,7 @@ def write_shards(
                 shards[split].write(name, _numbered(rows, classes, features))
             bar.update(len(table))
     write_card(folder, statistics, license)
-    return statistics, skipped
+    return statistics, skipped, dict(sorted(notes.items()))
 
 
 def write_manifest(folder: Path, facts: dict) -> None:
@@ -180,15 +191,11 @@ def read_manifest(folder: Path) -> dict | None:
     return manifest
 
 
-def _row_groups(parts: Sequence[Path], left_out: pa.Array) -> Iterator[pa.Table]:
+def _row_groups(parts: Sequence[Path]) -> Iterator[pa.Table]:
     for part in parts:
         file = pq.ParquetFile(part)
         for number in range(file.num_row_groups):
-            yield _without(file.read_row_group(number), left_out)
-
-
-def _without(table: pa.Table, left_out: pa.Array) -> pa.Table:
-    return table.filter(pc.invert(pc.is_in(table["file"], left_out)))
+            yield file.read_row_group(number)
 
 
 def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:

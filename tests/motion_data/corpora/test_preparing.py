@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 from datasets import load_dataset
 
+from motion_data.corpora import prepare
 from motion_data.corpora.load import load_corpus
-from motion_data.corpora.prepare import PrepareOptions, check_recording, find_sources, prepare_corpus
+from motion_data.corpora.parts import parts_folder
+from motion_data.corpora.prepare import PrepareOptions, check_recording, prepare_corpus
+from motion_data.corpora.sources import find_sources
 from motion_data.layouts import COCO_KEYPOINTS
 from motion_data.readers import registry
 from motion_data.readers.registry import FormatError, ReadOptions, Recording, register_format
@@ -126,8 +129,7 @@ def test_nothing_but_bad_files_is_an_error(tmp_path, toy):
     assert not (tmp_path / "corpus").exists()
 
 
-def test_an_interrupted_preparation_goes_on(files, tmp_path, monkeypatch):
-    monkeypatch.setattr("motion_data.corpora.prepare.GROUP_BYTES", 4)
+def test_an_interrupted_preparation_goes_on(files, tmp_path):
     prepare_corpus([files], tmp_path / "whole", PrepareOptions())
     (files / "0" / "27.toy").write_text("xx")  # the same size
     stamp = os.stat(files / "0" / "24.toy").st_mtime_ns
@@ -137,17 +139,17 @@ def test_an_interrupted_preparation_goes_on(files, tmp_path, monkeypatch):
     with pytest.raises(FormatError):
         prepare_corpus([files], tmp_path / "corpus", PrepareOptions())
     partial = tmp_path / "corpus.partial"
-    parts = {path: path.stat().st_mtime_ns for path in (partial / "parts").glob("*.parquet")}
-    assert parts
+    (parts,) = partial.glob("parts-*")
+    assert list(parts.glob("*.parquet"))
     with pytest.raises(ValueError, match="has not ended"):
         load_corpus(partial)
-    (partial / "parts" / "999999.unfinished").write_text("half a part")
+    (parts / "999999.unfinished").write_text("half a part")
     (files / "0" / "27.toy").write_text("27")
     os.utime(files / "0" / "27.toy", ns=(stamp, stamp))
     prepare_corpus([files], tmp_path / "corpus", PrepareOptions())
     now = contents(tmp_path / "corpus")
     manifest, expected = (json.loads(each.pop("corpus.json")) for each in (now, whole))
-    assert now == whole and manifest["files"] == expected["files"]
+    assert now == whole and manifest["files"] == expected["files"] and not partial.exists()
 
 
 def test_killed_while_preparing_it_ends_whole_and_identical(tmp_path):
@@ -168,13 +170,13 @@ def test_killed_while_preparing_it_ends_whole_and_identical(tmp_path):
     process = subprocess.Popen(
         [*command, str(tmp_path / "corpus")], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    parts = tmp_path / "corpus.partial" / "parts"
+    partial = tmp_path / "corpus.partial"
     deadline = time.time() + 60
-    while not list(parts.glob("*")) and process.poll() is None and time.time() < deadline:
+    while len(list(partial.glob("parts-*/*.parquet"))) < 3 and process.poll() is None and time.time() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (tmp_path / "corpus").exists() and parts.exists()
+    assert not (tmp_path / "corpus").exists() and partial.exists()
     subprocess.run([*command, str(tmp_path / "corpus")], env=environment, check=True, capture_output=True)
     assert contents(tmp_path / "corpus") == contents(tmp_path / "whole")
 
@@ -211,20 +213,95 @@ def test_a_large_corpus_is_cut_into_shards(files, tmp_path, monkeypatch):
     assert load_corpus(tmp_path / "corpus", streaming=True).num_shards == len(shards)
 
 
+def count_reads(monkeypatch):
+    """Return the list that names of sources are put on as they are read."""
+    names = []
+    read = prepare.read_source
+
+    def counted(source, labels, options):
+        names.append(source.name)
+        return read(source, labels, options)
+
+    monkeypatch.setattr(prepare, "read_source", counted)
+    return names
+
+
+def test_what_is_read_already_is_not_read_again(files, tmp_path, monkeypatch):
+    names = count_reads(monkeypatch)
+    (files / "bad.toy").write_text("torn")
+    with pytest.raises(FormatError):
+        prepare_corpus([files], tmp_path / "corpus", PrepareOptions())
+    first = len(names)
+    (files / "bad.toy").write_text("31")
+    (files / "0" / "new.toy").write_text("32")
+    (files / "0" / "0.toy").unlink()
+    prepare_corpus([files], tmp_path / "corpus", PrepareOptions(), parts=None)
+    assert len(names) - first <= 31 - (first - 1)  # the rest, and the repaired and the new one
+
+    names.clear()
+    kept = tmp_path / "kept"
+    for output, fraction in (("a", 0.1), ("b", 0.5)):
+        prepare_corpus([files], tmp_path / output, PrepareOptions(test_fraction=fraction), parts=kept)
+    assert len(names) == 31  # only splits changed: nothing is read
+    (files / "1" / "1.toy").write_text("33")
+    prepare_corpus([files], tmp_path / "c", PrepareOptions(), parts=kept)
+    assert names[31:] == ["1/1.toy"]
+    prepare_corpus([files], tmp_path / "d", PrepareOptions(read=ReadOptions(fps=25)), parts=kept)
+    assert len(names) == 32 + 31  # read in another way
+
+
+def test_a_preparation_touches_nothing_that_is_not_its_own(files, tmp_path):
+    users = tmp_path / "corpus.partial"
+    users.mkdir()
+    (users / "thesis.tex").write_text("years of work")
+    with pytest.raises(FileExistsError, match="exists already, not made by a preparation"):
+        prepare_corpus([files], tmp_path / "corpus", PrepareOptions())
+    assert contents(users) == {"thesis.tex": b"years of work"}
+    (users / "thesis.tex").rename(tmp_path / "thesis.tex")
+    (users / "plan.unfinished").write_text('{"ver')  # killed while it wrote the plan
+    prepare_corpus([files], tmp_path / "corpus", PrepareOptions())
+
+
+def test_two_preparations_do_not_mix(files, tmp_path):
+    with parts_folder(tmp_path / "corpus.partial"), pytest.raises(BlockingIOError, match="another preparation works"):
+        prepare_corpus([files], tmp_path / "corpus", PrepareOptions())
+    prepare_corpus([files], tmp_path / "corpus", PrepareOptions())
+
+
+def test_a_corpus_without_a_test_split_says_so(files, tmp_path):
+    done = prepare_corpus([files / "0" / "0.toy"], tmp_path / "one", PrepareOptions())
+    assert "no test split" in done.warnings[0]
+    assert prepare_corpus([files], tmp_path / "many", PrepareOptions()).warnings == []
+
+
+def test_what_was_decided_is_reported(tmp_path):
+    for number in range(3):
+        np.save(tmp_path / f"{number}.npy", np.random.default_rng(number).uniform(1, 640, (20, 17, 3)) * [1, 1, 1e-3])
+    options = PrepareOptions(read=ReadOptions(layout="coco17"))
+    done = prepare_corpus([tmp_path], tmp_path / "corpus", options)
+    ((note, count),) = done.notes.items()
+    assert "taken for the score" in note and count == 3
+    assert prepare_corpus([tmp_path], tmp_path / "corpus", options) == done  # and kept
+
+
 def test_sources_are_found_and_named(files, tmp_path, toy):
-    sources, unknown = find_sources([files], PrepareOptions())
-    assert {source.name for source in sources} == {f"{n % 3}/{n}.toy" for n in range(30)}
-    one, _ = find_sources([files / "0" / "3.toy"], PrepareOptions())
+    sources, unknown = find_sources([files])
+    assert {source.name for source in sources} == {f"{n % 3}/{n}.toy" for n in range(30)} and unknown == ["notes.txt"]
+    one, _ = find_sources([files / "0" / "3.toy"])
     assert [source.name for source in one] == ["3.toy"]
     shutil.copytree(files, tmp_path / "again")
-    both, _ = find_sources([files, tmp_path / "again"], PrepareOptions())
+    both, _ = find_sources([files, tmp_path / "again"])
     assert len(both) == 60 and {source.name.split("/")[0] for source in both} == {"files", "again"}
-    with pytest.raises(ValueError, match=r"2 of the files are named '3.toy'"):
-        find_sources([files / "0" / "3.toy", tmp_path / "again" / "0" / "3.toy"], PrepareOptions())
+    same, _ = find_sources([files / "0" / "3.toy", tmp_path / "again" / "0" / "3.toy"])
+    assert {source.name for source in same} == {"files/0/3.toy", "again/0/3.toy"}
+    twice, _ = find_sources([files, files / "0" / "3.toy", files / "0" / "3.toy"])
+    assert len(twice) == 30
+    (files / "0" / "loop").symlink_to(files)
+    assert len(find_sources([files])[0]) == 30
     with pytest.raises(ValueError, match="none of the 1 files in .* is of a known format; known are .*toy"):
-        find_sources([files / "notes.txt"], PrepareOptions())
+        find_sources([files / "notes.txt"])
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        find_sources([tmp_path / "nowhere"], PrepareOptions())
+        find_sources([tmp_path / "nowhere"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,175 @@
+"""Labels, subjects, splits and anomalies that files do not state themselves: from their folders, or from a table.
+
+A table is CSV (or TSV) with a header. `file` is the name of a source in the corpus, its path below the folder that is
+searched, with or without its ending. All other columns may be left out, and cells may be empty:
+
+    start, end    seconds; the row is about this stretch alone, which becomes a recording of its own
+    label         name of the action
+    subject       number of the person
+    split         "train", "test" or any other
+    anomalous     1: the stretch is anomalous, 0: it is not. The file stays whole; its other frames are normal
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from ..keypoints import MIN_FRAMES
+from ..readers.registry import FormatError
+from ..recording import Recording
+from .sources import Source
+
+FOLDERS = "folders"
+COLUMNS = ("file", "start", "end", "label", "subject", "split", "anomalous")
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """A row of a table of labels; times in seconds, `end` infinite and `anomalous` None where it has none."""
+
+    start: float = 0.0
+    end: float = float("inf")
+    label: str = ""
+    subject: int = -1
+    split: str = ""
+    anomalous: bool | None = None
+
+    @property
+    def whole(self) -> bool:
+        return self.start == 0 and self.end == float("inf")
+
+
+def read_labels(labels: str, sources: Iterable[Source]) -> dict[str, tuple[LabelRow, ...]]:
+    """Return the rows of each source that has any, by its name.
+
+    Args:
+        labels: "folders" (each source's label is the name of its folder), the path of a table, or "" for none.
+
+    Raises:
+        FileNotFoundError: the table is not there.
+        ValueError: a source is in no folder, or a row of the table is wrong or about no source.
+    """
+    names = [source.name for source in sources]
+    if not labels:
+        return {}
+    if labels == FOLDERS:
+        loose = [name for name in names if "/" not in name]
+        if loose:
+            raise ValueError(f"labels are those of folders, but {loose[0]!r} is in none; name the folder above")
+        return {name: (LabelRow(label=PurePosixPath(name).parent.name),) for name in names}
+    path = Path(labels)
+    if not path.is_file():
+        raise FileNotFoundError(f"labels {labels!r} is no table; it must be 'folders' or the path of a CSV file")
+    known = {name: name for name in names}
+    for name in names:  # an ending may be left out where that is clear
+        short = str(PurePosixPath(name).with_suffix(""))
+        known[short] = name if known.get(short, name) == name else ""
+    found: dict[str, list[LabelRow]] = {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        head = file.readline()
+        file.seek(0)
+        rows = csv.DictReader(file, delimiter="\t" if "\t" in head else ";" if ";" in head else ",")
+        columns = [str(name).strip() for name in rows.fieldnames or ()]
+        rows.fieldnames = columns
+        wrong = [name for name in columns if name not in COLUMNS]
+        if "file" not in columns or wrong:
+            raise ValueError(f"labels {labels!r} has columns {columns}; allowed are {', '.join(COLUMNS)}, file needed")
+        for number, row in enumerate(rows, 2):
+            cells = {name: (row[name] or "").strip() for name in columns}
+            name = known.get(cells["file"].replace("\\", "/"))
+            if not name:
+                raise ValueError(f"labels {labels!r}, line {number}: no source is named {cells['file']!r}")
+            try:
+                found.setdefault(name, []).append(_row(cells))
+            except ValueError as error:
+                raise ValueError(f"labels {labels!r}, line {number}: {error}") from error
+    return {name: tuple(rows) for name, rows in found.items()}
+
+
+def labelled(recording: Recording, rows: tuple[LabelRow, ...], path: Path) -> Iterator[Recording]:
+    """Yield a recording with what rows say of it: itself, and each stretch that a row names.
+
+    Raises:
+        FormatError: stretches in seconds of a recording whose frame rate is unknown, or a stretch outside of it.
+    """
+    if not rows:
+        yield recording
+        return
+    if not recording.fps and any(not row.whole for row in rows):
+        raise FormatError(path, "has no frame rate, and its labels are in seconds; give fps")
+    num_frames = recording.keypoints.shape[1]
+    marked = [row for row in rows if row.anomalous is not None]
+    if marked:
+        marks = np.zeros(num_frames, np.uint8)
+        for row in marked:
+            marks[_frames(recording, row)] |= row.anomalous
+        recording = replace(recording, frame_labels=marks)
+    stretches = [row for row in rows if row.anomalous is None and not row.whole]
+    facts = next((_facts(row) for row in rows if row.whole or row.anomalous is not None), {})
+    recording = replace(recording, **facts)
+    if not stretches:
+        yield recording
+    for row in stretches:
+        part = _frames(recording, row)
+        if part.stop - part.start < MIN_FRAMES or not recording.scores[:, part].any():
+            continue  # the stretch is in another segment of the file, or nobody is in sight
+        seen = recording.scores[:, part].any((1, 2))
+        yield replace(
+            recording,
+            keypoints=recording.keypoints[seen, part],
+            scores=recording.scores[seen, part],
+            track_ids=[name for name, there in zip(recording.track_ids, seen, strict=False) if there],
+            frame_labels=None if recording.frame_labels is None else recording.frame_labels[part],
+            first_frame=recording.first_frame + part.start,
+            segment=f"{recording.first_frame + part.start:06d}",
+            **_facts(row),
+        )
+
+
+def _frames(recording: Recording, row: LabelRow) -> slice:
+    """Return the frames of a stretch, rounded to whole ones and cut to the recording."""
+    num_frames = recording.keypoints.shape[1]
+    if row.whole:
+        return slice(0, num_frames)
+    first = min(max(round(row.start * recording.fps) - recording.first_frame, 0), num_frames)
+    end = row.end * recording.fps - recording.first_frame
+    return slice(first, max(first, num_frames if end >= num_frames else round(end)))
+
+
+def _facts(row: LabelRow) -> dict:
+    said = {"label": row.label, "split": row.split} | ({"subject": row.subject} if row.subject >= 0 else {})
+    return {name: value for name, value in said.items() if value != ""}
+
+
+def _row(cells: dict[str, str]) -> LabelRow:
+    def number(name: str, default: float) -> float:
+        try:
+            value = float(cells.get(name) or default)
+        except ValueError:
+            value = float("nan")
+        if not value >= 0:
+            raise ValueError(f"{name} is {cells[name]!r}; it must be a number, 0 or more")
+        return value
+
+    start, end = number("start", 0.0), number("end", float("inf"))
+    if not start < end:
+        raise ValueError(f"the stretch from {start:g} to {end:g} is empty; end must be after start")
+    subject = cells.get("subject", "")
+    if subject and not subject.isdigit():
+        raise ValueError(f"subject is {subject!r}; it must be a whole number")
+    anomalous = cells.get("anomalous", "")
+    if anomalous not in ("", "0", "1"):
+        raise ValueError(f"anomalous is {anomalous!r}; it must be 0 or 1")
+    return LabelRow(
+        start,
+        end,
+        cells.get("label", ""),
+        int(subject) if subject else -1,
+        cells.get("split", ""),
+        None if not anomalous else anomalous == "1",
+    )

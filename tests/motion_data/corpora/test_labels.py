@@ -1,0 +1,98 @@
+"""Labels that files do not state: from folders, and from a table."""
+
+import numpy as np
+import pytest
+
+from motion_data.corpora.load import load_corpus
+from motion_data.corpora.prepare import PrepareOptions, prepare_corpus
+from motion_data.options import ReadOptions
+from motion_data.readers.registry import FormatError
+
+READ = ReadOptions(layout="coco17", fps=10)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Ten takes of 20 seconds; in frame f everybody's nose is at (100 + f, 50)."""
+    for number in range(10):
+        path = tmp_path / "files" / ("walk", "fall")[number % 2] / f"take{number}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        body = 50.0 + np.arange(17)[:, None] * [3, 9]
+        np.save(path, body + np.arange(200)[:, None, None] * [1, 0])
+    return tmp_path / "files"
+
+
+def rows_of(files, tmp_path, labels, read=READ):
+    prepare_corpus([files], tmp_path / "corpus", PrepareOptions(read=read, labels=labels))
+    corpora = [load_corpus(tmp_path / "corpus", split) for split in ("train", "test")]
+    names = getattr(corpora[0].features["label"], "names", [])
+    return [{**row, "label": names[row["label"]] if row["label"] >= 0 else ""} for rows in corpora for row in rows]
+
+
+def table(tmp_path, text):
+    (tmp_path / "labels.csv").write_text(text)
+    return str(tmp_path / "labels.csv")
+
+
+def test_labels_are_those_of_folders(files, tmp_path):
+    rows = rows_of(files, tmp_path, "folders")
+    assert len(rows) == 10 and all(row["label"] == row["source"].split("/")[0] for row in rows)
+    with pytest.raises(ValueError, match="'take1.npy' is in none; name the folder above"):
+        prepare_corpus([files / "fall"], tmp_path / "other", PrepareOptions(read=READ, labels="folders"))
+
+
+def test_a_table_labels_files_and_stretches(files, tmp_path):
+    text = "file,start,end,label,subject,split\n"
+    text += "walk/take0.npy,,,walking,3,test\n"
+    text += "fall/take1,0,5,stand,4,train\nfall/take1,5,9.5,fall,4,train\n"
+    rows = rows_of(files, tmp_path, table(tmp_path, text))
+    by_source = {row["source"]: row for row in rows}
+    whole = by_source["walk/take0.npy"]
+    assert (whole["label"], whole["subject"], whole["split"], whole["shape"][1]) == ("walking", 3, "test", 200)
+    first, second = by_source["fall/take1.npy/000000"], by_source["fall/take1.npy/000050"]
+    assert [(row["label"], row["subject"], row["shape"][1]) for row in (first, second)] == [
+        ("stand", 4, 50),
+        ("fall", 4, 45),
+    ]
+    assert second["keypoints"][0] == 100 and second["first_frame"] == 50
+    assert by_source["walk/take2.npy"]["label"] == "" and len(rows) == 11
+
+
+def test_stretches_may_cross_where_long_files_are_cut(files, tmp_path):
+    labels = table(tmp_path, "file,start,end,label\nwalk/take0,2,18,walk\n")
+    rows = rows_of(files, tmp_path, labels, ReadOptions(layout="coco17", fps=10, max_frames=30))
+    assert [row["shape"][1] for row in rows if row["label"]] == [160]
+
+
+def test_a_table_marks_anomalies_in_seconds(files, tmp_path):
+    rows = rows_of(files, tmp_path, table(tmp_path, "file;start;end;anomalous\nwalk/take0;3;4.5;1\nwalk/take2;0;;0\n"))
+    marked = {row["source"]: row["frame_labels"] for row in rows}
+    assert np.flatnonzero(marked["walk/take0.npy"]).tolist() == list(range(30, 45))
+    assert len(marked["walk/take0.npy"]) == len(marked["walk/take2.npy"]) == 200 and not any(marked["walk/take2.npy"])
+    assert marked["walk/take4.npy"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,label\na,b\n", "has columns .'name', 'label'.; allowed are file, start"),
+        ("label\nb\n", "file needed"),
+        ("file,label\nwalk/take9,b\n", "line 2: no source is named 'walk/take9'"),
+        ("file,start,end\nwalk/take0,5,3\n", "line 2: the stretch from 5 to 3 is empty"),
+        ("file,start\nwalk/take0,soon\n", "start is 'soon'; it must be a number"),
+        ("file,subject\nwalk/take0,Ann\n", "subject is 'Ann'; it must be a whole number"),
+        ("file,anomalous\nwalk/take0,yes\n", "anomalous is 'yes'; it must be 0 or 1"),
+    ],
+)
+def test_wrong_tables_are_refused_before_anything_is_read(files, tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        rows_of(files, tmp_path, table(tmp_path, text))
+    assert not (tmp_path / "corpus.partial").exists()
+
+
+def test_seconds_need_a_frame_rate(files, tmp_path):
+    labels = table(tmp_path, "file,start,end,label\nwalk/take0,2,5,walk\n")
+    with pytest.raises(FormatError, match="has no frame rate, and its labels are in seconds; give fps"):
+        rows_of(files, tmp_path, labels, ReadOptions(layout="coco17"))
+    with pytest.raises(FileNotFoundError, match="'nowhere.csv' is no table"):
+        rows_of(files, tmp_path, "nowhere.csv")
