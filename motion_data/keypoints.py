@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import torch
 
 MIN_FRAMES = 2
+WILD = 0.05  # of the box: what one frame alone may add to it
+STEADY_FRAMES = 8
 
 ArrayLike = Union[np.ndarray, "torch.Tensor", Sequence]
 
@@ -133,6 +135,13 @@ def normalise_clip(keypoints: np.ndarray, scores: np.ndarray, size: int = 72, sc
         are whole numbers, so the box is centred on `(size - 1) / 2`. Missing joints are 0. A track all of whose joints
         are at one point lies in the centre, one without present joints is 0.
 
+    Notes:
+        One wild joint must not shrink a person. On each side of the box, the frame that reaches farthest is left out if
+        only joints with less than half the track's mean score reach there, and if it goes beyond the next frame by more
+        than `WILD` of the box and by more than twice as far as that goes beyond the third. Clips of fewer than
+        `STEADY_FRAMES` frames with the person are too short to tell. A track that never has two joints at once has no
+        size, and is not magnified.
+
     Raises:
         ValueError: if the shapes do not fit, or `size` or `scale` is out of range.
     """
@@ -149,14 +158,37 @@ def normalise_clip(keypoints: np.ndarray, scores: np.ndarray, size: int = 72, sc
     dtype = keypoints.dtype if keypoints.dtype.kind == "f" else np.dtype(np.float32)
     keypoints = keypoints.astype(np.float64)
     present = (scores > 0)[..., None]  # ... F K 1
-    low = np.where(present, keypoints, np.inf).min((-3, -2), keepdims=True)  # ... 1 1 2
-    high = np.where(present, keypoints, -np.inf).max((-3, -2), keepdims=True)
-    someone = present.any((-3, -2, -1), keepdims=True)
-    low, high = np.where(someone, low, 0), np.where(someone, high, 0)
+    low, high = _box(keypoints, scores)
     span = (high - low).max(-1, keepdims=True)  # ... 1 1 1
+    alone = (present.sum(-2, keepdims=True) < 2).all(-3, keepdims=True)  # ... 1 1 1
+    span = np.where(alone, np.maximum(span, scale * size), span)
     factor = scale * size / np.where(span > 0, span, 1)
     offset = np.where(present, keypoints - (low + high) / 2, 0)
     return np.where(present, offset * factor + (size - 1) / 2, 0).astype(dtype)
+
+
+def _box(keypoints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lower and upper corner [..., 1, 1, 2] of the box that `normalise_clip` fits into the map."""
+    present = scores > 0  # ... F K
+    count = present.sum((-2, -1), keepdims=True)
+    mean = np.where(present, scores, 0).sum((-2, -1), keepdims=True) / np.maximum(count, 1)
+    steady = (present.any(-1).sum(-1) >= STEADY_FRAMES)[..., None]  # ... 1
+
+    def edge(sign: int) -> np.ndarray:
+        """Return the lowest coordinates, or the negative of the highest, [..., 1, 1, 2]."""
+        reach = np.where(present[..., None], sign * keypoints, np.inf)  # ... F K 2
+        frames = reach.min(-2)
+        lowest = frames.min(-2)
+        if frames.shape[-2] >= STEADY_FRAMES:
+            sure = np.where((scores >= 0.5 * mean)[..., None], reach, np.inf).min((-3, -2))
+            first, second, third = np.moveaxis(np.sort(frames, -2)[..., :3, :], -2, 0)
+            with np.errstate(invalid="ignore"):
+                largest = (np.where(np.isfinite(frames), frames, -np.inf).max(-2) - second).max(-1, keepdims=True)
+                wild = second - first > np.maximum(WILD * largest, 2 * (third - second))
+            lowest = np.where(wild & steady, np.minimum(second, sure), lowest)
+        return np.where(count[..., 0] > 0, lowest, 0)[..., None, None, :]
+
+    return edge(1), -edge(-1)
 
 
 def _as_people(keypoints: ArrayLike, skeleton: SkeletonLayout, camera: Camera | SensorCamera | None) -> np.ndarray:

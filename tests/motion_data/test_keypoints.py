@@ -247,3 +247,36 @@ def test_normalise_keeps_the_dtype():
 def test_normalise_bad_input(changes, message):
     with pytest.raises(ValueError, match=message):
         normalise_clip(**{"keypoints": clip(), "scores": np.ones((2, 5, 17)), **changes})
+
+
+@pytest.mark.parametrize("far", [0.2, 1.8, 30.0])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_one_wild_joint_does_not_shrink_a_person(far, axis, sign):
+    generator = np.random.default_rng(0)
+    body = generator.uniform(0, 300, (17, 2)) + generator.normal(0, 2, (48, 17, 2)) + np.arange(48)[:, None, None] * 3
+    scores = np.ones((48, 17))
+    before = normalise_clip(body, scores)
+    body[20, 9, axis] = (body[..., axis].max() if sign > 0 else body[..., axis].min()) + sign * far * 300
+    scores[20, 9] = 0.02
+    after = normalise_clip(body, scores)
+
+    def height(clip):
+        return np.delete(np.ptp(clip[..., 1], axis=1), 20).mean()
+
+    assert abs(height(after) / height(before) - 1) < 0.05
+
+
+def test_steady_motion_reaches_the_edges_of_the_box():
+    """Nothing is cut off where the last frame of a walk goes no farther beyond the one before than that did."""
+    walk = clip(frames=48, people=1)[0] * 0.1 + np.arange(48)[:, None, None] * [10, 0]
+    out = normalise_clip(walk, np.ones((48, 17)), 72, 0.9)
+    np.testing.assert_allclose((out[..., 0].min(), out[..., 0].max()), (35.5 - 32.4, 35.5 + 32.4), atol=1e-4)
+
+
+def test_a_joint_alone_is_not_magnified():
+    body = clip(frames=20, people=1)[0] * 0 + np.random.default_rng(0).normal(300, 1, (20, 17, 2))
+    scores = np.zeros((20, 17))
+    scores[:, 9] = 1
+    assert np.ptp(normalise_clip(body, scores)[:, 9], axis=0).max() < 6
+    assert not normalise_clip(body, scores * 0).any()
