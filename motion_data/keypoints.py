@@ -136,9 +136,9 @@ def normalise_clip(keypoints: np.ndarray, scores: np.ndarray, size: int = 72, sc
         are at one point lies in the centre, one without present joints is 0.
 
     Notes:
-        One wild joint must not shrink a person. On each side of the box, the frame that reaches farthest is left out if
-        only joints with less than half the track's mean score reach there, and if it goes beyond the next frame by more
-        than `WILD` of the box and by more than twice as far as that goes beyond the third. Clips of fewer than
+        One wild joint must not shrink a person. On each side of the box, the frame that reaches farthest is left out
+        if only joints with less than half the track's mean score reach there, and if it goes beyond the next frame by
+        more than `WILD` of the box and by more than twice as far as that goes beyond the third. Clips of fewer than
         `STEADY_FRAMES` frames with the person are too short to tell. A track that never has two joints at once has no
         size, and is not magnified.
 

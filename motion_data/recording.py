@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 SPACES = ("image", "camera", "world")
+TRAIN, TEST = "train", "test"  # the splits that everything here knows; a source may state others
 
 
 @dataclass

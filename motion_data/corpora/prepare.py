@@ -22,14 +22,13 @@ from ..layouts import get_layout
 from ..notes import collect_notes
 from ..options import ReadOptions
 from ..readers.registry import Format, FormatError, format_of, formats
-from ..recording import Recording
+from ..recording import TEST, Recording
 from ..schema import recording_row
 from .card import CorpusStatistics
 from .labels import LabelRow, labelled, read_labels
 from .parts import VERSION, parts_folder
 from .shards import PartWriter, part_facts, read_manifest, write_manifest, write_shards
 from .sources import Source, find_sources, hash_of
-from .splits import TEST
 
 ON_ERROR = ("raise", "skip")
 WHOLE = 10**6  # frames of a recording of which labels name stretches: they are cut, and nothing else

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from datasets import Dataset
 
+from ..recording import TEST, TRAIN
+
 TEST_FRACTION = 0.1
-TRAIN, TEST = "train", "test"
 
 
 def test_owners(owners: Sequence[str], fraction: float) -> set[str]:

@@ -16,6 +16,8 @@ from . import (
     picture_folders,
     pose_container,
     registry,
+    tables,
+    videopose3d,
 )
 from .registry import FormatError, ReadOptions, register_format
 from .video import video_files
@@ -36,5 +38,7 @@ __all__ = [
     "pose_container",
     "register_format",
     "registry",
+    "tables",
+    "videopose3d",
     "video_files",
 ]

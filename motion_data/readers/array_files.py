@@ -65,6 +65,15 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in names if name in archive.files}
 
 
+def read_member(path: Path, name: str) -> bytes:
+    """Return the bytes of one array of an `.npz` file, header included; for limits and errors see `read_arrays`."""
+    with _formatted(path), ZipFile(path) as archive:
+        info = archive.getinfo(f"{name}.npy")
+        if info.file_size > max(UNPACKED_BYTES, MAX_RATIO * path.stat().st_size):
+            raise FormatError(path, f"has {info.file_size} bytes of {name} when unpacked; that is too much")
+        return archive.read(info)
+
+
 @contextmanager
 def _formatted(path: Path) -> Iterator[None]:
     try:

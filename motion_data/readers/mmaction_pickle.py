@@ -5,13 +5,17 @@ A pickle is read as data (`pickle_data`); nothing in it is executed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ..recording import Recording
-from .cutting import clean_joints, cut_dense
+from ..interpret import apply, decide
+from ..notes import note
+from ..recording import TEST, TRAIN, Recording
+from .cutting import cut_dense
 from .detections import Detection
 from .estimates import estimated_recordings
 from .joint_names import given_layout
@@ -26,6 +30,7 @@ LAYOUTS_3D = {25: "ntu25"}
 PERSON_LAYOUTS = {17: "coco17", 18: "openpose18", 26: "halpe26"}
 _MARKERS = ("split", "annotations", "frame_dir", "keypoint", "total_frames")  # one is near the start
 _MAX_NAME = 200
+_SPLIT = re.compile(r"(\w*?)_?(train|val|test)_?(\w*)", re.ASCII)
 
 
 def _is_mmaction(path: Path) -> bool:
@@ -48,12 +53,19 @@ def read_mmaction(path: Path, options: ReadOptions) -> Iterator[Recording]:
     `[M, T, K]`, or without it every joint that is not at the origin has score 1. `frame_dir` names the recording,
     and `label` becomes its text. People with key-points in fewer than `options.min_track` frames are left out.
 
+    `split` of PYSKL has lists of names, such as `xsub_train` and `xsub_val`, `train1` and `test1`: if there are
+    several
+    splits, `options.split` ("xsub", "1") chooses, and without it none is taken, which is noted. What is held out is
+    "test". 3D annotations that are named as in NTU RGB+D are what its sensor saw; others are in a world of their own.
+
     Raises:
         FormatError: see `read_pickle`; an annotation lacks key-points (those of Kinetics keep them in other files),
             its arrays contradict each other, or the layout is not known by the number of joints.
     """
     content = read_pickle(path)
+    splits: dict[str, str] = {}
     if isinstance(content, dict):
+        splits = _splits(path, content.get("split"), options)
         content = content.get("annotations", [content])
     if not isinstance(content, list) or not content:
         raise FormatError(path, f"has a {type(content).__name__} for annotations; it must be a list of some")
@@ -62,10 +74,30 @@ def read_mmaction(path: Path, options: ReadOptions) -> Iterator[Recording]:
             raise FormatError(path, f"annotation {number} is a {type(annotation).__name__}; it must be a dictionary")
         name = annotation.get("frame_dir", annotation.get("filename"))
         name = name[:_MAX_NAME] if isinstance(name, str) and name else f"{number:06d}"
-        yield from _read_annotation(path, annotation, name, options)
+        yield from _read_annotation(path, annotation, name, options, splits.get(name, ""))
 
 
-def _read_annotation(path: Path, annotation: dict, name: str, options: ReadOptions) -> Iterator[Recording]:
+def _splits(path: Path, stated: object, options: ReadOptions) -> dict[str, str]:
+    """Return the split of each name in the lists of PYSKL."""
+    if not isinstance(stated, dict):
+        return {}
+    found: dict[str, dict[str, list]] = {}
+    for key, names in stated.items():
+        match = _SPLIT.fullmatch(key) if isinstance(key, str) else None
+        if match and isinstance(names, (list, tuple)):
+            found.setdefault((match[1] or match[3]).strip("_"), {})[match[2]] = list(names)
+    chosen = options.split or (next(iter(found)) if len(found) == 1 else "")
+    if chosen not in found:
+        if options.split:
+            raise FormatError(path, f"states the splits {', '.join(sorted(found)) or 'none'}, not {options.split!r}")
+        if found:
+            note(f"the splits {', '.join(sorted(found))} are stated and none of them is taken; name one (split)")
+        return {}
+    held_out = {"train": TRAIN, "test": TEST, "val": "validation" if "test" in found[chosen] else TEST}
+    return {name: held_out[part] for part, names in found[chosen].items() for name in names if isinstance(name, str)}
+
+
+def _read_annotation(path: Path, annotation: dict, name: str, options: ReadOptions, split: str) -> Iterator[Recording]:
     what = f"annotation {name!r}"
     keypoints = annotation.get("keypoint")
     if keypoints is None:
@@ -94,15 +126,24 @@ def _read_annotation(path: Path, annotation: dict, name: str, options: ReadOptio
         layout = layouts[num_joints]
     else:
         raise FormatError(path, f"{what} has {num_joints} joints in {dimensions}D; name their layout")
-    present = clean_joints(keypoints, scores)[1].any(2)
-    people = np.flatnonzero(present.sum(1) >= options.min_track)
-    keypoints, scores = keypoints[people], scores[people]
-    fields = performance(name)
+    fields = {"split": split, **performance(name)}
     size = _frame_size(path, annotation.get("img_shape"), what)
+    read = replace(options, axes="MFKC", coordinates="xy" if dimensions == 2 else "xyz")
     if size is not None and dimensions == 2:
         fields["frame_size"] = size
+        read = replace(read, frame_size=size)
+    elif "subject" in fields:  # NTU RGB+D
+        fields["space"] = "camera"
+        read = replace(read, units="m", up_axis="y")
     if "label" in annotation:
         fields["label"] = _label(annotation["label"])
+    try:
+        read = decide(keypoints, scores, read, layout)
+        poses = apply(keypoints, scores, read)
+    except ValueError as error:
+        raise FormatError(path, f"{what}: {error}") from error
+    people = np.flatnonzero(poses.scores.any(2).sum(1) >= options.min_track)
+    keypoints, scores = poses.keypoints[people], poses.scores[people]
     yield from cut_dense(
         num_frames,
         lambda first, end: (keypoints[:, first:end], scores[:, first:end]),

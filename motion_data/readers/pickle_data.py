@@ -5,11 +5,13 @@ The machine is Python's own, in its Python version: the C version lets a file as
 
 from __future__ import annotations
 
+import io
 import math
 import mmap
 import pickle
 import pickletools
 import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ HEAD_BYTES = 4096
 _SLACK = 2**20
 _BROKEN = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError, MemoryError),
-    *(RecursionError, TypeError, ValueError, pickle.UnpicklingError),
+    *(RecursionError, TypeError, ValueError, pickle.UnpicklingError, struct.error),
 )
 _KEYS = (str, int, float, bytes, type(None))
 _EMPTY_CONTAINERS = {"OrderedDict": dict, "defaultdict": dict, "bytes": bytes}
@@ -40,7 +42,7 @@ class _PlainUnpickler(pickle._Unpickler):
 
     dispatch = dict(pickle._Unpickler.dispatch)
 
-    def __init__(self, file: mmap.mmap, size: int):
+    def __init__(self, file: mmap.mmap | io.BytesIO, size: int):
         super().__init__(file)
         self.encodable = 2 * size + _SLACK  # a text that is encoded again and again would grow without bound
 
@@ -115,7 +117,7 @@ class _PlainUnpickler(pickle._Unpickler):
         if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape):
             raise TypeError("an array has no shape")
         if kind.dtype == object:
-            if not isinstance(raw, list) or shape != (len(raw),):
+            if not isinstance(raw, list) or shape != (len(raw),) and (shape, len(raw)) != ((), 1):
                 raise ValueError(f"has an array of objects of shape {shape}; only lists of them are read")
             array = np.empty(len(raw), object)
             array[:] = raw
@@ -134,15 +136,41 @@ def read_pickle(path: Path) -> object:
     """
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            try:
-                return _PlainUnpickler(content, len(content)).load()
-            except _BROKEN as error:
-                reason = str(error) or type(error).__name__
-                raise FormatError(path, f"is no valid pickle of plain data: {reason[:300]}") from error
+            return _load(path, content, len(content))
     except FormatError:
         raise
     except (OSError, ValueError) as error:  # a ValueError where the file is empty
         raise FormatError(path, f"cannot be read ({error})") from error
+
+
+def read_plain_array(path: Path, content: bytes) -> object:
+    """Return the one object that NumPy saved as an array of objects, such as a dictionary.
+
+    Args:
+        content: of an `.npy` file.
+
+    Raises:
+        FormatError: it is anything else; see `read_pickle`.
+    """
+    file = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+    except _BROKEN as error:
+        raise FormatError(path, f"holds no array ({error})") from error
+    if dtype.kind != "O" or shape != ():
+        raise FormatError(path, f"holds an array {dtype} {shape} where a dictionary must be")
+    found = _load(path, file, len(content))
+    return found.reshape(-1)[0] if isinstance(found, np.ndarray) and found.size == 1 else found
+
+
+def _load(path: Path, file: mmap.mmap | io.BytesIO, size: int) -> object:
+    try:
+        return _PlainUnpickler(file, size).load()
+    except _BROKEN as error:
+        reason = str(error) or type(error).__name__
+        raise FormatError(path, f"is no valid pickle of plain data: {reason[:300]}") from error
 
 
 def pickle_head(path: Path) -> list[tuple[str, object]]:

@@ -1,6 +1,7 @@
 """The same clips give the same tokens in every version: rearranging or speeding up must not change what words mean.
 
-A change of the rules of a clip does change them: the digest below counts since one wild joint no longer shrinks a person.
+A change of the rules of a clip does change them: the digest below counts since one wild joint no longer shrinks a
+person.
 """
 
 import hashlib

@@ -10,6 +10,8 @@ import pytest
 from damaged_files import damaged, fuzz, read_bounded
 from hypothesis import given
 
+from motion_data.layouts import get_layout
+from motion_data.notes import collect_notes
 from motion_data.readers import FormatError, ReadOptions, registry
 from motion_data.readers.mmaction_pickle import read_mmaction, read_person_pickle
 from motion_data.readers.pickle_data import pickle_head, read_pickle
@@ -383,3 +385,49 @@ def test_annotations_of_kinetics_are_data_without_keypoints():
     assert (entry["frame_dir"], entry["label"], entry["img_shape"]) == ("jf7RDuUTrsQ", 325, (320, 570))
     assert (entry["frame_inds"].dtype, entry["box_score"].dtype) == (np.int16, np.float16)
     refused(SAMPLE, "annotation 'jf7RDuUTrsQ' has no 'keypoint'; its key-points are in other files")
+
+
+# The splits that a file states, and 3D
+
+
+def stated(split, names=("a", "b", "c")):
+    keypoint = np.random.default_rng(0).uniform(1, 99, (1, 20, 17, 2))
+    annotations = [{"frame_dir": name, "total_frames": 20, "keypoint": keypoint} for name in names]
+    return {"split": split, "annotations": annotations}
+
+
+@pytest.mark.parametrize(
+    ("split", "option", "expected"),
+    [
+        ({"xsub_train": ["a"], "xsub_val": ["b"], "xview_train": ["b"]}, "xsub", ["train", "test", ""]),
+        ({"xsub_train": ["a"], "xsub_val": ["b"], "xview_train": ["b"]}, "xview", ["", "train", ""]),
+        ({"xsub_train": ["a"], "xsub_val": ["b"], "xview_train": ["b"]}, "", ["", "", ""]),
+        ({"train1": ["c"], "test1": ["a", "b"]}, "", ["test", "test", "train"]),
+        ({"train": ["a"], "val": ["b"], "test": ["c"]}, "", ["train", "validation", "test"]),
+    ],
+)
+def test_stated_splits(tmp_path, split, option, expected):
+    path = write(tmp_path, stated(split))
+    with collect_notes() as notes:
+        recordings = list(read_mmaction(path, ReadOptions(min_track=1, split=option)))
+    assert [recording.split for recording in recordings] == expected
+    assert any("none of them is taken" in note for note in notes) == (not any(expected))
+
+
+def test_a_split_that_is_not_stated_is_refused(tmp_path):
+    path = write(tmp_path, stated({"train1": ["c"], "test1": ["a", "b"]}))
+    refused(path, "states the splits 1, not 'xsub'", options=ReadOptions(split="xsub"))
+
+
+@pytest.mark.parametrize(("unit", "space"), [(1.0, "camera"), (100.0, "world"), (1000.0, "world")])
+def test_annotations_in_3d_are_metres_seen_by_the_sensor_or_measured(tmp_path, unit, space):
+    ntu = get_layout("ntu25")
+    body = np.zeros((1, 20, 25, 3))
+    for joint, y in (("shoulder", 1.4), ("elbow", 1.1), ("wrist", 0.85), ("hip", 0.9), ("knee", 0.5), ("ankle", 0.1)):
+        for side, x in (("left", 0.2), ("right", -0.2)):
+            body[..., ntu.joint_index(f"{side}_{joint}"), :] = [x, y, 3.0]
+    name = "S001C001P003R001A007" if space == "camera" else "walk"
+    path = write(tmp_path, [{"frame_dir": name, "total_frames": 20, "keypoint": body * unit}])
+    (recording,) = read_mmaction(path, OPTIONS)
+    assert recording.space == space
+    np.testing.assert_allclose(recording.keypoints, body, rtol=1e-5)

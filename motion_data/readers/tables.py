@@ -1,0 +1,215 @@
+"""Readers of tables of key-points: CSV with a column for each number, or a row for each joint, and DeepLabCut's.
+
+Columns are told by their names. A name has a joint and one of the axes below, in either order: `nose_x`, `x_nose`,
+`x0`, `landmark_0_visibility`, `LEFT_HIP.x`. Tables with a row for each joint have a column for its name or number and
+`x` and `y`. Frames are numbered by a column, else by their rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..recording import Recording
+from .detections import Detection
+from .estimates import estimated_recordings
+from .frames import picture_frames
+from .registry import FormatError, ReadOptions, register_format
+
+SUFFIXES = (".csv", ".tsv")
+HEAD_BYTES = 1 << 16
+MAX_CELLS = 10**8
+LAYOUTS = {17: "coco17", 26: "halpe26", 33: "mediapipe33", 133: "coco-wholebody"}
+_AXES = {"x": 0, "y": 1, "z": 3}
+_SCORES = ("v", "vis", "visibility", "c", "conf", "confidence", "score", "likelihood", "prob", "p")
+_AXIS = "|".join([*_AXES, *sorted(_SCORES, key=len, reverse=True)])
+_LAST = re.compile(rf"(.+?)(?:[_. \-:/]+|(?-i:(?<=[a-z0-9])(?=[A-Z])))({_AXIS})", re.IGNORECASE)
+_FIRST = re.compile(rf"({_AXIS})(?:[_. \-:/]+(.+)|(\d+))", re.IGNORECASE)
+_FRAMES = ("frame", "frame_id", "frame_number", "frame_idx", "frame_index", "image", "image_id", "image_name")
+_JOINTS = ("landmark", "landmark_id", "landmark_index", "landmark_name", "keypoint", "keypoint_id", "joint")
+_PEOPLE = ("person", "person_id", "track_id", "id", "subject_id")
+_MIN_JOINTS = 6
+
+
+@dataclass
+class Columns:
+    """Where the numbers of a table stand.
+
+    Args:
+        joints: name or number of each joint, in order.
+        places: `[K, 3]` columns of x, y and score; -1 is none.
+        frame, person: column; -1 is none.
+        joint: column of the joint's name, where a row is one joint and `places` has one row; -1 is none.
+        first_row: first row of numbers.
+    """
+
+    joints: list[str]
+    places: np.ndarray
+    frame: int = -1
+    person: int = -1
+    joint: int = -1
+    first_row: int = 1
+
+
+def _is_table(path: Path) -> bool:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return _columns(_rows(file.read(HEAD_BYTES))[:4]) is not None
+    except (OSError, ValueError, csv.Error):
+        return False
+
+
+@register_format(
+    "table", "key-points in columns or rows of a table, DeepLabCut's too (.csv, .tsv)", SUFFIXES, _is_table
+)
+def read_table(path: Path, options: ReadOptions) -> Iterator[Recording]:
+    """Read a table of one video.
+
+    A cell that is empty is missing. Without a score a joint is there where it has coordinates. Numbered joints make
+    the layout of so many that pose models with tables have (17, 26, 33, 133), names the one that has them.
+
+    Raises:
+        FormatError: no columns of key-points, or cells that are no numbers; see `estimated_recordings`.
+    """
+    try:
+        rows = _rows(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, csv.Error) as error:
+        raise FormatError(path, f"is no table that can be read ({error})") from error
+    columns = _columns(rows[:4])
+    if columns is None:
+        shown = ", ".join(rows[0])[:300] if rows else "nothing"
+        raise FormatError(
+            path, f"has no columns of key-points such as nose_x and nose_y, or x0 and y0; it has {shown}"
+        )
+    rows = rows[columns.first_row :]
+    width = max((len(row) for row in rows), default=0)
+    if len(rows) * width > MAX_CELLS:
+        raise FormatError(path, f"has {len(rows)} rows of {width} cells, which is more than is read at once")
+    found = list(_people(path, rows, columns))  # fills in the joints of a table with a row for each
+    names = None if all(name.isdecimal() for name in columns.joints) else columns.joints
+    yield from estimated_recordings(path, found, LAYOUTS, options, names)
+
+
+def _rows(text: str) -> list[list[str]]:
+    head = text[: text.find("\n") if "\n" in text else len(text)]
+    delimiter = max("\t;,", key=head.count)
+    return [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row)]
+
+
+def _columns(head: list[list[str]]) -> Columns | None:
+    """Return where the numbers stand, from the first rows; None if it is no table of key-points."""
+    if len(head) > 2 and [row[0].strip().lower() for row in head[:3]] == ["scorer", "bodyparts", "coords"]:
+        names = [f"{part}_{axis}" for part, axis in zip(head[1], head[2], strict=False)]
+        return _wide(["frame", *names[1:]], 3)
+    return (_long(head[0]) or _wide(head[0], 1)) if head else None
+
+
+def _wide(header: list[str], first_row: int) -> Columns | None:
+    places: dict[str, list[int]] = {}
+    for column, title in enumerate(header):
+        title = title.strip()
+        last, first = _LAST.fullmatch(title), _FIRST.fullmatch(title)
+        if last:
+            joint, axis = _joint(last[1]), last[2].lower()
+        elif first:
+            joint, axis = _joint(first[2] or first[3]), first[1].lower()
+        else:
+            continue
+        place = 2 if axis in _SCORES else _AXES[axis]
+        if place < 3:
+            places.setdefault(joint, [-1, -1, -1])[place] = column
+    places = {joint: found for joint, found in places.items() if found[0] >= 0 and found[1] >= 0}
+    if len(places) < _MIN_JOINTS:
+        return None
+    joints = list(places)
+    if all(joint.isdecimal() for joint in joints):
+        joints = sorted(joints, key=int)
+    lower = [title.strip().lower() for title in header]
+    frame, person = (next((lower.index(name) for name in names if name in lower), -1) for names in (_FRAMES, _PEOPLE))
+    return Columns(joints, np.array([places[joint] for joint in joints]), frame, person, -1, first_row)
+
+
+def _long(header: list[str]) -> Columns | None:
+    lower = [title.strip().lower() for title in header]
+    if not {"x", "y"} <= set(lower):
+        return None
+    joint, frame, person, score = (
+        next((lower.index(name) for name in names if name in lower), -1)
+        for names in (_JOINTS, _FRAMES, _PEOPLE, _SCORES)
+    )
+    if joint < 0 or frame < 0:
+        return None
+    return Columns([], np.array([[lower.index("x"), lower.index("y"), score]]), frame, person, joint)
+
+
+def _joint(text: str) -> str:
+    """Return the name of a joint in small letters, or its number alone (landmark_3, kp3)."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text).strip("_. -:/").lower()
+    name = re.sub(r"[ .\-:/]+", "_", name)
+    number = re.fullmatch(r"(?:landmark|lm|kp|keypoint|joint|point|p)?_?(\d{1,4})", name)
+    return str(int(number[1])) if number else name
+
+
+def _people(path: Path, rows: list[list[str]], columns: Columns) -> Iterator[Detection]:
+    numbers = [row[columns.frame] if columns.frame >= 0 else str(place) for place, row in enumerate(rows)]
+    numbers = [str(int(float(name))) if re.fullmatch(r"\d{1,15}\.0*", name) else name for name in numbers]
+    frames = picture_frames(path, numbers)
+    if columns.joint >= 0:
+        yield from _gathered(path, rows, numbers, frames, columns)
+        return
+    for row, number in zip(rows, numbers, strict=True):
+        video, frame = frames[number]
+        joints = np.stack([_cells(path, row, place) for place in columns.places])
+        yield Detection(frame, joints, _person(path, row, columns.person), None, video)
+
+
+def _gathered(
+    path: Path, rows: list[list[str]], numbers: list[str], frames: dict, columns: Columns
+) -> Iterator[Detection]:
+    """Yield the people of a table with a row for each joint; `columns.joints` is filled."""
+    names = list(dict.fromkeys(_joint(row[columns.joint]) for row in rows))
+    numbered = all(name.isdecimal() for name in names)
+    first = 1 if numbered and "0" not in names and max(map(int, names)) in LAYOUTS else 0  # numbered from 1
+    count = max(map(int, names), default=0) + 1 - first if numbered else len(names)
+    if count > 1000:
+        raise FormatError(path, f"has {count} joints; at most 1000 are read")
+    columns.joints[:] = [str(first + number) for number in range(count)] if numbered else names
+    order = {name: place for place, name in enumerate(columns.joints)}
+    bodies: dict[tuple, np.ndarray] = {}
+    for row, number in zip(rows, numbers, strict=True):
+        key = (*frames[number], _person(path, row, columns.person))
+        body = bodies.setdefault(key, np.full((count, 3), np.nan))
+        body[order[_joint(row[columns.joint])]] = _cells(path, row, columns.places[0])
+    for (video, frame, person), body in bodies.items():
+        yield Detection(frame, body, person, None, video)
+
+
+def _cells(path: Path, row: list[str], places: np.ndarray) -> list[float]:
+    """Return x, y, score of a joint; NaN where a cell is empty or missing."""
+    values = []
+    for place in places:
+        cell = row[place].strip() if 0 <= place < len(row) else ""
+        try:
+            values.append(float(cell) if cell else float("nan"))
+        except ValueError:
+            raise FormatError(path, f"has {cell[:40]!r} where a number must be") from None
+    if places[2] < 0:
+        values[2] = 1.0
+    return values
+
+
+def _person(path: Path, row: list[str], place: int) -> int:
+    if place < 0:
+        return 0
+    try:
+        number = float(row[place])
+    except (ValueError, IndexError):
+        number = -0.5
+    if number != number // 1 or not 0 <= number < 2**53:
+        raise FormatError(path, f"has person {row[place : place + 1]}; it must be a whole number")
+    return int(number)
