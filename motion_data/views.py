@@ -13,8 +13,8 @@ import numpy as np
 from .cameras import Camera, SensorCamera, fixed_camera, random_camera
 from .keypoints import MIN_FRAMES, Motion, as_motion
 from .recording import Recording
+from .resampling import FPS
 
-FPS = 30.0  # where the frame rate is unknown
 ROOM = 1.5  # metres between a random camera and the nearest joint
 
 

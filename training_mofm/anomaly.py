@@ -22,6 +22,7 @@ from modeling_mofm.masking import noise_shape
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
 from motion_data.corpora.load import load_corpus
 from motion_data.keypoints import Motion, NobodyVisibleError, sample_frames
+from motion_data.resampling import FPS, known_rate, resample, source_frames
 from motion_data.schema import row_recording
 from motion_data.views import MEASURING, WHOLE, choose_segment, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
@@ -89,9 +90,24 @@ def row_labels(corpus: Dataset, normal_classes: Sequence[str]) -> np.ndarray:
     return np.where(labels < 0, -1, ~normal)
 
 
-def view_row(row: dict, window: int) -> Motion:
-    """Return the motion of a row in 2D: all of it for windows, without (0) the segment that is one clip."""
-    return view(row_recording(row), options=WHOLE if window else MEASURING)
+def view_row(row: dict, window: int, rate: float = 0.0) -> Motion:
+    """Return the motion of a row in 2D: all of it for windows, without (0) the segment that is one clip.
+
+    Args:
+        rate: frames a second that windows are counted at; 0 takes the frames as they come.
+    """
+    recording = row_recording(row)
+    motion = view(recording, options=WHOLE if window else MEASURING)
+    return resample(motion, known_rate(recording.fps), rate) if window and rate else motion
+
+
+def window_rate(corpus: Dataset, rows: Sequence[int]) -> float:
+    """Return the frames a second at which windows of rows are counted: their own if it is the same for all, else 30.
+
+    0, frames as they come, if no row says its rate.
+    """
+    rates = {round(float(rate), 3) for rate in corpus.select_columns("fps").select(rows)["fps"]}
+    return rates.pop() if len(rates) == 1 else FPS
 
 
 def normal_clips(
@@ -112,11 +128,11 @@ def normal_clips(
     Raises:
         ValueError: no row gives a clip.
     """
-    extractor = tokenizer.feature_extractor
+    extractor, rate = tokenizer.feature_extractor, window_rate(corpus, rows)
     clips, empty = [], []
     for number, row in zip(rows, corpus.select(rows).with_format("numpy"), strict=True):
         try:
-            motion = view_row(row, window)
+            motion = view_row(row, window, rate)
         except NobodyVisibleError:
             empty.append(int(number))
             continue
@@ -127,6 +143,8 @@ def normal_clips(
         frames = starts[:, None] + np.arange(window)
         anomalous = np.asarray(row.get("frame_labels", ()), bool)
         if len(anomalous):
+            if rate:
+                anomalous = anomalous[source_frames(len(anomalous), known_rate(float(row["fps"])), rate)]
             normal = ~anomalous[frames].any(1)
             people, frames = people[normal], frames[normal]
         frames = frames[:, sample_frames(window, extractor.num_frames)]
@@ -200,6 +218,7 @@ def train_unsupervised(
         trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
     config.anomaly_score = options.anomaly_score
     config.window = options.window or config.window
+    config.fps = window_rate(corpus, rows) if options.window else 0.0
     detector = MoFMForAnomalyDetection(config).to(args.device)
     detector.load_state_dict(model.state_dict(), strict=False)
     detector.fit_reference(normal, held_out, options.reference_size, seed=args.seed)
@@ -241,9 +260,10 @@ def labelled_clips(
     if labels is not None and (len(labels) != len(rows) or not np.isin(labels, (-1, 0, 1)).all()):
         raise ValueError(f"labels must be one of -1, 0 and 1 for each of {len(rows)} rows, got {list(labels)[:8]}")
     clips, targets, empty = [], [], []
+    rate = window_rate(corpus, rows) if window else 0.0
     for number, row in enumerate(corpus.select(rows).with_format("numpy")):
         try:
-            motion = view_row(row, window)
+            motion = view_row(row, window, rate)
         except NobodyVisibleError:
             empty.append(int(rows[number]))
             continue
@@ -256,6 +276,8 @@ def labelled_clips(
             )
         if not window and labels is None:
             of_frames = of_frames[choose_segment(len(of_frames), float(row["fps"]), MEASURING, None)]
+        elif rate and len(of_frames):
+            of_frames = of_frames[source_frames(len(of_frames), known_rate(float(row["fps"])), rate)]
         length = window or num_frames
         for start in range(0, num_frames - length + 1, stride):
             frames = start + sample_frames(length, extractor.num_frames)
@@ -307,6 +329,7 @@ def train_supervised(
     config.pos_weight = normal / anomalous
     config.anomaly_score = "classifier"
     config.window = options.window or config.window
+    config.fps = window_rate(corpus, rows) if options.window else 0.0
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
     check_space(model, args)
     # the head does not reach these; a distributed training waits for every gradient it expects

@@ -111,7 +111,7 @@ class MotionAnomalyPipeline(Pipeline):
     def _forward(self, model_inputs: dict, **scorer) -> dict:
         recordings = model_inputs["recordings"]
         watch = AnomalyScorer(self.model, self.tokenizer, **scorer)
-        scores = [watch.score(view(recording, options=EVERYBODY)) for recording in recordings]
+        scores = [watch.score(view(recording, options=EVERYBODY), recording.fps) for recording in recordings]
         return {"recordings": recordings, "scores": scores}
 
     def postprocess(self, model_outputs: dict, joint_scores: bool = False) -> list[dict]:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from motion_data.keypoints import Motion, sample_frames
+from motion_data.resampling import grid_frames, known_rate, resample
 from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
@@ -40,8 +41,8 @@ class AnomalyScorer:
     Args:
         model: a fitted or trained detector.
         tokenizer: the one whose words the model learnt.
-        window: frames of a window; None takes `config.window`. Windows longer or shorter than the model's clips are
-            sampled to their length.
+        window: frames of a window, at `config.fps` if the model has that; None takes `config.window`. Windows longer
+            or shorter than the model's clips are sampled to their length.
         stride: frames between windows.
         max_gap: a person out of sight for more frames starts a new track.
         smoothing: standard deviation of the Gaussian over time, frames; None takes a quarter of a window.
@@ -89,8 +90,21 @@ class AnomalyScorer:
         # where the window's centre frame is in the clip that the model sees
         self._centre = int(np.abs(self._sampled - window // 2).argmin())
 
-    def score(self, motion: Motion) -> AnomalyScores:
-        """Score each person in each frame of a recording of any length."""
+    def score(self, motion: Motion, fps: float = 0.0) -> AnomalyScores:
+        """Score each person in each frame of a recording of any length.
+
+        Args:
+            fps: frames a second of the motion; 0 is unknown, and taken for 30. A model that was fitted at another rate
+                (`config.fps`) sees the motion at that, and each frame has the scores of the time it is nearest to.
+        """
+        rate = self.model.config.fps
+        if not rate or (fps := known_rate(fps)) == rate:
+            return self._score_frames(motion)
+        found = self._score_frames(resample(motion, fps, rate))
+        frames = grid_frames(motion.scores.shape[1], fps, rate)
+        return AnomalyScores(found.people[:, frames], found.frames[frames], found.joints[:, frames])
+
+    def _score_frames(self, motion: Motion) -> AnomalyScores:
         shape = motion.scores.shape[:2]
         people, starts = sliding_windows(motion.scores.any(-1), self.window, self.stride, self.max_gap)
         scores, joints = np.zeros(len(people)), np.zeros((len(people), motion.scores.shape[-1]))

@@ -74,7 +74,8 @@ class MotionStream:
 
     Args:
         scorer: model, window, stride and `max_gap`.
-        fps: frames per second of the stream; with it, a jump in `time` counts as that many missing frames.
+        fps: frames per second of the stream; with it, frames are counted by their `time` since the first: a jump is
+            that many missing frames, and of several within one the first counts.
         layout: skeleton layout of the key-points.
 
     Raises:
@@ -89,6 +90,7 @@ class MotionStream:
         self.layout = get_layout(layout)
         self._frame = -1
         self._time: float | None = None
+        self._start = 0.0
         self._tracks: dict[int, _Track] = {}
         self._waiting: deque[FrameScores] = deque()
 
@@ -117,6 +119,9 @@ class MotionStream:
         """
         people = self._people(keypoints, scores, track_ids)
         frame = self._next_frame(time)
+        if frame == self._frame:  # more frames come than the stream has
+            self._time = time
+            return []
         self._frame, self._time = frame, time
         self._waiting.append(FrameScores(frame, time))
         gap = self.scorer.max_gap
@@ -171,6 +176,7 @@ class MotionStream:
         if self._frame < 0:
             if time is not None and not math.isfinite(time):
                 raise ValueError(f"time must be finite, got {time}")
+            self._start = time or 0.0
             return 0
         if (time is None) != (self._time is None):
             raise ValueError(f"time is {time}, but the last frame's was {self._time}; give it with all frames or none")
@@ -178,7 +184,9 @@ class MotionStream:
             return self._frame + 1
         if not self._time < time < math.inf:
             raise ValueError(f"time is {time}; it must be finite and later than the last frame's {self._time}")
-        return self._frame + (1 if self.fps is None else max(round((time - self._time) * self.fps), 1))
+        if self.fps is None:
+            return self._frame + 1
+        return max(round((time - self._start) * self.fps), self._frame)
 
     def _extend(self, name: int, body: np.ndarray, seen: np.ndarray) -> list[tuple[int, int]]:
         """Add the newest frame to a person's track and return the windows (id, start) that are now complete."""

@@ -8,6 +8,7 @@ from detectors import build, make_motion, make_scorer
 from modeling_mofm.anomaly.scorer import AnomalyScorer
 from modeling_mofm.anomaly.windows import fill_missing, over_people, place_at_centres, sliding_windows, smooth
 from motion_data import Motion
+from motion_data.notes import collect_notes
 from tokenization_mofm import MoFMTokenizer
 
 
@@ -169,3 +170,36 @@ def test_models_that_do_not_fit_are_refused(dved):
         AnomalyScorer(build(codebook_size=31), MoFMTokenizer(dved))
     with pytest.raises(ValueError, match=r"cube_size of the model is .*8, 6, 6.*, but the tokenizer's is .*4, 6, 6"):
         AnomalyScorer(build(cube_size=(8, 6, 6)), MoFMTokenizer(dved))
+
+
+RATES = (10, 15, 25, 30, 60)
+
+
+def smooth_motion(fps, seconds=4.0):
+    """A person who sways, sampled at `fps`."""
+    time = np.arange(int(seconds * fps) + 1) / fps
+    body = np.random.default_rng(5).uniform(0, 200, (17, 2))
+    phase = np.random.default_rng(6).uniform(0, 6, (17, 2))
+    sway = 20 * np.sin(2 * np.pi * 0.5 * time[:, None, None] + phase)
+    return Motion((300 + body + sway)[None], np.ones((1, len(time), 17), np.float32))
+
+
+def test_scores_do_not_hang_on_the_frame_rate(dved):
+    scorer = make_scorer(dved, smoothing=0)
+    scorer.model.config.fps = 30.0
+    scores = {fps: scorer.score(smooth_motion(fps), fps) for fps in RATES}
+    for fps, found in scores.items():
+        assert found.people.shape == (1, 4 * fps + 1)
+        assert np.nanmean(found.people) == pytest.approx(np.nanmean(scores[30].people), rel=0.05)
+        known = np.isfinite(found.people[0])
+        assert known[fps] and not known[0]  # in sight of a window after a second, at every rate
+    np.testing.assert_allclose(scores[60].people[:, ::2], scores[30].people, rtol=1e-4)
+
+
+def test_an_unknown_rate_is_taken_for_30_and_noted(dved):
+    scorer = make_scorer(dved)
+    scorer.model.config.fps = 15.0
+    with collect_notes() as notes:
+        found = scorer.score(smooth_motion(30))
+    assert "taken for 30 frames a second" in notes[0]
+    np.testing.assert_allclose(found.people, scorer.score(smooth_motion(30), 30).people)

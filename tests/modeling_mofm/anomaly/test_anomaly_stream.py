@@ -221,3 +221,11 @@ def test_wrong_frames_are_refused_and_leave_the_stream_as_it_was(frame, message)
 def test_wrong_rates_are_refused(fps):
     with pytest.raises(ValueError, match=f"fps must be positive and finite, got {fps}"):
         MotionStream(CountingScorer(), fps=fps)
+
+
+@pytest.mark.parametrize(("camera", "counted"), [(15, 15), (25, 25), (60, 25)])
+def test_a_minute_has_as_many_frames_as_the_stream_says(camera, counted):
+    stream = MotionStream(CountingScorer(window=2, max_gap=0), fps=25)
+    answers = [frame for f in range(60 * camera) for frame in stream.push(BODY, None, None, f / camera)]
+    answers += stream.close()
+    assert abs(len(answers) - 60 * counted) <= 1 and abs(answers[-1].frame - 60 * 25) <= 2

@@ -1,0 +1,58 @@
+"""The same motion at another frame rate: time is seconds, and frames are only how finely it was looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .keypoints import Motion
+from .notes import note
+
+FPS = 30.0  # where the frame rate is unknown
+
+
+def known_rate(fps: float) -> float:
+    """Return a frame rate, 30 where it is unknown (0), which is noted."""
+    if not fps:
+        note(f"the frame rate is unknown and taken for {FPS:g} frames a second; give fps if it is another")
+    return fps or FPS
+
+
+def resample(motion: Motion, fps: float, rate: float) -> Motion:
+    """Return a motion of `fps` frames a second on a grid of `rate`, both starting at the same time.
+
+    Joints that are present in the frames before and after a time of the grid are where a straight line between these
+    puts them; others are as in the nearest frame.
+    """
+    if fps == rate:
+        return motion
+    before, after, part = _places(motion.scores.shape[1], fps, rate)
+    nearest = np.where(part < 0.5, before, after)
+    both = (motion.scores[:, before] > 0) & (motion.scores[:, after] > 0)
+    weight = part[None, :, None]
+    keypoints = motion.keypoints[:, before] * (1 - weight[..., None]) + motion.keypoints[:, after] * weight[..., None]
+    scores = motion.scores[:, before] * (1 - weight) + motion.scores[:, after] * weight
+    return Motion(
+        np.where(both[..., None], keypoints, motion.keypoints[:, nearest]).astype(motion.keypoints.dtype),
+        np.where(both, scores, motion.scores[:, nearest]).astype(motion.scores.dtype),
+    )
+
+
+def grid_frames(num_frames: int, fps: float, rate: float) -> np.ndarray:
+    """Return for each of `num_frames` frames the frame of the grid that is nearest in time, int64."""
+    count = len(_places(num_frames, fps, rate)[0])
+    return np.minimum(np.rint(np.arange(num_frames) * rate / fps).astype(np.int64), count - 1)
+
+
+def source_frames(num_frames: int, fps: float, rate: float) -> np.ndarray:
+    """Return for each frame of the grid the nearest of `num_frames` frames, int64."""
+    before, after, part = _places(num_frames, fps, rate)
+    return np.where(part < 0.5, before, after)
+
+
+def _places(num_frames: int, fps: float, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return of each frame of the grid the frame before, the one after, and how far it is on the way."""
+    count = int((num_frames - 1) / fps * rate + 1e-6) + 1
+    place = np.minimum(np.arange(count) * fps / rate, num_frames - 1)
+    before = np.floor(place + 1e-9).astype(np.int64)
+    after = np.minimum(before + 1, num_frames - 1)
+    return before, after, (place - before).clip(0, 1)
