@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +34,19 @@ MIN_SHARDS = 16  # of them: processes and workers share shards
 SURVEYED = ["shape", "label", "subject", "recording", "split", "file"]
 
 
-def part_features() -> Features:
+@cache
+def part_schema() -> pa.Schema:
     """Return the columns of a part: labels are names, and `file` is the file that a row was read from."""
-    return Features({**motion_features(), "label": Value("string"), "file": Value("string")})
+    return Features({**motion_features(), "label": Value("string"), "file": Value("string")}).arrow_schema
 
 
 def part_facts(part: Path) -> dict:
     """Return what a part says of its source: `name`, `skipped` (why it has no rows; None if it has) and `notes`."""
-    return json.loads(pq.read_metadata(part).metadata[b"facts"])
+    return _facts(pq.read_metadata(part))
+
+
+def _facts(metadata: pq.FileMetaData) -> dict:
+    return json.loads(metadata.metadata[b"facts"])
 
 
 class PartWriter:
@@ -48,8 +54,7 @@ class PartWriter:
 
     def __init__(self, path: Path, name: str):
         self.name = name
-        self.schema = part_features().arrow_schema
-        self.writer = pq.ParquetWriter(path, self.schema, compression="zstd")
+        self.writer = pq.ParquetWriter(path, part_schema(), compression="zstd")
         self.rows: list[dict] = []
         self.size = 0
 
@@ -73,19 +78,20 @@ class PartWriter:
 
     def _flush(self) -> None:
         if self.rows:
-            self.writer.write_table(pa.Table.from_pylist(self.rows, schema=self.schema))
+            self.writer.write_table(pa.Table.from_pylist(self.rows, schema=part_schema()))
         self.rows, self.size = [], 0
 
 
 class SplitWriter:
     """Writes the shards of a split one after the other, in row groups of about one size."""
 
-    def __init__(self, folder: Path, features: Features):
+    def __init__(self, folder: Path, schema: pa.Schema):
         self.folder = folder
-        self.schema = features.arrow_schema
+        self.schema = schema
         self.name = ""
         self.writer: pq.ParquetWriter | None = None
         self.waiting: list[pa.Table] = []
+        self.size = 0
 
     def __enter__(self) -> SplitWriter:
         return self
@@ -101,13 +107,14 @@ class SplitWriter:
             self.__exit__()
             self.name, self.writer = name, pq.ParquetWriter(self.folder / name, self.schema, compression="zstd")
         self.waiting.append(rows)
-        if sum(table.nbytes for table in self.waiting) >= ROW_GROUP_BYTES:
+        self.size += rows.nbytes
+        if self.size >= ROW_GROUP_BYTES:
             self._flush()
 
     def _flush(self) -> None:
         if self.waiting:
             self.writer.write_table(pa.concat_tables(self.waiting))
-        self.waiting = []
+        self.waiting, self.size = [], 0
 
 
 def write_shards(
@@ -128,18 +135,21 @@ def write_shards(
     Raises:
         ValueError: there is no row.
     """
-    facts = [part_facts(part) for part in parts]
+    facts, surveys, kept = [], [part_schema().empty_table().select(SURVEYED)], []
+    for part in parts:
+        with pq.ParquetFile(part) as file:
+            facts.append(_facts(file.metadata))
+            if facts[-1]["skipped"] is None:  # one that failed half-way may hold rows
+                surveys.append(file.read(columns=SURVEYED).select(SURVEYED))
+                kept.append(part)
     skipped = [(fact["name"], fact["skipped"]) for fact in facts if fact["skipped"] is not None]
     notes = Counter(note for fact in facts for note in fact["notes"])
-    parts = [part for part, fact in zip(parts, facts, strict=True) if fact["skipped"] is None]
-    surveys = [part_features().arrow_schema.empty_table().select(SURVEYED)]
-    surveys += [pq.read_table(part, columns=SURVEYED) for part in parts]
     survey = pa.concat_tables(surveys)
     if not len(survey):
         first = f"; the first, {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
         raise ValueError(f"none of {len(skipped)} files could be read{first}")
     classes = sorted(set(survey["label"].unique().to_pylist()) - {""})
-    features = motion_features(classes or None)
+    schema = motion_features(classes or None).arrow_schema
     names = _shard_names(survey, test_fraction)
     num_segments = _count_segments(survey["recording"].combine_chunks())
     statistics = CorpusStatistics()
@@ -147,11 +157,11 @@ def write_shards(
     start = 0
     with ExitStack() as stack:
         shards = {
-            split: stack.enter_context(SplitWriter(folder / "data", features))
+            split: stack.enter_context(SplitWriter(folder / "data", schema))
             for split in {name.split("-")[0] for name in names}
         }
         bar = stack.enter_context(tqdm(total=len(names), unit="clip", desc="writing"))
-        for table in _row_groups(parts):
+        for table in _row_groups(kept):
             targets = names[start : start + len(table)]
             table = _with_column(table, "num_segments", num_segments.slice(start, len(table)))
             start += len(table)
@@ -159,7 +169,7 @@ def write_shards(
                 split = name.split("-")[0]
                 rows = table.filter(pa.array(targets == name))
                 statistics.add(rows, split)
-                shards[split].write(name, _numbered(rows, classes, features))
+                shards[split].write(name, _numbered(rows, classes, schema))
             bar.update(len(table))
     write_card(folder, statistics, license)
     return statistics, skipped, dict(sorted(notes.items()))
@@ -192,10 +202,18 @@ def read_manifest(folder: Path) -> dict | None:
 
 
 def _row_groups(parts: Sequence[Path]) -> Iterator[pa.Table]:
+    """Yield the rows of parts, those of many small ones together."""
+    waiting, size = [], 0
     for part in parts:
-        file = pq.ParquetFile(part)
-        for number in range(file.num_row_groups):
-            yield file.read_row_group(number)
+        with pq.ParquetFile(part) as file:
+            for number in range(file.num_row_groups):
+                waiting.append(file.read_row_group(number))
+                size += waiting[-1].nbytes
+                if size >= ROW_GROUP_BYTES:
+                    yield pa.concat_tables(waiting)
+                    waiting, size = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
@@ -208,11 +226,11 @@ def _count_segments(recordings: pa.Array) -> pa.Array:
     return pa.array(np.bincount(indices)[indices].astype(np.int32))
 
 
-def _numbered(table: pa.Table, classes: list[str], features: Features) -> pa.Table:
+def _numbered(table: pa.Table, classes: list[str], schema: pa.Schema) -> pa.Table:
     """Return rows of a part with the columns of the corpus."""
     numbers = pc.fill_null(pc.index_in(table["label"], pa.array(classes, pa.string())), -1)
     table = _with_column(table, "label", numbers.cast(pa.int64()))
-    return table.select(features.arrow_schema.names).cast(features.arrow_schema)
+    return table.select(schema.names).cast(schema)
 
 
 def _shard_names(survey: pa.Table, test_fraction: float) -> np.ndarray:
