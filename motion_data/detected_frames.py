@@ -50,7 +50,7 @@ def is_frames(inputs: object) -> bool:
 
 def is_one_person(frames: Sequence[object]) -> bool:
     """Tell whether each frame is the `[K, C]` of the same person, so that the list is an array."""
-    return all((_shape(frame) or ()) != () and len(_shape(frame)) == 2 for frame in frames)
+    return all(len(_shape(frame) or ()) == 2 for frame in frames)
 
 
 def detected_recordings(

@@ -12,13 +12,13 @@ import numpy as np
 from .detected_frames import detected_recordings, is_frames, is_one_person, is_result, whole_ids
 from .interpret import interpret
 from .keypoints import ArrayLike
-from .options import ReadOptions
+from .options import WHOLE, ReadOptions
 from .readers.registry import FormatError, format_of, formats
 from .recording import Recording
 from .schema import row_recording
 
-MAX_FRAMES = 10**6  # of a recording: an answer should not depend on where a file is cut
-WHOLE_FILES = ReadOptions(max_frames=MAX_FRAMES, min_track=1)
+# an answer should not depend on where a file is cut
+WHOLE_FILES = ReadOptions(max_frames=WHOLE, min_track=1)
 # the options that pipelines and tokenizers take by name
 INPUT_OPTIONS = (
     *("layout", "coordinates", "axes", "fps", "frame_size", "units", "up_axis", "min_score", "max_score", "split"),
@@ -28,15 +28,18 @@ INPUT_OPTIONS = (
 MotionInput = str | os.PathLike | ArrayLike | Mapping | Recording | Sequence
 
 
-def input_options(**given: object) -> ReadOptions:
+def input_options(others: Sequence[str] = (), **given: object) -> ReadOptions:
     """Return the options for whole files, with those given by name; None is not given.
+
+    Args:
+        others: names that the caller takes itself, for the error.
 
     Raises:
         ValueError: a name that is not one of `INPUT_OPTIONS`, or a value that is not allowed.
     """
     unknown = sorted(set(given) - set(INPUT_OPTIONS))
     if unknown:
-        raise ValueError(f"unknown arguments {unknown}; allowed are {', '.join(INPUT_OPTIONS)}")
+        raise ValueError(f"unknown arguments {unknown}; allowed are {', '.join([*others, *INPUT_OPTIONS])}")
     return replace(WHOLE_FILES, **{name: value for name, value in given.items() if value is not None})
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 COORDINATES = ("xy", "xyc", "xyz", "xyzc")
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
 UP_AXES = ("x", "y", "z", "-x", "-y", "-z")
+WHOLE = 10**6  # frames, more than a recording has: `max_frames` of this cuts nothing
 AXES = "MFKC"  # people, frames, joints, coordinates
 
 
@@ -25,11 +26,12 @@ class ReadOptions:
         fps: frames per second; 0 is unknown.
         frame_size: width and height, where coordinates are fractions of the picture; (0, 0) is unknown.
         coordinates: what the last axis of an array holds, one of `COORDINATES` (c is the score); None takes the rule
-            of `interpret.split_coordinates`.
+            of `interpret.choose_coordinates`.
         axes: order of the axes of an array, letters of M (people), F (frames), K (joints) and C (coordinates), such as
-            "FKC" or, of ST-GCN, "CFKM"; None takes the rule of `interpret.order_axes`.
+            "FKC" or, of ST-GCN, "CFKM"; None takes the rule of `interpret.choose_axes`.
         units: of 3D coordinates, one of `UNITS`; None takes the length of the limbs.
-        up_axis: axis of 3D coordinates that points up, one of `UP_AXES`; None takes the rule of `interpret.upright`.
+        up_axis: axis of 3D coordinates that points up, one of `UP_AXES`; None takes the rule of
+            `interpret.choose_up_axis`.
         min_score: joints with a lower score are missing.
         max_score: score that means certain, such as 100 for percentages; 0 takes the rule of `interpret.as_scores`.
         split: which of the splits of a file that states several, such as "xsub"; "" takes the only one.

@@ -26,7 +26,7 @@ def resample(motion: Motion, fps: float, rate: float) -> Motion:
     if fps == rate:
         return motion
     before, after, part = _places(motion.scores.shape[1], fps, rate)
-    nearest = np.where(part < 0.5, before, after)
+    nearest = source_frames(motion.scores.shape[1], fps, rate)
     both = (motion.scores[:, before] > 0) & (motion.scores[:, after] > 0)
     weight = part[None, :, None]
     keypoints = motion.keypoints[:, before] * (1 - weight[..., None]) + motion.keypoints[:, after] * weight[..., None]

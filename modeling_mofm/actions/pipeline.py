@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from transformers import Pipeline
 
-from motion_data.inputs import INPUT_OPTIONS, MotionInput, as_recordings, input_options, one_or_list
+from motion_data.inputs import MotionInput, as_recordings, input_options, one_or_list
 from motion_data.views import view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
@@ -75,13 +75,7 @@ class MotionClassificationPipeline(Pipeline):
         flip: bool | None = None,
         **options,
     ):
-        unknown = sorted(set(options) - set(INPUT_OPTIONS))
-        if unknown:
-            raise ValueError(
-                f"unknown arguments {unknown}; allowed are top_k, num_clips, flip, batch_size, "
-                + ", ".join(INPUT_OPTIONS)
-            )
-        input_options(**options)
+        input_options(("top_k", "num_clips", "flip", "batch_size"), **options)
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k must be at least 1, or None for all, got {top_k}")
         if num_clips is not None and num_clips < 1:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from transformers import Pipeline
 
-from motion_data.inputs import INPUT_OPTIONS, MotionInput, as_recordings, input_options, one_or_list
+from motion_data.inputs import MotionInput, as_recordings, input_options, one_or_list
 from motion_data.recording import Recording
 from motion_data.views import EVERYBODY, view
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
@@ -16,6 +16,8 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 from .scorer import AnomalyScorer, AnomalyScores
 from .stream import MotionStream
 from .windows import MAX_GAP
+
+SCORER_OPTIONS = ("window", "stride", "max_gap", "smoothing")
 
 
 class MotionAnomalyPipeline(Pipeline):
@@ -92,14 +94,8 @@ class MotionAnomalyPipeline(Pipeline):
         windows_per_batch: int | None = None,
         **given,
     ):
-        scorer = {name: given.pop(name) for name in ("window", "stride", "max_gap", "smoothing") if name in given}
-        unknown = sorted(set(given) - set(INPUT_OPTIONS))
-        if unknown:
-            raise ValueError(
-                f"unknown arguments {unknown}; allowed are joint_scores, batch_size, window, stride, max_gap, "
-                f"smoothing, {', '.join(INPUT_OPTIONS)}"
-            )
-        input_options(**given)
+        scorer = {name: given.pop(name) for name in SCORER_OPTIONS if name in given}
+        input_options(("joint_scores", "batch_size", *SCORER_OPTIONS), **given)
         if windows_per_batch is not None:
             scorer["batch_size"] = windows_per_batch
         return given, scorer, {} if joint_scores is None else {"joint_scores": joint_scores}

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from ..layouts import get_layout
 from ..notes import collect_notes
-from ..options import ReadOptions
+from ..options import WHOLE, ReadOptions
 from ..readers.registry import Format, FormatError, format_of, formats
 from ..recording import TEST, Recording
 from ..schema import recording_row
@@ -31,7 +31,6 @@ from .shards import PartWriter, part_facts, read_manifest, write_manifest, write
 from .sources import Source, find_sources, hash_of
 
 ON_ERROR = ("raise", "skip")
-WHOLE = 10**6  # frames of a recording of which labels name stretches: they are cut, and nothing else
 
 
 @dataclass(frozen=True)

@@ -164,8 +164,7 @@ def _tracks(
     if is_copy.any():
         note(
             f"{int(is_copy.sum())} of {len(rows)} detections have the track id of a better one in the same frame "
-            f"and are "
-            "dropped"
+            "and are dropped"
         )
     rows, people, frames = rows[~is_copy], people[~is_copy], frames[~is_copy]
     is_start = np.ones(len(rows), bool)

@@ -213,7 +213,7 @@ def read_mmpose(path: Path, options: ReadOptions) -> Iterator[Recording]:
     `instance_id`, which some tools add.
 
     Raises:
-        FormatError: see `json_people`; 3D predictions are refused.
+        FormatError: see `json_files`; 3D predictions are refused.
     """
     content = read_json(path)
     names = None
@@ -271,7 +271,7 @@ def read_person_tracks(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read tracks: person, then frame, then `keypoints` (STG-NF); or frame, then person, then box and joints (CHAD).
 
     Raises:
-        FormatError: see `json_people`; both orders in one file are refused.
+        FormatError: see `json_files`; both orders in one file are refused.
     """
     yield from estimated_recordings(path, _tracks(path), LAYOUTS, options)
 

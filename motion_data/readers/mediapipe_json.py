@@ -58,7 +58,7 @@ def read_mediapipe(path: Path, options: ReadOptions) -> Iterator[Recording]:
         options: its `frame_size` is needed where the file has no `width` and `height`.
 
     Raises:
-        FormatError: see `json_people`; also if nothing tells the picture's size, or coordinates are no shares of it.
+        FormatError: see `json_files`; also if nothing tells the picture's size, or coordinates are no shares of it.
     """
     content = read_json(path)
     header = content if isinstance(content, dict) else {}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..interpret import apply, decide
+from ..interpret import interpret
 from ..notes import note
 from ..recording import TEST, TRAIN, Recording
 from .cutting import cut_dense
@@ -138,8 +138,7 @@ def _read_annotation(path: Path, annotation: dict, name: str, options: ReadOptio
     if "label" in annotation:
         fields["label"] = _label(annotation["label"])
     try:
-        read = decide(keypoints, scores, read, layout)
-        poses = apply(keypoints, scores, read)
+        poses = interpret(keypoints, scores, read, layout)
     except ValueError as error:
         raise FormatError(path, f"{what}: {error}") from error
     people = np.flatnonzero(poses.scores.any(2).sum(1) >= options.min_track)
@@ -184,7 +183,7 @@ def read_person_pickle(path: Path, options: ReadOptions) -> Iterator[Recording]:
     The keys are numbers, or text of them: of the frame, and the track id of the person.
 
     Raises:
-        FormatError: see `read_pickle` and `json_people`.
+        FormatError: see `read_pickle` and `json_files`.
     """
     content = read_pickle(path)
     yield from estimated_recordings(path, _detections(path, content), PERSON_LAYOUTS, options)

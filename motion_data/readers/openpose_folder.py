@@ -45,7 +45,7 @@ def read_openpose(path: Path, options: ReadOptions) -> Iterator[Recording]:
         path: the folder; other files in it are ignored.
 
     Raises:
-        FormatError: see `json_people`; also if it has no such file.
+        FormatError: see `json_files`; also if it has no such file.
     """
     yield from estimated_recordings(path, _detections(path), LAYOUTS, options, states_joints=True)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..interpret import apply, decide
+from ..interpret import interpret
 from ..recording import Recording
 from .array_files import array_names, read_member
 from .cutting import cut_dense
@@ -64,8 +64,7 @@ def _one_person(
             stated = LAYOUTS["h36m"] if keypoints.shape[2] == 3 else None
         size = facts.get("frame_size", options.frame_size)
         kind = "xy" if keypoints.shape[2] == 2 else options.coordinates or "xyz"
-        read = decide(keypoints, None, replace(options, axes="FKC", coordinates=kind, frame_size=size), stated)
-        poses = apply(keypoints, None, read)
+        poses = interpret(keypoints, None, replace(options, axes="FKC", coordinates=kind, frame_size=size), stated)
     except ValueError as error:
         raise FormatError(path, f"{title}: {error}") from error
     yield from cut_dense(
