@@ -74,7 +74,7 @@ def _read_annotations(path: Path, content: dict, options: ReadOptions) -> Iterat
 
 def _image_frames(path: Path, images: list[Mapping]) -> dict[object, tuple[str, int]]:
     """Return (video, frame) of the images that annotations list, by their id."""
-    ids = [item(path, image, "id", "an image") for image in images]
+    ids = [_image_id(path, item(path, image, "id", "an image")) for image in images]
     if len(set(map(str, ids))) < len(ids):
         raise FormatError(path, "has two images of the same id")
     names = [image.get("file_name") for image in images]
@@ -137,7 +137,7 @@ def _results(
         has_flags: whether the third value of a joint may be a visibility: 0, 1 or 2.
     """
     people = [as_mapping(path, entry, "a person") for entry in entries]
-    images = [item(path, person, "image_id", "a person") for person in people]
+    images = [_image_id(path, item(path, person, "image_id", "a person")) for person in people]
     if frames is None:
         frames = picture_frames(path, images)
     for person, image in zip(people, images, strict=True):
@@ -149,6 +149,13 @@ def _results(
             joints = np.concatenate([joints[:, :2], joints[:, 2:] > 0], 1)
         track = person_number(path, person.get("track_id", person.get("idx")))
         yield Detection(frame, joints, track, _box(path, person), video)
+
+
+def _image_id(path: Path, value: object) -> str | int | float | None:
+    """Return the id of an image, by which images are found; what it means is settled later."""
+    if value is not None and not isinstance(value, (str, int, float)):
+        raise FormatError(path, f"frame {brief(value)} must be a number or a name")
+    return value
 
 
 def _box(path: Path, person: Mapping) -> np.ndarray | None:
@@ -313,18 +320,16 @@ def read_ultralytics(path: Path, options: ReadOptions) -> Iterator[Recording]:
     if frames and isinstance(frames[0], dict):
         if "frame" not in frames[0]:
             raise FormatError(path, "is a list of people without frames; write a list with a list of people per frame")
-        frames = [
-            [person for person in frames if person.get("frame") == number] for number in range(_last(path, frames) + 1)
-        ]
-    yield from estimated_recordings(path, _yolo_people(path, frames), YOLO_LAYOUTS, options)
+        people = [as_mapping(path, entry, "a person") for entry in frames]
+        groups = [(frame_number(path, item(path, person, "frame", "a person")), [person]) for person in people]
+    else:
+        groups = list(enumerate(frames))
+    yield from estimated_recordings(path, _yolo_people(path, groups), YOLO_LAYOUTS, options)
 
 
-def _last(path: Path, people: list) -> int:
-    return max(frame_number(path, item(path, person, "frame", "a person")) for person in people)
-
-
-def _yolo_people(path: Path, frames: list) -> Iterator[Detection]:
-    for frame, people in enumerate(frames):
+def _yolo_people(path: Path, groups: list[tuple[int, object]]) -> Iterator[Detection]:
+    """Yield the people of frames (number, list of people)."""
+    for frame, people in groups:
         for entry in as_list(path, people, f"frame {frame}"):
             person = as_mapping(path, entry, "a person")
             points = as_mapping(path, item(path, person, "keypoints", "a person"), "keypoints")

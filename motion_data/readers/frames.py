@@ -33,8 +33,9 @@ def picture_frames(path: Path, names: Sequence[object]) -> dict[object, tuple[st
     """
     found: dict[object, tuple[str, int]] = {}
     grouped: dict[tuple[str, str], dict[str, tuple[int, ...]]] = {}
-    if any(isinstance(name, bool) for name in names):  # which equals 0 or 1
-        raise _no_frame(path, next(name for name in names if isinstance(name, bool)))
+    for name in names:
+        if isinstance(name, bool) or not isinstance(name, (str, int, float)):  # True equals 1, a list has no hash
+            raise _no_frame(path, name)
     for name in dict.fromkeys(names):
         number = whole_number(name)
         if number is not None:

@@ -107,7 +107,10 @@ def frame_number(path: Path, value: object) -> int:
     Raises:
         FormatError: if there is no such number, or it is negative or above `MAX_NUMBER`.
     """
-    return picture_frames(path, [value])[value if isinstance(value, (str, int, float)) else None][1]
+    number = whole_number(value)
+    if number is not None and 0 <= number <= MAX_NUMBER:  # nearly always, and once for each person of a file
+        return number
+    return picture_frames(path, [value])[value][1]
 
 
 def person_number(path: Path, value: object) -> int:

@@ -435,6 +435,8 @@ def changed(**changes):
         (changed(image_id=0.5), "frame 0.5 must be"),
         (changed(image_id=True), "frame True must be"),
         (changed(image_id=None), "frame None must be"),
+        (changed(image_id=[1]), "frame [1] must be"),
+        (changed(image_id={"a": 1}), "frame dict of 1 must be"),
         (changed(image_id="a.jpg"), "frame 'a.jpg' must be"),
         (changed(image_id=10**40), "must be a number from 0 to 9007199254740992"),
         (changed(image_id="9" * 999), "must be a number"),
@@ -562,3 +564,28 @@ def test_anything_else_is_a_format_error(tmp_path, name):
             assert recording.scores.any((0, 2))[[0, -1]].all() and recording.scores.any((1, 2)).all()
 
     check()
+
+
+def yolo_people(frames):
+    """People in one list, each with its frame, as some scripts collect YOLO's `tojson`."""
+    return [
+        {"frame": frames[frame], "track_id": person + 7}
+        | {"keypoints": dict(zip(("x", "y", "visible"), body.T.tolist(), strict=True))}
+        for frame, person, body in everyone()
+    ]
+
+
+def test_people_of_yolo_in_one_list_may_be_far_apart(path):
+    assert (
+        registry.format_of(write(path, [[], *[[person] for person in yolo_people((0, 1, 2))]])).name == "ultralytics"
+    )
+    (recording,) = read(write(path, yolo_people((0, 1, 2))), name="ultralytics")
+    assert_everyone(recording, "coco17")
+    early, late = read(write(path, yolo_people((0, 1, 10**15))), name="ultralytics")
+    assert (early.first_frame, late.keypoints.shape[1]) == (0, 1) and late.segment > early.segment
+
+
+def test_ids_of_images_that_are_lists_are_refused(path):
+    content = coco_annotations()
+    content["images"][0]["id"] = [1]
+    assert "frame [1] must be a number or a name" in error(path, content, "coco-results")
