@@ -111,7 +111,12 @@ def window_rate(corpus: Dataset, rows: Sequence[int]) -> float:
 
 
 def normal_clips(
-    corpus: Dataset, rows: Sequence[int], tokenizer: MoFMTokenizer, window: int = 24, stride: int = 6
+    corpus: Dataset,
+    rows: Sequence[int],
+    tokenizer: MoFMTokenizer,
+    window: int = 24,
+    stride: int = 6,
+    rate: float = 0.0,
 ) -> dict[str, Tensor]:
     """Return the clips of single people from which normal motion is learnt, and their words.
 
@@ -121,6 +126,7 @@ def normal_clips(
         tokenizer: fits clips into the map and tokenises them.
         window: frames of a sliding window; 0 takes each recording as one clip.
         stride: frames between windows.
+        rate: frames a second at which these are counted (`window_rate`); 0 takes the frames as they come.
 
     Returns:
         `keypoints` [N, F, 17, 2], `scores` [N, F, 17] and `input_ids` [N, L].
@@ -128,7 +134,7 @@ def normal_clips(
     Raises:
         ValueError: no row gives a clip.
     """
-    extractor, rate = tokenizer.feature_extractor, window_rate(corpus, rows)
+    extractor = tokenizer.feature_extractor
     clips, empty = [], []
     for number, row in zip(rows, corpus.select(rows).with_format("numpy"), strict=True):
         try:
@@ -203,8 +209,10 @@ def train_unsupervised(
     model = MoFMForMaskedMotionModeling.from_pretrained(options.model)
     config = model.config
     learnt, held = hold_out(corpus, rows, options.held_out_fraction, args.seed)
-    normal = normal_clips(corpus, learnt, tokenizer, options.window, options.stride)
-    held_out = normal_clips(corpus, held, tokenizer, options.window, options.stride) if len(held) else None
+    config.fps = window_rate(corpus, rows) if options.window else 0.0
+    windows = (options.window, options.stride, config.fps)
+    normal = normal_clips(corpus, learnt, tokenizer, *windows)
+    held_out = normal_clips(corpus, held, tokenizer, *windows) if len(held) else None
     if args.max_steps > 0:
         check_checkpoint(args.output_dir, config, SIZE_FIELDS)
         check_words(args.output_dir, tokenizer.dved)
@@ -218,7 +226,6 @@ def train_unsupervised(
         trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
     config.anomaly_score = options.anomaly_score
     config.window = options.window or config.window
-    config.fps = window_rate(corpus, rows) if options.window else 0.0
     detector = MoFMForAnomalyDetection(config).to(args.device)
     detector.load_state_dict(model.state_dict(), strict=False)
     detector.fit_reference(normal, held_out, options.reference_size, seed=args.seed)
@@ -243,13 +250,14 @@ def labelled_clips(
     labels: Sequence[int] | None = None,
     window: int = 24,
     stride: int = 6,
+    rate: float = 0.0,
 ) -> tuple[list[Motion], np.ndarray]:
     """Return clips of all people together, and their labels.
 
     Args:
         corpus, rows: as in `normal_clips`.
         labels: 1 (anomalous), 0 or -1 (not known) for each of the rows; None takes the corpus's `frame_labels`.
-        window, stride: as in `normal_clips`.
+        window, stride, rate: as in `normal_clips`.
 
     Returns:
         clips `[M, F, 17, 2]` and labels `[N]`, or `[N, F]` from `frame_labels`.
@@ -260,7 +268,6 @@ def labelled_clips(
     if labels is not None and (len(labels) != len(rows) or not np.isin(labels, (-1, 0, 1)).all()):
         raise ValueError(f"labels must be one of -1, 0 and 1 for each of {len(rows)} rows, got {list(labels)[:8]}")
     clips, targets, empty = [], [], []
-    rate = window_rate(corpus, rows) if window else 0.0
     for number, row in enumerate(corpus.select(rows).with_format("numpy")):
         try:
             motion = view_row(row, window, rate)
@@ -324,12 +331,12 @@ def train_supervised(
     model = MoFMForAnomalyDetection.from_pretrained(options.model)
     config = model.config
     extractor = tokenizer.feature_extractor
-    clips, targets = labelled_clips(corpus, rows, extractor, labels, options.window, options.stride)
+    config.fps = window_rate(corpus, rows) if options.window else 0.0
+    clips, targets = labelled_clips(corpus, rows, extractor, labels, options.window, options.stride, config.fps)
     normal, anomalous = int((targets == 0).sum()), int((targets == 1).sum())
     config.pos_weight = normal / anomalous
     config.anomaly_score = "classifier"
     config.window = options.window or config.window
-    config.fps = window_rate(corpus, rows) if options.window else 0.0
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
     check_space(model, args)
     # the head does not reach these; a distributed training waits for every gradient it expects

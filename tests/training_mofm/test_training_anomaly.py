@@ -25,6 +25,7 @@ from training_mofm.anomaly import (
     row_labels,
     train_supervised,
     train_unsupervised,
+    window_rate,
 )
 from training_mofm.arguments import DataArguments, MotionTrainingArguments
 from training_mofm.augmentation import Augmentation
@@ -80,6 +81,18 @@ def test_normal_windows_leave_anomalous_frames_out(tokenizer):
     assert torch.equal(clips["input_ids"], words)
     alone = tokenizer(np.array(corpus[0]["keypoints"]).reshape(20, 17, 2)[3:11])
     torch.testing.assert_close(clips["keypoints"][1], alone["keypoints"][0, 0])
+
+
+def test_windows_are_counted_at_one_rate_for_all_rows(tokenizer):
+    corpus = make_corpus(2, frame_labels=True)
+    assert window_rate(corpus, [0, 1]) == 30
+    twice = [{**row, "fps": 15.0} if number else row for number, row in enumerate(corpus)]
+    mixed = Dataset.from_list(twice, features=corpus.features)
+    assert window_rate(mixed, [0, 1]) == 30 and window_rate(mixed, [1]) == 15
+    clips = normal_clips(mixed, [0, 1], tokenizer, window=8, stride=3, rate=30.0)
+    assert len(clips["keypoints"]) == 5 + 4  # of 20 frames, and of the 20 of which 10 at 15 frames a second are normal
+    slow = normal_clips(mixed, [1], tokenizer, window=4, stride=3, rate=15.0)
+    assert len(slow["keypoints"]) == 3  # of 10 frames
 
 
 def test_whole_recordings_are_one_clip_of_each_person(tokenizer):
