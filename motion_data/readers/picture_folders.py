@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,8 @@ from ..recording import Recording
 from .detections import Detection
 from .estimates import estimated_recordings
 from .estimator_json import LAYOUTS, mmpose_instance
-from .frames import picture_frames
 from .json_files import as_list, as_mapping, json_head, read_json
+from .picture_files import NOT_PICTURES, people_in_files
 from .registry import FormatError, ReadOptions, register_format
 from .text_files import parse_numbers, read_text
 
@@ -30,7 +30,7 @@ def _first(path: Path, suffix: str) -> Path | None:
             names = [entry.name for entry in entries if entry.is_file() and not entry.name.startswith(".")]
     except (OSError, ValueError):
         return None
-    names = [name for name in names if name != "classes.txt"]
+    names = [name for name in names if name not in NOT_PICTURES]
     if len(names) < MIN_FILES or not all(name.lower().endswith(suffix) for name in names):
         return None
     return path / min(names)
@@ -65,7 +65,7 @@ def read_mmpose_folder(path: Path, options: ReadOptions) -> Iterator[Recording]:
         for entry in as_list(file, read_json(file), "the file"):
             yield mmpose_instance(file, frame, as_mapping(file, entry, "a person"))
 
-    yield from estimated_recordings(path, _detections(path, ".json", people), LAYOUTS, options)
+    yield from estimated_recordings(path, people_in_files(path, ".json", people), LAYOUTS, options)
 
 
 @register_format("yolo-folder", "YOLO's save_txt labels, a file a frame", recognises=_is_yolo_folder)
@@ -83,8 +83,7 @@ def read_yolo_folder(path: Path, options: ReadOptions) -> Iterator[Recording]:
             if words := line.split():
                 yield _yolo_person(file, frame, parse_numbers(file, line, len(words), f"a line of frame {frame}"))
 
-    found = _detections(path, ".txt", people)
-    yield from estimated_recordings(path, found, YOLO_JOINTS, options)
+    yield from estimated_recordings(path, people_in_files(path, ".txt", people), YOLO_JOINTS, options)
 
 
 def _yolo_person(path: Path, frame: int, values: np.ndarray) -> Detection:
@@ -97,18 +96,3 @@ def _yolo_person(path: Path, frame: int, values: np.ndarray) -> Detection:
                     joints = np.concatenate([joints, np.ones((len(joints), 1))], 1)
                 return Detection(frame, joints, int(values[-1]) if rest == 2 else -1)
     raise FormatError(path, f"has a line of {len(values)} numbers; class, box and x, y, score of 17 joints are 56")
-
-
-def _detections(path: Path, suffix: str, people: Callable[[Path, int], Iterator[Detection]]) -> Iterator[Detection]:
-    try:
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() == suffix and file.name != "classes.txt")
-    except OSError as error:
-        raise FormatError(path, f"is no folder that can be read ({error.strerror})") from error
-    frames = picture_frames(path, [file.stem for file in files])
-    for file in files:
-        video, frame = frames[file.stem]
-        try:
-            for detection in people(file, frame):
-                yield detection._replace(video=video)
-        except FormatError as error:
-            raise FormatError(path, f"{file.name}: {error.reason}") from error
