@@ -33,7 +33,7 @@ def cut_recordings(
        to the frames in which anyone is seen. A segment without people gives no recording.
 
     Args:
-        detections: what the file has; joints with a coordinate that is not finite are missing.
+        detections: what the file has; joints that have no place (`interpret.is_joint`) are missing.
         layout: name of the skeleton layout.
         options: how people become tracks; its `fps` and `frame_size` stand in for those `fields` lack.
         name: name of the recording; segments of a longer one share it.
@@ -51,7 +51,7 @@ def cut_recordings(
     _check_detections(detections, skeleton)
     fields = {"fps": options.fps, "frame_size": options.frame_size, **fields}
     frame_labels = fields.pop("frame_labels", None)
-    present = (detections.scores > 0) & np.isfinite(detections.keypoints).all(-1)
+    present = (detections.scores > 0) & is_joint(detections.keypoints)
     rows, tracks, people = _tracks(detections, present, options, layout)
     frames = detections.frames[rows]
     if frame_labels is not None and len(rows) and len(frame_labels) <= frames.max():

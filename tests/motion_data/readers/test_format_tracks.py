@@ -268,3 +268,12 @@ def test_other_errors(monkeypatch):
     monkeypatch.setattr(cutting, "MAX_RECORDING_JOINTS", 50)
     with pytest.raises(ValueError, match="max_frames less than 600"):
         list(cut_recordings(seen, "coco17", SHORT))
+
+
+@pytest.mark.parametrize("place", [0.0, -1.0, np.nan, np.inf])
+def test_joints_without_a_place_are_missing_whatever_their_score(place):
+    keypoints = np.random.default_rng(0).uniform(10, 90, (20, 17, 2)).astype(np.float32)
+    keypoints[5, 3] = place
+    seen = Detections(np.arange(20), np.zeros(20, np.int64), keypoints, np.full((20, 17), 0.9, np.float32))
+    (recording,) = cut_recordings(seen, "coco17", ReadOptions())
+    assert np.argwhere(recording.scores == 0).tolist() == [[0, 5, 3]] and not recording.keypoints[0, 5, 3].any()
