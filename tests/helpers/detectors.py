@@ -2,12 +2,11 @@
 
 import numpy as np
 import torch
-from clips import TINY_GEOMETRY, make_clips
+from clips import TINY_GEOMETRY, make_clips, touching
 
 from modeling_mofm import AnomalyScorer, MoFMConfig, MoFMForAnomalyDetection
 from motion_data import Motion
 from tokenization_mofm import MoFMTokenizer
-from tokenization_mofm.thermal_cubes import touched_cubes
 
 SIZES = {"hidden_size": 36, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 72}
 
@@ -22,10 +21,6 @@ def build(**fields):
         if "bias" in name or "mask_token" in name:  # zeros hide mistakes
             torch.nn.init.normal_(parameter, std=0.3)
     return model
-
-
-def touching(keypoints, scores, cube=(4, 6, 6)):
-    return touched_cubes(keypoints, scores, 24, cube, 0.75, 3.0)
 
 
 def words_of(clips):

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from clips import TINY_GEOMETRY, make_clips
+from clips import TINY_GEOMETRY, make_clips, touching, uneven_clips
 from huggingface_hub.errors import StrictDataclassClassValidationError
 from transformers import AutoConfig, AutoModel, AutoModelForPreTraining
 
@@ -10,7 +10,7 @@ from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling, MoFMModel
 from modeling_mofm.configuration_mofm import PRESETS
 from modeling_mofm.masking import MASKINGS, noise_shape
 from modeling_mofm.modeling_mofm import apply_rotary_pos_emb, drop_empty, rotary_positions, sincos_positions
-from tokenization_mofm.thermal_cubes import join_cubes, render_volume, touched_cubes
+from tokenization_mofm.thermal_cubes import join_cubes, render_volume
 
 GAUSSIAN = (24, 0.75, 3.0)
 SIZES = {
@@ -39,22 +39,6 @@ def model():
 @pytest.fixture
 def encoder():
     return build(MoFMModel)
-
-
-def uneven_clips():
-    """Return clips with very different numbers of active cubes; the fourth has no joint at all."""
-    keypoints, scores = make_clips(5)
-    scores[0] = 1
-    scores[1, 1:] = 0
-    scores[2] = 0
-    scores[2, 3, 5] = 0.8
-    scores[3] = 0
-    keypoints[scores == 0] = torch.nan
-    return keypoints, scores
-
-
-def touching(keypoints, scores):
-    return touched_cubes(keypoints, scores, 24, (4, 6, 6), 0.75, 3.0)
 
 
 def random_mask(active, ratio=0.5):

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from clips import TINY_GEOMETRY, make_clips
-from detectors import SIZES, build, normal_set, touching, words_of
+from clips import TINY_GEOMETRY, make_clips, touching, uneven_clips
+from detectors import SIZES, build, normal_set, words_of
 from huggingface_hub.errors import StrictDataclassClassValidationError
 
 from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMotionModeling
@@ -17,18 +17,6 @@ from tokenization_mofm import MoFMTokenizer
 from tokenization_mofm.thermal_cubes import render_volume
 
 GRID = (2, 4, 4)
-
-
-def uneven_clips():
-    """Return clips with very different numbers of active cubes; the fourth has no joint at all."""
-    keypoints, scores = make_clips(5)
-    scores[0] = 1
-    scores[1, 1:] = 0
-    scores[2] = 0
-    scores[2, 3, 5] = 0.8
-    scores[3] = 0
-    keypoints[scores == 0] = torch.nan
-    return keypoints, scores
 
 
 @pytest.fixture
