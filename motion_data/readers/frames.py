@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from ..notes import note
@@ -19,6 +20,8 @@ from .registry import FormatError
 MAX_NUMBER = 2**53
 MAX_NAME = 1000
 _SUFFIX = re.compile(r"\.[a-zA-Z]\w{0,4}$")
+_DIGITS = re.compile(r"(\d+)", re.ASCII)
+_WHOLE = re.compile(r"-?\d{1,16}", re.ASCII)
 
 
 def picture_frames(path: Path, names: Sequence[object]) -> dict[object, tuple[str, int]]:
@@ -43,12 +46,12 @@ def picture_frames(path: Path, names: Sequence[object]) -> dict[object, tuple[st
             continue
         if not isinstance(name, str) or len(name) > MAX_NAME:
             raise _no_frame(path, name)
-        place = PurePosixPath(name.replace("\\", "/"))
-        parts = re.split(r"(\d+)", _SUFFIX.sub("", place.name), flags=re.ASCII)
+        folder, _, title = name.replace("\\", "/").rpartition("/")
+        parts = _DIGITS.split(_SUFFIX.sub("", title))
         if len(parts) < 3:
             raise _no_frame(path, name)
         numbers = tuple(_checked(path, int(part), name) for part in parts[1::2])
-        grouped.setdefault((str(place.parent), "#".join(parts[::2])), {})[name] = numbers
+        grouped.setdefault((_folder(folder), "#".join(parts[::2])), {})[name] = numbers
     videos: dict[str, dict[str, int]] = {}
     for (folder, template), members in grouped.items():
         title = "/".join(part for part in (folder if folder != "." else "", template.strip("_-# .")) if part)
@@ -60,6 +63,12 @@ def picture_frames(path: Path, names: Sequence[object]) -> dict[object, tuple[st
     for title, frames in videos.items():
         found |= {name: (title if len(videos) > 1 else "", frame) for name, frame in frames.items()}
     return found
+
+
+@lru_cache
+def _folder(text: str) -> str:
+    """Return a folder in its shortest form; "." is none."""
+    return str(PurePosixPath(text))
 
 
 def _split(members: dict[str, tuple[int, ...]]) -> dict[str, dict[str, int]]:
@@ -89,8 +98,8 @@ def _split(members: dict[str, tuple[int, ...]]) -> dict[str, dict[str, int]]:
 
 def whole_number(value: object) -> int | None:
     """Return a whole number or the text of one as int; None for anything else, whole or not."""
-    if isinstance(value, str) and re.fullmatch(r"-?\d{1,16}", value, re.ASCII):
-        return int(value)
+    if isinstance(value, str):
+        return int(value) if _WHOLE.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return int(value) if value == value and abs(value) <= 2 * MAX_NUMBER and value == int(value) else None
