@@ -1,6 +1,6 @@
 """Prepare a corpus of many frames: frames a second, and the memory of the largest process.
 
-python -m benchmarks.corpus_scale [--frames 10000000] [--format alphapose] [--workers 2] [--keep FOLDER]
+python -m benchmarks.corpus_scale [--frames 10000000] [--file-frames 5000] [--format alphapose] [--workers 2]
 """
 
 import os
@@ -45,14 +45,14 @@ def write_npy(path: Path, motion: np.ndarray) -> None:
 WRITERS = {"alphapose": (".json", write_alphapose), "npy": (".npy", write_npy)}
 
 
-def generate(folder: Path, frames: int, format_name: str) -> int:
+def generate(folder: Path, frames: int, file_frames: int, format_name: str) -> int:
     """Fill a folder with at least `frames` frames and return the bytes of its files."""
     suffix, write = WRITERS[format_name]
     sizes = 0
-    for number in range(-(-frames // FILE_FRAMES)):
+    for number in range(-(-frames // file_frames)):
         path = folder / f"{number:06d}{suffix}"
         if number < DISTINCT:
-            write(path, walk(FILE_FRAMES, number))
+            write(path, walk(file_frames, number))
         else:
             os.link(folder / f"{number % DISTINCT:06d}{suffix}", path)
         sizes += path.stat().st_size
@@ -62,6 +62,7 @@ def generate(folder: Path, frames: int, format_name: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=10_000_000)
+    parser.add_argument("--file-frames", type=int, default=FILE_FRAMES)
     parser.add_argument("--format", choices=list(WRITERS), default="alphapose")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--keep", help="folder in which the corpus stays")
@@ -69,7 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         poses = Path(scratch) / "poses"
         poses.mkdir()
-        size = generate(poses, args.frames, args.format)
+        size = generate(poses, args.frames, args.file_frames, args.format)
         output = args.keep or str(Path(scratch) / "corpus")
         command = [sys.executable, str(ROOT / "run" / "prepare.py"), str(poses), "--output", output]
         command += ["--layout", "coco17", "--fps", "30", "--workers", str(args.workers)]
