@@ -12,7 +12,9 @@ import numpy as np
 from .detected_frames import detected_recordings, is_frames, is_one_person, is_result, whole_ids
 from .interpret import interpret
 from .keypoints import ArrayLike
+from .notes import note
 from .options import WHOLE, ReadOptions
+from .plausibility import doubts
 from .readers.registry import FormatError, format_of, formats
 from .recording import Recording
 from .schema import row_recording
@@ -72,16 +74,16 @@ def as_recordings(
     if isinstance(inputs, Recording):
         return [inputs]
     if isinstance(inputs, (str, os.PathLike)):
-        return _read(Path(inputs), options)
+        return _doubted(_read(Path(inputs), options))
     if isinstance(inputs, Mapping):
         if "shape" in inputs and "keypoints" in inputs:
             return [row_recording(inputs)]
         if scores is not None:
             raise ValueError("scores are given beside a mapping; they must be in it")
-        return _of_fields(inputs, options, default_layout)
+        return _doubted(_of_fields(inputs, options, default_layout))
     if hasattr(inputs, "column_names"):
         return [row_recording(row) for row in inputs]
-    return _of_fields({"keypoints": inputs, "scores": scores}, options, default_layout)
+    return _doubted(_of_fields({"keypoints": inputs, "scores": scores}, options, default_layout))
 
 
 def is_batch(inputs: MotionInput | Iterable[MotionInput]) -> bool:
@@ -138,6 +140,14 @@ def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> li
     if len(track_ids) not in (0, people):
         raise ValueError(f"track_ids must be {people} ids, one for each person, got {len(track_ids)}")
     return [Recording(poses.keypoints, poses.scores, poses.layout, **known)]
+
+
+def _doubted(recordings: list[Recording]) -> list[Recording]:
+    """Note what is not plausible about recordings."""
+    for recording in recordings:
+        for doubt in doubts(recording):
+            note(f"{recording.name}: {doubt}" if recording.name else str(doubt))
+    return recordings
 
 
 def _read(path: Path, options: ReadOptions) -> list[Recording]:

@@ -17,6 +17,7 @@ from .options import AXES, UNITS, ReadOptions
 
 PIXELS = 10.0  # coordinates beyond this are no metres of a person and no fractions of a picture
 SLACK = 1.25  # heat-map peaks and classifiers exceed 1 a little
+EQUAL = 100  # scores, for their being equal to be no chance
 PERCENT = (20.0, 100.0)  # the largest score is above the first and at most the second: percentages
 HEIGHTS = (0.5, 2.6)  # metres of a person, children included
 SAMPLE_FRAMES = 2000  # in which a long array is looked at before anything is decided
@@ -91,6 +92,8 @@ def decide(
     coordinates = sample[..., :-1] if options.coordinates.endswith("c") else sample
     options = replace(options, max_score=options.max_score or choose_max_score(marks))
     marks = np.where(is_joint(coordinates), as_scores(marks, options.max_score), 0)
+    if scores is not None or options.coordinates.endswith("c"):
+        note_equal_scores(marks)
     if coordinates.shape[-1] == 3:
         options = replace(options, units=choose_units(coordinates, marks, name, options))
         return replace(options, up_axis=choose_up_axis(coordinates, marks, name, options))
@@ -317,6 +320,15 @@ def as_scores(scores: np.ndarray, max_score: float = 0.0) -> np.ndarray:
     scores = np.asarray(scores, np.float64)
     max_score = max_score or choose_max_score(scores)
     return np.where(np.isfinite(scores) & (scores > 0), (scores / max_score).clip(0, 1), 0)
+
+
+def note_equal_scores(scores: np.ndarray) -> None:
+    """Note that scores which a source states are all the same, if they are many: they say nothing."""
+    present = scores[scores > 0]
+    if len(present) > EQUAL and (present == present[0]).all():
+        note(
+            f"the scores of all joints are equal, {present[0]:.4g}, and do not tell joints that were seen from others"
+        )
 
 
 def are_fractions(present: np.ndarray) -> bool:

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from ..drawing import draw_body
 from ..layouts import get_layout
+from ..plausibility import doubts
 from ..schema import decode_row, row_recording
 from ..views import picture
 from .card import LENGTH_EDGES, CorpusStatistics, card_text
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 SHORT = 12  # frames: one time slice of the default clip
 STRIP = 8  # frames of a sample that are drawn
 MOVIE_FRAMES = 90
+SLOWEST = 1.0  # frames a second of a movie
 BARS = "#0072B2"
 
 
@@ -43,7 +45,7 @@ class Inspection:
     Args:
         statistics: counts of all rows.
         problems: number of rows by problem, in words.
-        examples: a row with that problem, by its source.
+        examples: a row with that problem, by its source, and where in it.
         samples: rows to draw, chosen by a seed.
     """
 
@@ -76,6 +78,9 @@ def inspect_corpus(splits: Mapping[str, Dataset], num_samples: int = 6, seed: in
                     for problem in row_problems(row, seen):
                         found.problems[problem] += 1
                         found.examples.setdefault(problem, row["source"])
+                    for doubt in doubts(row_recording(row)):
+                        found.problems[doubt.kind] += 1
+                        found.examples.setdefault(doubt.kind, f"{row['source']} ({doubt.where})")
                     if number in chosen:
                         found.samples.append(row)
                     number += 1
@@ -92,7 +97,7 @@ def row_problems(row: dict, seen: dict[bytes, str]) -> list[str]:
     """Return what is wrong with a row; `seen` holds a digest of every row before, and is updated."""
     keypoints, scores = decode_row(row)
     problems = []
-    joint_present = scores > 0
+    joint_present = (scores > 0) & np.isfinite(keypoints).all(-1)
     frames = keypoints.shape[1]
     digest = hashlib.sha256(keypoints.tobytes()).digest()
     if digest in seen:
@@ -102,6 +107,8 @@ def row_problems(row: dict, seen: dict[bytes, str]) -> list[str]:
         problems.append(f"shorter than {SHORT} frames")
     if not joint_present.any():
         return [*problems, "no joint is present"]
+    if not joint_present[scores > 0].all():
+        problems.append("coordinates of joints that are present are not finite")
     present = joint_present.any(-1)
     if joint_present[present].mean() < 0.5:
         problems.append("more than half of the joints missing while a person is present")
@@ -190,7 +197,7 @@ def draw_movie(row: dict) -> bytes:
         canvas.draw()
         pictures.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("P"))
     file = io.BytesIO()
-    duration = round(1000 / (row["fps"] or 25))
+    duration = round(1000 / min(max(row["fps"] or 25, SLOWEST), 50))
     pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0)
     return file.getvalue()
 
@@ -205,7 +212,9 @@ def draw_people(axes: Axes, keypoints: np.ndarray, scores: np.ndarray, layout: s
 
 
 def _limits(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    seen = keypoints[scores > 0]
+    seen = keypoints[(scores > 0) & np.isfinite(keypoints).all(-1)]
+    if not len(seen):
+        return np.array([[0, 0], [1, 1]])
     low, high = seen.min(0), seen.max(0)
     middle, half = (low + high) / 2, max((high - low).max() * 0.55, 1e-3)
     return np.stack((middle - half, middle + half))

@@ -21,9 +21,10 @@ from tqdm import tqdm
 from ..layouts import get_layout
 from ..notes import collect_notes
 from ..options import WHOLE, ReadOptions
+from ..plausibility import doubts
 from ..readers.registry import Format, FormatError, format_of, formats
 from ..recording import TEST, Recording
-from ..schema import recording_row
+from ..schema import recording_row, row_recording
 from .card import CorpusStatistics
 from .labels import LabelRow, labelled, read_labels
 from .parts import VERSION, parts_folder
@@ -144,8 +145,8 @@ def prepare_corpus(
         written = partial / "corpus"
         shutil.rmtree(written, ignore_errors=True)
         all_parts = [job.part for job in jobs]
-        statistics, skipped, notes = write_shards(all_parts, written, options.test_fraction, options.license)
-        done = Preparation(statistics, len(sources), skipped, unknown, notes, _warnings(statistics))
+        statistics, skipped, notes, doubted = write_shards(all_parts, written, options.test_fraction, options.license)
+        done = Preparation(statistics, len(sources), skipped, unknown, notes, _warnings(statistics, doubted))
         write_manifest(written, {"fingerprint": fingerprint, **asdict(done)})
         if output.exists():
             raise FileExistsError(f"output {str(output)!r} appeared meanwhile; name another folder, or remove it")
@@ -215,12 +216,17 @@ def _prepared(output: Path, fingerprint: str) -> Preparation:
     return Preparation(**facts)
 
 
-def _warnings(statistics: CorpusStatistics) -> list[str]:
+def _warnings(statistics: CorpusStatistics, doubted: dict[str, tuple[int, str]]) -> list[str]:
+    warnings = [
+        f"{kind}: {count} of {statistics.num_clips} recordings, such as {example}"
+        for kind, (count, example) in sorted(doubted.items(), key=lambda entry: -entry[1][0])
+    ]
     if TEST in statistics.clips:
-        return []
+        return warnings
     return [
+        *warnings,
         "the corpus has no test split: it has one subject or file only, or test_fraction is 0; fine-tuning and "
-        "evaluation will need a test set of their own"
+        "evaluation will need a test set of their own",
     ]
 
 
@@ -247,17 +253,21 @@ def _read_part(job: Job) -> None:
     """Read a source into its part. One that fails half-way is named in it, and has no rows."""
     unfinished = job.part.with_suffix(".unfinished")
     skipped = None
+    doubted: dict[str, tuple[int, str]] = {}
     with collect_notes() as notes, PartWriter(unfinished, job.source.name) as writer:
         try:
             rows = 0
             for row in read_source(job.source, job.labels, job.options):
                 writer.add(row)
                 rows += 1
+                for doubt in doubts(row_recording(row)):
+                    count, example = doubted.get(doubt.kind, (0, f"{row['source']} ({doubt.where})"))
+                    doubted[doubt.kind] = count + 1, example
             if not rows:
                 raise FormatError(job.source.path, "; ".join(["holds no recording that is long enough", *notes]))
         except FormatError as error:
             if job.options.on_error == "raise":
                 raise
             skipped = error.reason
-        writer.finish(skipped, notes)
+        writer.finish(skipped, notes, doubted)
     os.replace(unfinished, job.part)

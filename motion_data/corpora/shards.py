@@ -41,7 +41,11 @@ def part_schema() -> pa.Schema:
 
 
 def part_facts(part: Path) -> dict:
-    """Return what a part says of its source: `name`, `skipped` (why it has no rows; None if it has) and `notes`."""
+    """Return what a part says of its source.
+
+    They are `name`, `skipped` (why it has no rows; None if it has), `notes` and `doubts` (of each kind, how many
+    recordings and one of them).
+    """
     return _facts(pq.read_metadata(part))
 
 
@@ -70,10 +74,10 @@ class PartWriter:
         if self.size >= ROW_GROUP_BYTES:
             self._flush()
 
-    def finish(self, skipped: str | None, notes: list[str]) -> None:
-        """Write what is left, why its rows do not count (None if they do), and what was noted."""
+    def finish(self, skipped: str | None, notes: list[str], doubts: dict[str, tuple[int, str]]) -> None:
+        """Write what is left, why its rows do not count (None if they do), and what was noted and doubted."""
         self._flush()
-        facts = {"name": self.name, "skipped": skipped, "notes": notes}
+        facts = {"name": self.name, "skipped": skipped, "notes": notes, "doubts": doubts}
         self.writer.add_key_value_metadata({"facts": json.dumps(facts)})
 
     def _flush(self) -> None:
@@ -119,7 +123,7 @@ class SplitWriter:
 
 def write_shards(
     parts: Sequence[Path], folder: Path, test_fraction: float, license: str
-) -> tuple[CorpusStatistics, list[tuple[str, str]], dict[str, int]]:
+) -> tuple[CorpusStatistics, list[tuple[str, str]], dict[str, int], dict[str, tuple[int, str]]]:
     """Write the rows of parts as the shards of a corpus, with its card.
 
     Args:
@@ -130,7 +134,8 @@ def write_shards(
         license: for the card.
 
     Returns:
-        statistics of the rows, (file, reason) of the files left out, and how many files each note is about.
+        statistics of the rows, (file, reason) of the files left out, how many files each note is about, and of each
+        kind of doubt how many recordings and one of them.
 
     Raises:
         ValueError: there is no row.
@@ -144,6 +149,10 @@ def write_shards(
                 kept.append(part)
     skipped = [(fact["name"], fact["skipped"]) for fact in facts if fact["skipped"] is not None]
     notes = Counter(note for fact in facts for note in fact["notes"])
+    doubts: dict[str, tuple[int, str]] = {}
+    for kind, (count, example) in (entry for fact in facts for entry in fact["doubts"].items()):
+        before, first = doubts.get(kind, (0, example))
+        doubts[kind] = before + count, first
     survey = pa.concat_tables(surveys)
     if not len(survey):
         first = f"; the first, {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
@@ -172,7 +181,7 @@ def write_shards(
                 shards[split].write(name, _numbered(rows, classes, schema))
             bar.update(len(table))
     write_card(folder, statistics, license)
-    return statistics, skipped, dict(sorted(notes.items()))
+    return statistics, skipped, dict(sorted(notes.items())), doubts
 
 
 def write_manifest(folder: Path, facts: dict) -> None:

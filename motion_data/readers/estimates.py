@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..interpret import are_fractions, as_scores, is_joint
+from ..interpret import are_fractions, as_scores, is_joint, note_equal_scores
 from ..layouts import COCO_KEYPOINTS
 from ..notes import note
 from ..recording import Recording
@@ -72,6 +72,7 @@ def _clean(
         scores = np.where(present, as_scores(joints[..., 2], options.max_score), 0)
     scores = np.where(scores >= options.min_score, scores, 0)
     present = scores > 0
+    note_equal_scores(scores)
     if not present.any():
         raise FormatError(path, "nobody is in it: all joints are missing")
     boxes = people.boxes

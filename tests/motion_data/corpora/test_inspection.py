@@ -16,7 +16,8 @@ pytest.importorskip("matplotlib")
 
 def make_row(seed=0, frames=30, people=1, **columns):
     generator = np.random.default_rng(seed)
-    keypoints = generator.uniform(0, 100, (people, frames, 17, 2)).astype(np.float32)
+    body = np.stack([np.resize([40.0, 55.0], 17), np.linspace(10, 90, 17)], -1)  # upright
+    keypoints = (body + generator.uniform(0, 2, (people, frames, 17, 2))).astype(np.float32)
     scores = np.full(keypoints.shape[:3], 0.55, np.float32)
     return encode_row(
         keypoints, scores, "coco17", **{"fps": 30.0, "frame_size": [100, 100], "source": f"clip {seed}", **columns}
@@ -79,6 +80,31 @@ def test_counts_are_those_of_the_rows():
     assert statistics.lengths == [1, 0, 1, 1, 3, 0, 0, 0]
     assert found.problems == {"shorter than 12 frames": 1} and found.examples["shorter than 12 frames"] == "clip 0"
     assert len(found.samples) == 4 and {row["label"] for row in found.samples} <= {"sit", "stand"}
+
+
+def test_doubts_about_bodies_are_problems():
+    row = with_values(make_row(), keypoints=lambda array: array.__setitem__(np.s_[:, 10:], array[:, 10:] + 900))
+    found = inspect_corpus({"test": Dataset.from_list([row], features=motion_features())}, num_samples=0)
+    assert found.problems == {
+        "bodies jump from frame to frame": 1,
+        "more than a tenth of the joints lie outside the picture": 1,
+    }
+    assert found.examples["bodies jump from frame to frame"] == "clip 0 (frame 10)"
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (with_values(make_row(), scores=clear(...)), "no joint is present"),
+        (make_row(fps=0.001), None),
+        (with_values(make_row(), keypoints=lambda array: array.fill(np.nan)), "no joint is present"),
+        (with_values(make_row(), keypoints=lambda array: array.__setitem__((0, 3, 4), np.nan)), "are not finite"),
+    ],
+)
+def test_damaged_rows_are_drawn_and_named(row, problem, tmp_path):
+    found = inspect_corpus({"test": Dataset.from_list([row], features=motion_features())})
+    assert any(problem in name for name in found.problems) if problem else not found.problems
+    write_sheet(found, tmp_path / "sheet.html", "damaged")
 
 
 def test_the_sheet_holds_pictures_and_escapes_names(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -270,8 +271,22 @@ def test_two_preparations_do_not_mix(files, tmp_path):
 
 def test_a_corpus_without_a_test_split_says_so(files, tmp_path):
     done = prepare_corpus([files / "0" / "0.toy"], tmp_path / "one", PrepareOptions())
-    assert "no test split" in done.warnings[0]
-    assert prepare_corpus([files], tmp_path / "many", PrepareOptions()).warnings == []
+    assert "no test split" in done.warnings[-1]
+    assert "no test split" not in " ".join(prepare_corpus([files], tmp_path / "many", PrepareOptions()).warnings)
+
+
+def test_doubts_about_bodies_are_counted(tmp_path):
+    person = np.random.default_rng(0).uniform(100, 200, (30, 17, 2))
+    person[:] = np.sort(person[:1], 1)
+    for number in range(3):
+        np.save(tmp_path / f"{number}.npy", person * [1, -1 if number else 1] + [0, 400])
+    options = PrepareOptions(read=ReadOptions(layout="coco17"), test_fraction=0.5)
+    done = prepare_corpus([tmp_path], tmp_path / "out", options)
+    (warning,) = done.warnings
+    assert re.fullmatch(
+        r"bodies are upside down: 2 of 3 recordings, such as [12].npy \(in 100% of the frames; see up_axis\)", warning
+    )
+    assert prepare_corpus([tmp_path], tmp_path / "out", options).warnings == done.warnings
 
 
 def test_what_was_decided_is_reported(tmp_path):
