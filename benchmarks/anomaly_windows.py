@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.hot_paths import milliseconds
 from modeling_mofm import AnomalyScorer, MoFMConfig, MoFMForAnomalyDetection
-from modeling_mofm.anomaly.windows import MAX_GAP, sliding_windows
+from modeling_mofm.anomaly.windows import sliding_windows
 from modeling_mofm.masking import covering_masks
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from motion_data.schema import row_recording
@@ -46,10 +46,10 @@ def main() -> None:
     scorer = AnomalyScorer(model, tokenizer, batch_size=n)
     for row in load_corpus(args.dataset, "test").with_format("numpy"):
         motion = view(row_recording(row))
-        people, starts = sliding_windows(motion.scores.any(-1), scorer.window, 1, MAX_GAP)
+        people, starts = sliding_windows(motion.scores.any(-1), scorer.window_frames, 1, scorer.gap_frames)
         if len(starts) >= n:
             break
-    frames = starts[:n, None] + np.arange(scorer.window)
+    frames = starts[:n, None] + np.arange(scorer.window_frames)
     windows = motion.keypoints[people[:n, None], frames], motion.scores[people[:n, None], frames]
     clips = [tokenizer.feature_extractor(*(x[i] for x in windows)) for i in range(n)]
     keypoints, scores = (torch.cat([clip[name][0] for clip in clips]) for name in ("keypoints", "scores"))
@@ -70,7 +70,8 @@ def main() -> None:
         "masked passes, each embedding anew": hidden_passes,
     }
     print(
-        f"{n} windows of {scorer.window} frames, {config.num_nll_masks} masks, {args.threads} thread(s); ms a window"
+        f"{n} windows of {scorer.window_frames} frames, {config.num_nll_masks} masks, {args.threads} thread(s); "
+        "ms a window"
     )
     for name, step in steps.items():
         print(f"  {name:36s} {milliseconds(step, n, args.repeats):8.2f}")

@@ -39,9 +39,8 @@ class MoFMConfig(ThermalCubeConfig):
             trained head).
         num_nll_masks: masks that together cover a clip, hence encoder passes of an nll. 4 hide about
             the fraction of cubes that pre-training hides.
-        window: frames of the sliding windows that it was fitted on and scores.
-        fps: frames a second at which these windows are counted, and to which motion of another rate is brought; 0
-            counts the frames as they come.
+        window_seconds: of the sliding windows that it was fitted on and scores.
+        fps: frames a second to which motion is brought before windows are cut out of it.
         reference_size: normal clips that distances are measured to; set by `fit_reference`.
         num_neighbors: nearest normal clips whose distance counts.
         pos_weight: weight of anomalous examples in the classifier's loss; normal ones weigh 1.
@@ -74,8 +73,8 @@ class MoFMConfig(ThermalCubeConfig):
     # anomaly detection
     anomaly_score: str = "combined"
     num_nll_masks: int = 4
-    window: int = 24
-    fps: float | int = 0.0
+    window_seconds: float | int = 0.8
+    fps: float | int = 30.0
     reference_size: int = 0
     num_neighbors: int = 3
     pos_weight: float | int = 1.0
@@ -103,11 +102,15 @@ class MoFMConfig(ThermalCubeConfig):
             raise ValueError(f"mask_span must be in [1, {self.grid_size[0]}] time slices, got {self.mask_span}")
         if self.anomaly_score not in ANOMALY_SCORES:
             raise ValueError(f"anomaly_score must be one of {ANOMALY_SCORES}, got {self.anomaly_score!r}")
-        for name, low in (("num_nll_masks", 2), ("window", 2), ("reference_size", 0), ("num_neighbors", 1)):
+        for name, low in (("num_nll_masks", 2), ("reference_size", 0), ("num_neighbors", 1)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
-        if not 0 <= self.fps < float("inf"):
-            raise ValueError(f"fps must be 0 (unknown) or positive and finite, got {self.fps}")
+        if not 0 < self.fps < float("inf"):
+            raise ValueError(f"fps must be positive and finite, got {self.fps}")
+        if not 2 / self.fps <= self.window_seconds < float("inf"):
+            raise ValueError(
+                f"window_seconds must be at least {2 / self.fps:.3g}, two frames, got {self.window_seconds}"
+            )
         if not 0 < self.pos_weight < float("inf"):
             raise ValueError(f"pos_weight must be positive and finite, got {self.pos_weight}")
 

@@ -8,6 +8,7 @@ from .keypoints import Motion
 from .notes import note
 
 FPS = 30.0  # where the frame rate is unknown
+HALF = 0.5 + 1e-6  # of the way to the next frame: what rounding does to times must not decide
 
 
 def known_rate(fps: float) -> float:
@@ -37,16 +38,47 @@ def resample(motion: Motion, fps: float, rate: float) -> Motion:
     )
 
 
+def between(
+    first: dict[int, tuple[np.ndarray, np.ndarray]], second: dict[int, tuple[np.ndarray, np.ndarray]], weight: float
+) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Return people between two frames, by the rule of `resample`.
+
+    Args:
+        first, second: of each person, by id, the joints `[K, 2]` and scores `[K]`.
+        weight: 0 is the first frame, 1 the second.
+    """
+    nearest = first if weight <= HALF else second
+    people = {}
+    for name, (keypoints, scores) in nearest.items():
+        if name in first and name in second and 0 < weight < 1:
+            (joints, marks), (more_joints, more_marks) = first[name], second[name]
+            both = (marks > 0) & (more_marks > 0)
+            keypoints = np.where(both[:, None], joints * (1 - weight) + more_joints * weight, keypoints)
+            scores = np.where(both, marks * (1 - weight) + more_marks * weight, scores)
+        people[name] = keypoints, scores
+    return people
+
+
+def frames_in(seconds: float, rate: float, least: int = 1) -> int:
+    """Return how many frames are nearest to a time, at least so many."""
+    return max(round(seconds * rate), least)
+
+
+def nearest_frame(place: np.ndarray | float) -> np.ndarray:
+    """Return the whole number that is nearest to a place between frames, the lower of two, int64."""
+    return np.ceil(np.asarray(place) - HALF).astype(np.int64)
+
+
 def grid_frames(num_frames: int, fps: float, rate: float) -> np.ndarray:
     """Return for each of `num_frames` frames the frame of the grid that is nearest in time, int64."""
     count = len(_places(num_frames, fps, rate)[0])
-    return np.minimum(np.rint(np.arange(num_frames) * rate / fps).astype(np.int64), count - 1)
+    return np.minimum(nearest_frame(np.arange(num_frames) * rate / fps), count - 1)
 
 
 def source_frames(num_frames: int, fps: float, rate: float) -> np.ndarray:
     """Return for each frame of the grid the nearest of `num_frames` frames, int64."""
     before, after, part = _places(num_frames, fps, rate)
-    return np.where(part < 0.5, before, after)
+    return np.where(part <= HALF, before, after)
 
 
 def _places(num_frames: int, fps: float, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -16,13 +16,14 @@ from torch import Tensor
 from transformers import Trainer
 
 from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
+from modeling_mofm.anomaly.scorer import LONGEST
 from modeling_mofm.anomaly.windows import MAX_GAP, sliding_windows
 from modeling_mofm.configuration_mofm import ANOMALY_SCORES
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
 from motion_data.corpora.load import load_corpus
-from motion_data.keypoints import Motion, NobodyVisibleError, sample_frames
-from motion_data.resampling import FPS, known_rate, resample, source_frames
+from motion_data.keypoints import MIN_FRAMES, Motion, NobodyVisibleError, sample_frames
+from motion_data.resampling import FPS, frames_in, known_rate, resample, source_frames
 from motion_data.schema import row_recording
 from motion_data.views import MEASURING, WHOLE, choose_segment, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
@@ -50,8 +51,8 @@ class AnomalyArguments:
 
     model: str = field(metadata={"help": "Folder or Hub id of a pre-trained MoFM with its tokenizer beside it."})
     mode: str = field(default="unsupervised", metadata={"help": "unsupervised (normal motion only) or supervised."})
-    window: int = field(default=24, metadata={"help": "Frames of a sliding window; 0 takes whole recordings."})
-    stride: int = field(default=6, metadata={"help": "Frames between two windows to learn from."})
+    window: float = field(default=0.8, metadata={"help": "Seconds of a sliding window; 0 takes whole recordings."})
+    stride: float = field(default=0.2, metadata={"help": "Seconds between two windows to learn from."})
     anomaly_score: str = field(default="combined", metadata={"help": "nll, distance or combined (unsupervised)."})
     normal_classes: list[str] | None = field(
         default=None, metadata={"help": "Names of the classes that are normal; without them frame labels tell."}
@@ -67,10 +68,10 @@ class AnomalyArguments:
             raise ValueError(f"mode must be one of {MODES}, got {self.mode!r}")
         if self.anomaly_score not in ANOMALY_SCORES[:-1]:
             raise ValueError(f"anomaly_score must be one of {ANOMALY_SCORES[:-1]}, got {self.anomaly_score!r}")
-        if self.window != 0 and self.window < 2:
-            raise ValueError(f"window must be 0 (whole recordings) or at least 2, got {self.window}")
-        if self.stride < 1:
-            raise ValueError(f"stride must be at least 1, got {self.stride}")
+        if not 0 <= self.window <= LONGEST:
+            raise ValueError(f"window must be 0 (whole recordings) or seconds up to {LONGEST:g}, got {self.window}")
+        if not 0 < self.stride <= LONGEST:
+            raise ValueError(f"stride must be above 0 and at most {LONGEST:g} seconds, got {self.stride}")
         if not 0 <= self.held_out_fraction < 1:
             raise ValueError(f"held_out_fraction must be in [0, 1), got {self.held_out_fraction}")
 
@@ -90,23 +91,16 @@ def row_labels(corpus: Dataset, normal_classes: Sequence[str]) -> np.ndarray:
     return np.where(labels < 0, -1, ~normal)
 
 
-def view_row(row: dict, window: int, rate: float = 0.0) -> Motion:
-    """Return the motion of a row in 2D: all of it for windows, without (0) the segment that is one clip.
-
-    Args:
-        rate: frames a second that windows are counted at; 0 takes the frames as they come.
-    """
+def view_row(row: dict, window: float, rate: float = FPS) -> Motion:
+    """Return the motion of a row in 2D: all of it at `rate` for windows, without (0) the segment that is one clip."""
     recording = row_recording(row)
     motion = view(recording, options=WHOLE if window else MEASURING)
-    return resample(motion, known_rate(recording.fps), rate) if window and rate else motion
+    return resample(motion, known_rate(recording.fps), rate) if window else motion
 
 
 def window_rate(corpus: Dataset, rows: Sequence[int]) -> float:
-    """Return the frames a second at which windows of rows are counted: their own if it is the same for all, else 30.
-
-    0, frames as they come, if no row says its rate.
-    """
-    rates = {round(float(rate), 3) for rate in corpus.select_columns("fps").select(rows)["fps"]}
+    """Return the frames a second at which rows are cut into windows: their own if it is the same for all, else 30."""
+    rates = {round(float(rate) or FPS, 3) for rate in corpus.select_columns("fps").select(rows)["fps"]}
     return rates.pop() if len(rates) == 1 else FPS
 
 
@@ -114,9 +108,9 @@ def normal_clips(
     corpus: Dataset,
     rows: Sequence[int],
     tokenizer: MoFMTokenizer,
-    window: int = 24,
-    stride: int = 6,
-    rate: float = 0.0,
+    window: float = 0.8,
+    stride: float = 0.2,
+    rate: float = FPS,
 ) -> dict[str, Tensor]:
     """Return the clips of single people from which normal motion is learnt, and their words.
 
@@ -124,9 +118,9 @@ def normal_clips(
         corpus: rows with the columns of `motion_features`.
         rows: ids of normal rows; windows that hold a frame labelled anomalous are left out.
         tokenizer: fits clips into the map and tokenises them.
-        window: frames of a sliding window; 0 takes each recording as one clip.
-        stride: frames between windows.
-        rate: frames a second at which these are counted (`window_rate`); 0 takes the frames as they come.
+        window: seconds of a sliding window; 0 takes each recording as one clip.
+        stride: seconds between windows.
+        rate: frames a second to which recordings are brought before windows are cut out (`window_rate`).
 
     Returns:
         `keypoints` [N, F, 17, 2], `scores` [N, F, 17] and `input_ids` [N, L].
@@ -136,6 +130,7 @@ def normal_clips(
     """
     extractor = tokenizer.feature_extractor
     clips, empty = [], []
+    length, step = frames_in(window, rate, MIN_FRAMES), frames_in(stride, rate)
     for number, row in zip(rows, corpus.select(rows).with_format("numpy"), strict=True):
         try:
             motion = view_row(row, window, rate)
@@ -145,21 +140,21 @@ def normal_clips(
         if not window:
             clips.append(extractor.clip(motion))
             continue
-        people, starts = sliding_windows(motion.scores.any(-1), window, stride, MAX_GAP)
-        frames = starts[:, None] + np.arange(window)
+        people, starts = sliding_windows(motion.scores.any(-1), length, step, frames_in(MAX_GAP, rate, 0))
+        frames = starts[:, None] + np.arange(length)
         anomalous = np.asarray(row.get("frame_labels", ()), bool)
         if len(anomalous):
-            if rate:
-                anomalous = anomalous[source_frames(len(anomalous), known_rate(float(row["fps"])), rate)]
+            anomalous = anomalous[source_frames(len(anomalous), known_rate(float(row["fps"])), rate)]
             normal = ~anomalous[frames].any(1)
             people, frames = people[normal], frames[normal]
-        frames = frames[:, sample_frames(window, extractor.num_frames)]
+        frames = frames[:, sample_frames(length, extractor.num_frames)]
         clips.append(
             extractor.fit(Motion(motion.keypoints[people[:, None], frames], motion.scores[people[:, None], frames]))
         )
     report_empty(empty, len(rows))
     if not sum(len(clip.keypoints) for clip in clips):
-        raise ValueError(f"none of {len(rows)} normal rows has a person in sight for {window or 1} frames; one must")
+        least = f"{window:g} seconds" if window else "a frame"
+        raise ValueError(f"none of {len(rows)} normal rows has a person in sight for {least}; one must")
     tensors = {
         name: torch.from_numpy(np.concatenate([getattr(clip, name) for clip in clips]).astype(np.float32))
         for name in ("keypoints", "scores")
@@ -209,7 +204,7 @@ def train_unsupervised(
     model = MoFMForMaskedMotionModeling.from_pretrained(options.model)
     config = model.config
     learnt, held = hold_out(corpus, rows, options.held_out_fraction, args.seed)
-    config.fps = window_rate(corpus, rows) if options.window else 0.0
+    config.fps = window_rate(corpus, rows)
     windows = (options.window, options.stride, config.fps)
     normal = normal_clips(corpus, learnt, tokenizer, *windows)
     held_out = normal_clips(corpus, held, tokenizer, *windows) if len(held) else None
@@ -225,7 +220,7 @@ def train_unsupervised(
             tokenizer.save_pretrained(args.output_dir)
         trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
     config.anomaly_score = options.anomaly_score
-    config.window = options.window or config.window
+    config.window_seconds = options.window or config.window_seconds
     detector = MoFMForAnomalyDetection(config).to(args.device)
     detector.load_state_dict(model.state_dict(), strict=False)
     detector.fit_reference(normal, held_out, options.reference_size, seed=args.seed)
@@ -248,9 +243,9 @@ def labelled_clips(
     rows: Sequence[int],
     extractor: MoFMFeatureExtractor,
     labels: Sequence[int] | None = None,
-    window: int = 24,
-    stride: int = 6,
-    rate: float = 0.0,
+    window: float = 0.8,
+    stride: float = 0.2,
+    rate: float = FPS,
 ) -> tuple[list[Motion], np.ndarray]:
     """Return clips of all people together, and their labels.
 
@@ -283,10 +278,10 @@ def labelled_clips(
             )
         if not window and labels is None:
             of_frames = of_frames[choose_segment(len(of_frames), float(row["fps"]), MEASURING, None)]
-        elif rate and len(of_frames):
+        elif window and len(of_frames):
             of_frames = of_frames[source_frames(len(of_frames), known_rate(float(row["fps"])), rate)]
-        length = window or num_frames
-        for start in range(0, num_frames - length + 1, stride):
+        length = frames_in(window, rate, MIN_FRAMES) if window else num_frames
+        for start in range(0, num_frames - length + 1, frames_in(stride, rate)):
             frames = start + sample_frames(length, extractor.num_frames)
             seen = motion.scores[:, frames].any((1, 2))
             if seen.any():
@@ -331,12 +326,12 @@ def train_supervised(
     model = MoFMForAnomalyDetection.from_pretrained(options.model)
     config = model.config
     extractor = tokenizer.feature_extractor
-    config.fps = window_rate(corpus, rows) if options.window else 0.0
+    config.fps = window_rate(corpus, rows)
     clips, targets = labelled_clips(corpus, rows, extractor, labels, options.window, options.stride, config.fps)
     normal, anomalous = int((targets == 0).sum()), int((targets == 1).sum())
     config.pos_weight = normal / anomalous
     config.anomaly_score = "classifier"
-    config.window = options.window or config.window
+    config.window_seconds = options.window or config.window_seconds
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
     check_space(model, args)
     # the head does not reach these; a distributed training waits for every gradient it expects

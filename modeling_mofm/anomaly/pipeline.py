@@ -52,7 +52,7 @@ class MotionAnomalyPipeline(Pipeline):
             layout, fps, coordinates, frame_size, ...: what the input does not say itself; see `ReadOptions` for these
                 and `motion_data.inputs.INPUT_OPTIONS` for all. Arrays of 17 joints are "coco17".
             poses: a `PoseEstimation`, which models see the people in a video.
-            window, stride, max_gap, smoothing: see `AnomalyScorer`.
+            window, stride, max_gap, smoothing: seconds; see `AnomalyScorer`.
             joint_scores: whether to return what each joint contributes.
 
         Returns:
@@ -74,14 +74,20 @@ class MotionAnomalyPipeline(Pipeline):
     def stream(
         self,
         fps: float | None = None,
-        layout: str = "coco17",
-        window: int | None = None,
-        stride: int = 1,
-        max_gap: int = MAX_GAP,
+        window: float | None = None,
+        stride: float | None = None,
+        max_gap: float = MAX_GAP,
+        **options,
     ) -> MotionStream:
-        """Return a `MotionStream` that takes frames one by one and never grows."""
+        """Return a `MotionStream` that takes frames one by one and never grows.
+
+        Args:
+            fps: see `MotionStream`.
+            window, stride, max_gap: seconds; see `AnomalyScorer`.
+            layout, coordinates, frame_size, min_score, max_score: what frames do not say themselves (`ReadOptions`).
+        """
         scorer = AnomalyScorer(self.model, self.tokenizer, window, stride, max_gap)
-        return MotionStream(scorer, fps, layout)
+        return MotionStream(scorer, fps, input_options(("fps", "window", "stride", "max_gap"), **options))
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
         """Save the model and the tokenizer; a pipeline of that folder needs nothing else."""

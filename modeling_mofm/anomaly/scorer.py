@@ -11,13 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from motion_data.keypoints import Motion, sample_frames
-from motion_data.resampling import grid_frames, known_rate, resample
+from motion_data.keypoints import MIN_FRAMES, Motion, sample_frames
+from motion_data.resampling import frames_in, grid_frames, known_rate, resample
 from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .modeling import MoFMForAnomalyDetection
 from .windows import MAX_GAP, fill_missing, over_people, place_at_centres, sliding_windows, smooth
+
+LONGEST = 3600.0  # seconds of a window
 
 
 @dataclass
@@ -41,12 +43,15 @@ class AnomalyScorer:
     Args:
         model: a fitted or trained detector.
         tokenizer: the one whose words the model learnt.
-        window: frames of a window, at `config.fps` if the model has that; None takes `config.window`. Windows longer
-            or shorter than the model's clips are sampled to their length.
-        stride: frames between windows.
-        max_gap: a person out of sight for more frames starts a new track.
-        smoothing: standard deviation of the Gaussian over time, frames; None takes a quarter of a window.
+        window: seconds of a window; None takes `config.window_seconds`. Windows of more or fewer frames than the
+            model's clips are sampled to their length.
+        stride: seconds between windows; None takes one frame at the model's rate, `config.fps`.
+        max_gap: a person out of sight for more seconds starts a new track.
+        smoothing: standard deviation of the Gaussian over time, seconds; None takes a quarter of a window.
         batch_size: windows at a time.
+
+    Attributes:
+        fps, window_frames, stride_frames, gap_frames: the model's rate, and the above in frames of it.
 
     Raises:
         ValueError: an argument out of range, a model that was not fitted, or a tokenizer that is not the model's.
@@ -56,20 +61,26 @@ class AnomalyScorer:
         self,
         model: MoFMForAnomalyDetection,
         tokenizer: MoFMTokenizer,
-        window: int | None = None,
-        stride: int = 1,
-        max_gap: int = MAX_GAP,
+        window: float | None = None,
+        stride: float | None = None,
+        max_gap: float = MAX_GAP,
         smoothing: float | None = None,
         batch_size: int = 32,
     ):
         config = model.config
-        window = config.window if window is None else window
-        ranges = {"window": (window, 2, np.inf), "stride": (stride, 1, window // 2), "max_gap": (max_gap, 0, np.inf)}
-        ranges |= {"smoothing": (smoothing or 0, 0, np.inf), "batch_size": (batch_size, 1, np.inf)}
-        for name, (value, low, high) in ranges.items():
-            if not low <= value <= high:
-                limit = f"from {low} to {high}" if high < np.inf else f"{low} or more"
-                raise ValueError(f"{name} must be {limit}, got {value}")
+        window = config.window_seconds if window is None else window
+        stride = 1 / config.fps if stride is None else stride
+        ranges = {
+            "window": (window, MIN_FRAMES / config.fps, LONGEST, " seconds"),
+            "stride": (stride, 1 / config.fps, window / 2, " seconds"),
+            "max_gap": (max_gap, 0, LONGEST, " seconds"),
+            "smoothing": (smoothing or 0, 0, LONGEST, " seconds"),
+            "batch_size": (batch_size, 1, np.inf, ""),
+        }
+        for name, (value, low, high, unit) in ranges.items():
+            if not low - 1e-9 <= value <= high + 1e-9:
+                limit = f"from {low:.4g} to {high:.4g}" if high < np.inf else f"{low} or more"
+                raise ValueError(f"{name} must be {limit}{unit}, got {value}")
         for name in (*GEOMETRY_FIELDS, "codebook_size"):
             ours, theirs = getattr(config, name), getattr(tokenizer.dved.config, name)
             if (list(ours) != list(theirs)) if name == "cube_size" else (ours != theirs):
@@ -81,43 +92,45 @@ class AnomalyScorer:
             )
         self.model = model.eval()
         self.tokenizer = tokenizer.to(model.device)
-        self.window = window
-        self.stride = stride
-        self.max_gap = max_gap
+        self.fps = config.fps
+        self.window_frames = frames_in(window, self.fps, MIN_FRAMES)
+        self.stride_frames = min(frames_in(stride, self.fps), self.window_frames // 2)
+        self.gap_frames = frames_in(max_gap, self.fps, 0)
         self.smoothing = window / 4 if smoothing is None else smoothing
         self.batch_size = batch_size
-        self._sampled = sample_frames(window, config.num_frames)
+        self._sampled = sample_frames(self.window_frames, config.num_frames)
         # where the window's centre frame is in the clip that the model sees
-        self._centre = int(np.abs(self._sampled - window // 2).argmin())
+        self._centre = int(np.abs(self._sampled - self.window_frames // 2).argmin())
 
     def score(self, motion: Motion, fps: float = 0.0) -> AnomalyScores:
         """Score each person in each frame of a recording of any length.
 
         Args:
-            fps: frames a second of the motion; 0 is unknown, and taken for 30. A model that was fitted at another rate
-                (`config.fps`) sees the motion at that, and each frame has the scores of the time it is nearest to.
+            fps: frames a second of the motion; 0 is unknown, and taken for 30. The model sees it at its own rate, and
+                each frame has the scores of the time it is nearest to.
         """
-        rate = self.model.config.fps
-        if not rate or (fps := known_rate(fps)) == rate:
+        fps = known_rate(fps)
+        if fps == self.fps:
             return self._score_frames(motion)
-        found = self._score_frames(resample(motion, fps, rate))
-        frames = grid_frames(motion.scores.shape[1], fps, rate)
+        found = self._score_frames(resample(motion, fps, self.fps))
+        frames = grid_frames(motion.scores.shape[1], fps, self.fps)
         return AnomalyScores(found.people[:, frames], found.frames[frames], found.joints[:, frames])
 
     def _score_frames(self, motion: Motion) -> AnomalyScores:
         shape = motion.scores.shape[:2]
-        people, starts = sliding_windows(motion.scores.any(-1), self.window, self.stride, self.max_gap)
+        window, stride = self.window_frames, self.stride_frames
+        people, starts = sliding_windows(motion.scores.any(-1), window, stride, self.gap_frames)
         scores, joints = np.zeros(len(people)), np.zeros((len(people), motion.scores.shape[-1]))
         for first in range(0, len(people), self.batch_size):
             batch = slice(first, first + self.batch_size)
-            frames = starts[batch, None] + np.arange(self.window)
+            frames = starts[batch, None] + np.arange(window)
             who = people[batch, None]
             scores[batch], joints[batch] = self.score_windows(
                 motion.keypoints[who, frames], motion.scores[who, frames]
             )
-        placed = place_at_centres(scores, people, starts, self.window, self.stride, shape)
-        explained = place_at_centres(joints, people, starts, self.window, self.stride, shape)
-        frames = smooth(fill_missing(over_people(placed)), self.smoothing)
+        placed = place_at_centres(scores, people, starts, window, stride, shape)
+        explained = place_at_centres(joints, people, starts, window, stride, shape)
+        frames = smooth(fill_missing(over_people(placed)), self.smoothing * self.fps)
         return AnomalyScores(placed, frames, explained)
 
     @torch.no_grad()
@@ -125,8 +138,8 @@ class AnomalyScorer:
         """Score windows of one person each.
 
         Args:
-            keypoints: `[W, window, 17, 2]`, pixels.
-            scores: `[W, window, 17]`.
+            keypoints: `[W, window_frames, 17, 2]`, pixels.
+            scores: `[W, window_frames, 17]`.
 
         Returns:
             the windows' scores `[W]`, NaN for one without a joint, and those of the joints at their centres `[W, 17]`.

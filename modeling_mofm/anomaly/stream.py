@@ -1,24 +1,32 @@
 """Score a stream of frames, one by one, in bounded memory and with bounded latency: a camera that runs for a week.
 
-What comes out equals `AnomalyScorer.score` of the same motion, but for the steps that need the whole recording: no
-frame is filled with a minimum, and nothing is smoothed.
+Time is seconds: whatever the rate of the camera, people are brought to the model's rate, as in `AnomalyScorer.score`.
+What comes out equals its answer for the same motion, but for the steps that need the whole recording: no frame is
+filled with a minimum, and nothing is smoothed.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from motion_data.detected_frames import frame_people, is_people, is_result, whole_ids
-from motion_data.interpret import as_numbers
+from motion_data.interpret import apply, as_numbers, choose_max_score, decide, is_joint
 from motion_data.keypoints import ArrayLike, as_motion
 from motion_data.layouts import get_layout
+from motion_data.options import AXES, ReadOptions
+from motion_data.resampling import between, known_rate, nearest_frame
 
 from .scorer import AnomalyScorer
+
+HOLD = 0.2  # seconds: frames nearer than this are joined by straight lines, between others nobody was seen
+SAME = 1e-6  # of a frame: what rounding does to times
+
+People = dict[int, tuple[np.ndarray, np.ndarray]]  # track id -> joints [17, 2] and their scores [17]
 
 
 @dataclass
@@ -26,15 +34,15 @@ class FrameScores:
     """What is known of one frame, once it is decided.
 
     Args:
-        frame: number of the frame in the stream, from 0; frames that were skipped over (`time`) count.
-        time: as it was pushed; None without times.
+        frame: how many frames were pushed before it.
+        time: seconds, as it was pushed; without times, `frame` at the stream's rate.
         score: the maximum over people; NaN where nobody has a score.
         people: track id -> score.
         joints: track id -> `[17]`, the score joint by joint.
     """
 
     frame: int
-    time: float | None
+    time: float
     score: float = math.nan
     people: dict[int, float] = field(default_factory=dict)
     joints: dict[int, np.ndarray] = field(default_factory=dict)
@@ -64,35 +72,46 @@ class _Track:
 class MotionStream:
     """Score frames as they come.
 
-    A frame is answered as soon as no window can reach it any more. Latency: `window - window // 2 - 1` frames behind
-    the newest one while everybody is in sight, and at most `max_gap` more while someone may come back.
-    Memory: `window + max_gap` frames of each person seen within the last `max_gap` frames, and the scores of the
-    frames that wait.
+    Frames may come at any rate, and at an uneven one with `time`: those at most `HOLD` apart are joined by straight
+    lines, as `resample` does, and brought to the model's rate (`config.fps`); between frames farther apart nobody was
+    seen. Each frame pushed is answered with the scores of the model's frame that is nearest in time, as soon as no
+    window can reach that any more. Latency: half a window while everybody is in sight, and at most `max_gap`
+    more while someone may come back. Memory: the window and `max_gap` of each person seen within the last `max_gap`,
+    and the frames that wait.
 
-    A person out of sight for at most `max_gap` frames has missing frames; one who stays away longer is forgotten, and
+    A person out of sight for at most `max_gap` seconds has missing frames; one who stays away longer is forgotten, and
     starts another track on return, under the same id or not. Frames without people are pushed too: they are time.
 
     Args:
         scorer: model, window, stride and `max_gap`.
-        fps: frames per second of the stream; with it, frames are counted by their `time` since the first: a jump is
-            that many missing frames, and of several within one the first counts.
-        layout: skeleton layout of the key-points.
+        fps: frames a second of frames that are pushed without a time; None or 0 is unknown, and taken for 30.
+        options: what frames do not say themselves: `layout`, `coordinates`, `frame_size`, `min_score`, `max_score`.
+            What is not given is decided by the first frame with someone in it (`motion_data.interpret`).
 
     Raises:
         ValueError: an unknown layout, or fps that are not positive.
     """
 
-    def __init__(self, scorer: AnomalyScorer, fps: float | None = None, layout: str = "coco17"):
-        if fps is not None and not 0 < fps < math.inf:
-            raise ValueError(f"fps must be positive and finite, got {fps}")
+    def __init__(self, scorer: AnomalyScorer, fps: float | None = None, options: ReadOptions | None = None):
+        if fps is not None and not 0 <= fps < math.inf:
+            raise ValueError(f"fps must be positive and finite, or 0 for unknown, got {fps}")
+        options = options or ReadOptions()
         self.scorer = scorer
-        self.fps = fps
-        self.layout = get_layout(layout)
-        self._frame = -1
-        self._time: float | None = None
-        self._start = 0.0
+        self.fps = fps or 0.0
+        self.layout = get_layout(options.layout or scorer.tokenizer.feature_extractor.layout)
+        self.options = replace(options, layout=self.layout.name, axes=AXES)
+        self._decisions: ReadOptions | None = None
+        self._restart()
+
+    def _restart(self) -> None:
+        self._count = 0  # frames pushed
+        self._times_given = False
+        self._start = self._time = 0.0  # of the first and the newest frame
+        self._seen: People = {}  # who was in the newest frame
+        self._frame = -1  # the newest frame at the model's rate
         self._tracks: dict[int, _Track] = {}
-        self._waiting: deque[FrameScores] = deque()
+        self._waiting: deque[tuple[int, FrameScores]] = deque()  # with the frame at the model's rate
+        self._found: dict[int, dict[int, tuple[float, np.ndarray]]] = {}  # by frame at the model's rate
 
     def push(
         self,
@@ -104,8 +123,9 @@ class MotionStream:
         """Take the next frame.
 
         Args:
-            keypoints: `[M, K, 2]`, pixels; M may be 0. Or one frame as a pose model or tracker gives it, with scores
-                and ids in it: a `Results` of ultralytics or a list of dicts (`motion_data.detected_frames`).
+            keypoints: `[M, K, 2]`, pixels, or `[M, K, 3]` with the scores in it; M may be 0. Or one frame as a pose
+                model or tracker gives it, with scores and ids in it: a `Results` of ultralytics or a list of dicts
+                (`motion_data.detected_frames`).
             scores: `[M, K]` in [0, 1], 0 is missing; None: finite joints are there.
             track_ids: the tracker's id of each person, whole numbers; None takes those of the frame, or numbers people
                 from 0, for streams of people who stay in their order.
@@ -118,31 +138,35 @@ class MotionStream:
             ValueError: naming what is wrong; the stream is as if the frame had not been pushed.
         """
         people = self._people(keypoints, scores, track_ids)
-        frame = self._next_frame(time)
-        if frame == self._frame:  # more frames come than the stream has
-            self._time = time
-            return []
-        self._frame, self._time = frame, time
-        self._waiting.append(FrameScores(frame, time))
-        gap = self.scorer.max_gap
-        # tracks that ended go first: the same id may start another one
-        self._tracks = {name: track for name, track in self._tracks.items() if frame - track.last_seen <= gap + 1}
-        windows = [window for name, (body, seen) in people.items() for window in self._extend(name, body, seen)]
-        self._score(windows)
-        self._tracks = {name: track for name, track in self._tracks.items() if frame - track.last_seen <= gap}
+        self._check_time(time)
+        rate, gap = self.scorer.fps, self.scorer.gap_frames
+        if self._count == 0:
+            self._times_given = time is not None
+            self._start = self._time = time or 0.0
+            self._seen = people
+        now = self._count / known_rate(self.fps) if time is None else time
+        place = (now - self._start) * rate
+        self._waiting.append((int(nearest_frame(place)), FrameScores(self._count, now)))
+        for frame, bodies in self._frames_until(now, place, people):
+            # tracks that ended go first: the same id may start another one
+            self._tracks = {name: track for name, track in self._tracks.items() if frame - track.last_seen <= gap + 1}
+            self._score([window for name, body in bodies.items() for window in self._extend(name, frame, *body)])
+        self._frame = math.floor(place + SAME)
+        self._tracks = {name: track for name, track in self._tracks.items() if self._frame - track.last_seen <= gap}
+        self._count, self._time, self._seen = self._count + 1, now, people
         return self._decided()
 
     def close(self) -> list[FrameScores]:
         """End the stream and return the frames that still waited; the next frame pushed starts another stream."""
         self._tracks.clear()
+        last = self._frame
+        self._waiting = deque((min(place, last), frame) for place, frame in self._waiting)
         rest = self._decided()
-        self._frame, self._time = -1, None
+        self._restart()
         return rest
 
-    def _people(
-        self, keypoints: ArrayLike, scores: ArrayLike | None, track_ids: Sequence[int] | None
-    ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-        """Check a frame and return track id -> (`[17, 2]`, `[17]`) of the people who have a joint."""
+    def _people(self, keypoints: ArrayLike, scores: ArrayLike | None, track_ids: Sequence[int] | None) -> People:
+        """Check a frame and return track id -> joints of the people who have one."""
         if is_result(keypoints) or is_people(keypoints):
             keypoints, scores, ids = _taken_apart(keypoints, scores)
             track_ids = ids if track_ids is None else track_ids
@@ -150,78 +174,105 @@ class MotionStream:
         joints = self.layout.num_joints
         if keypoints.size == 0:
             keypoints = keypoints.reshape(0, joints, 2)
-        if keypoints.ndim != 3 or keypoints.shape[1:] != (joints, 2):
+        if keypoints.ndim != 3 or keypoints.shape[1] != joints or keypoints.shape[2] not in (2, 3):
             raise ValueError(
-                f"keypoints must be [people, {joints}, 2] of layout {self.layout.name!r}, got {list(keypoints.shape)}"
+                f"keypoints must be [people, {joints}, 2 or 3] of layout {self.layout.name!r}, got "
+                f"{list(keypoints.shape)}"
             )
         track_ids = list(range(len(keypoints))) if track_ids is None else whole_ids(track_ids)
         if len(track_ids) != len(keypoints) or len(set(track_ids)) != len(track_ids):
             raise ValueError(f"track_ids must be {len(keypoints)} different ids, one for each person, got {track_ids}")
-        finite = np.isfinite(keypoints).all(-1)
-        scores = finite.astype(np.float64) if scores is None else as_numbers("scores", scores)
-        if len(keypoints) and scores.shape != finite.shape:
-            raise ValueError(f"scores must be {list(finite.shape)} as keypoints are, got {list(scores.shape)}")
+        if scores is not None:
+            scores = as_numbers("scores", scores)
+            if len(keypoints) and scores.shape != keypoints.shape[:2]:
+                raise ValueError(
+                    f"scores must be {list(keypoints.shape[:2])} as keypoints are, got {list(scores.shape)}"
+                )
+        if not len(keypoints) or not is_joint(keypoints[..., :2]).any():
+            return {}
+        keypoints, scores = keypoints[:, None], None if scores is None else scores[:, None]
+        decisions = self._decisions or self._decide(keypoints, scores)
+        marks = scores if scores is not None else keypoints[..., -1] if decisions.coordinates == "xyc" else None
+        if marks is not None and not self.options.max_score and choose_max_score(marks) > decisions.max_score:
+            raise ValueError(f"scores reach {marks.max():.6g} and did not before; give max_score")
+        poses = apply(keypoints, scores, decisions)
+        self._decisions = decisions
         known = [joint for joint in self.layout.canonical if joint >= 0]
-        if not len(keypoints) or (not (finite & (scores > 0))[:, known].any() and not (scores > 1).any()):
+        if not poses.scores[..., known].any():
             return {}
         # a motion has two frames or more: the frame twice
-        motion = as_motion(keypoints[:, None].repeat(2, 1), scores[:, None].repeat(2, 1), self.layout.name)
+        motion = as_motion(poses.keypoints.repeat(2, 1), poses.scores.repeat(2, 1), self.layout.name)
         return {
             name: (body[0], seen[0])
             for name, body, seen in zip(track_ids, motion.keypoints, motion.scores, strict=True)
             if seen.any()
         }
 
-    def _next_frame(self, time: float | None) -> int:
-        if self._frame < 0:
+    def _decide(self, keypoints: np.ndarray, scores: np.ndarray | None) -> ReadOptions:
+        decisions = decide(keypoints, scores, self.options)
+        if decisions.coordinates not in ("xy", "xyc"):
+            raise ValueError(f"coordinates are {decisions.coordinates!r}; a stream takes 'xy' or 'xyc'")
+        return decisions
+
+    def _check_time(self, time: float | None) -> None:
+        if self._count == 0:
             if time is not None and not math.isfinite(time):
                 raise ValueError(f"time must be finite, got {time}")
-            self._start = time or 0.0
-            return 0
-        if (time is None) != (self._time is None):
-            raise ValueError(f"time is {time}, but the last frame's was {self._time}; give it with all frames or none")
-        if time is None:
-            return self._frame + 1
-        if not self._time < time < math.inf:
+        elif (time is not None) != self._times_given:
+            last = self._time if self._times_given else None
+            raise ValueError(f"time is {time}, but the last frame's was {last}; give it with all frames or none")
+        elif time is not None and not self._time < time < math.inf:
             raise ValueError(f"time is {time}; it must be finite and later than the last frame's {self._time}")
-        if self.fps is None:
-            return self._frame + 1
-        return max(round((time - self._start) * self.fps), self._frame)
 
-    def _extend(self, name: int, body: np.ndarray, seen: np.ndarray) -> list[tuple[int, int]]:
-        """Add the newest frame to a person's track and return the windows (id, start) that are now complete."""
-        frame, scorer = self._frame, self.scorer
+    def _frames_until(self, now: float, place: float, people: People) -> Iterator[tuple[int, People]]:
+        """Yield the frames at the model's rate since the last one pushed in which someone is, and who."""
+        rate = self.scorer.fps
+        first, last = self._frame + 1, math.floor(place + SAME)
+        joined = now - self._time <= HOLD
+        for frame in range(first, last + 1) if joined else sorted({first, last} if first <= last else ()):
+            before, after = frame - (self._time - self._start) * rate, place - frame  # in frames
+            weight = before / (before + after) if before + after > SAME else 1.0
+            if joined:
+                yield frame, between(self._seen, people, weight if SAME < weight < 1 - SAME else round(weight))
+            elif min(before, after) < 0.5:
+                yield frame, self._seen if before < after else people
+
+    def _extend(self, name: int, frame: int, body: np.ndarray, seen: np.ndarray) -> list[tuple[int, int]]:
+        """Add a frame to a person's track and return the windows (id, start) that are now complete."""
+        scorer = self.scorer
         if name not in self._tracks:
-            self._tracks[name] = _Track(frame, scorer.window + scorer.max_gap, len(body))
+            self._tracks[name] = _Track(frame, scorer.window_frames + scorer.gap_frames, len(body))
         track = self._tracks[name]
         track.write(frame, body, seen)
-        starts = range(track.next_start, frame - scorer.window + 2, scorer.stride)
-        track.next_start += len(starts) * scorer.stride
+        starts = range(track.next_start, frame - scorer.window_frames + 2, scorer.stride_frames)
+        track.next_start += len(starts) * scorer.stride_frames
         return [(name, start) for start in starts]
 
     def _score(self, windows: list[tuple[int, int]]) -> None:
         """Score windows (id, start) in batches and put each at its centre."""
         if not windows:
             return
-        window, stride = self.scorer.window, self.scorer.stride
+        window, stride = self.scorer.window_frames, self.scorer.stride_frames
         clips = [self._tracks[name].read(np.arange(start, start + window)) for name, start in windows]
         scores, joints = self.scorer.score_windows(*(np.stack(arrays) for arrays in zip(*clips, strict=True)))
-        waiting = {frame.frame: frame for frame in self._waiting}
         for (name, start), score, joint in zip(windows, scores, joints, strict=True):
             for number in range(start + window // 2, start + window // 2 + stride):
-                if number in waiting and not math.isnan(score):
-                    waiting[number].people[name] = float(score)
-                    waiting[number].joints[name] = joint
+                if not math.isnan(score):
+                    self._found.setdefault(number, {})[name] = (float(score), joint)
 
     def _decided(self) -> list[FrameScores]:
         """Take the oldest frames that no window of an open track can reach any more."""
-        centres = (track.next_start + self.scorer.window // 2 for track in self._tracks.values())
+        centres = (track.next_start + self.scorer.window_frames // 2 for track in self._tracks.values())
         reachable = min(centres, default=self._frame + 1)
         decided = []
-        while self._waiting and self._waiting[0].frame < reachable:
-            frame = self._waiting.popleft()
+        while self._waiting and self._waiting[0][0] < reachable:
+            place, frame = self._waiting.popleft()
+            for name, (score, joint) in self._found.get(place, {}).items():
+                frame.people[name], frame.joints[name] = score, joint
             frame.score = max(frame.people.values(), default=math.nan)
             decided.append(frame)
+        needed = self._waiting[0][0] if self._waiting else min(reachable, self._frame)
+        self._found = {place: found for place, found in self._found.items() if place >= needed}
         return decided
 
 

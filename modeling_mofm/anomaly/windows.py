@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-MAX_GAP = 12  # frames out of sight after which a person starts another track
+MAX_GAP = 0.4  # seconds out of sight after which a person starts another track
 
 
 def sliding_windows(present: np.ndarray, length: int, stride: int, max_gap: int) -> tuple[np.ndarray, np.ndarray]:

@@ -40,7 +40,8 @@ def make_motion(people=2, frames=30, seed=0):
     return Motion(keypoints.astype(np.float32), generator.uniform(0.3, 1, (people, frames, 17)).astype(np.float32))
 
 
-def make_scorer(dved, kind="combined", **options):
-    model = build(anomaly_score=kind)
+def make_scorer(dved, kind="combined", rate=30.0, **options):
+    """Return a scorer of windows of 12 frames at 30 frames a second."""
+    model = build(anomaly_score=kind, fps=rate)
     model.fit_reference(normal_set())
-    return AnomalyScorer(model, MoFMTokenizer(dved), **{"window": 12, "max_gap": 3, **options})
+    return AnomalyScorer(model, MoFMTokenizer(dved), **{"window": 0.4, "max_gap": 0.1, **options})

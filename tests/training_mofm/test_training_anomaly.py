@@ -74,7 +74,7 @@ def arguments(output_dir, steps=3, **fields):
 
 def test_normal_windows_leave_anomalous_frames_out(tokenizer):
     corpus = make_corpus(2, frame_labels=True)
-    clips = normal_clips(corpus, [0, 1], tokenizer, window=8, stride=3)
+    clips = normal_clips(corpus, [0, 1], tokenizer, window=8 / 30, stride=0.1)
     assert len(clips["keypoints"]) == 5 + 1  # of frames 0 to 19, and of 0 to 9
     assert clips["keypoints"].shape[1:] == (8, 17, 2) and clips["input_ids"].shape == (6, 32)
     words = tokenizer.dved.encode(clips["keypoints"], clips["scores"]).input_ids
@@ -89,9 +89,9 @@ def test_windows_are_counted_at_one_rate_for_all_rows(tokenizer):
     twice = [{**row, "fps": 15.0} if number else row for number, row in enumerate(corpus)]
     mixed = Dataset.from_list(twice, features=corpus.features)
     assert window_rate(mixed, [0, 1]) == 30 and window_rate(mixed, [1]) == 15
-    clips = normal_clips(mixed, [0, 1], tokenizer, window=8, stride=3, rate=30.0)
-    assert len(clips["keypoints"]) == 5 + 4  # of 20 frames, and of the 20 of which 10 at 15 frames a second are normal
-    slow = normal_clips(mixed, [1], tokenizer, window=4, stride=3, rate=15.0)
+    clips = normal_clips(mixed, [0, 1], tokenizer, window=8 / 30, stride=0.1, rate=30.0)
+    assert len(clips["keypoints"]) == 5 + 5  # of 20 frames, and of the 20 of which 10 at 15 frames a second are normal
+    slow = normal_clips(mixed, [1], tokenizer, window=4 / 15, stride=0.2, rate=15.0)
     assert len(slow["keypoints"]) == 3  # of 10 frames
 
 
@@ -104,8 +104,8 @@ def test_whole_recordings_are_one_clip_of_each_person(tokenizer):
 
 
 def test_normal_motion_that_gives_no_clip_is_refused(tokenizer):
-    with pytest.raises(ValueError, match="none of 2 normal rows has a person in sight for 24 frames"):
-        normal_clips(make_corpus(2), [0, 1], tokenizer, window=24)
+    with pytest.raises(ValueError, match="none of 2 normal rows has a person in sight for 0.8 seconds"):
+        normal_clips(make_corpus(2), [0, 1], tokenizer, window=0.8)
 
 
 def test_held_out_rows_are_of_other_subjects():
@@ -133,13 +133,13 @@ def test_row_labels_are_by_class_names():
 @pytest.mark.parametrize("steps", [0, 3])
 def test_unsupervised_leaves_a_folder_that_the_pipeline_opens(folder, tmp_path, steps):
     corpus = make_corpus()
-    options = AnomalyArguments(model=folder, window=8, stride=4)
+    options = AnomalyArguments(model=folder, window=8 / 30, stride=4 / 30)
     model, figures = train_unsupervised(options, corpus, np.arange(0, 12, 2), arguments(tmp_path, steps))
     plain = MoFMForMaskedMotionModeling.from_pretrained(folder)
     same = all(torch.equal(model.state_dict()[name], value) for name, value in plain.state_dict().items())
     assert same == (steps == 0)
     assert figures["clips"] + figures["held_out_clips"] == 6 * 4 and figures["held_out_clips"] >= 4
-    assert model.config.reference_size == figures["clips"] and model.config.window == 8
+    assert model.config.reference_size == figures["clips"] and model.config.window_seconds == 8 / 30
     watch = pipeline("motion-anomaly-detection", model=str(tmp_path), device="cpu")
     (answer,) = watch({"keypoints": np.random.default_rng(0).random((20, 17, 2))})
     assert np.isfinite(answer["frame_scores"]).all()
@@ -149,7 +149,7 @@ def test_unsupervised_leaves_a_folder_that_the_pipeline_opens(folder, tmp_path, 
 
 def test_clips_of_frames_carry_the_labels_of_their_frames(tokenizer):
     corpus = make_corpus(2, people=2, frame_labels=True)
-    clips, labels = labelled_clips(corpus, [0, 1], tokenizer.feature_extractor, None, 8, 4)
+    clips, labels = labelled_clips(corpus, [0, 1], tokenizer.feature_extractor, None, 8 / 30, 4 / 30)
     assert len(clips) == 8 and labels.shape == (8, 8) and not labels[:4].any()
     assert labels[4:].tolist() == [[int(f >= 10) for f in range(s, s + 8)] for s in (0, 4, 8, 12)]
     assert all(clip.keypoints.shape == (2, 8, 17, 2) for clip in clips)
@@ -222,8 +222,8 @@ def test_one_corpus_with_the_labels_it_needs(folder, tmp_path):
     ("fields", "message"),
     [
         ({"mode": "half"}, r"mode must be one of \('unsupervised', 'supervised'\), got 'half'"),
-        ({"window": 1}, r"window must be 0 \(whole recordings\) or at least 2, got 1"),
-        ({"stride": 0}, "stride must be at least 1, got 0"),
+        ({"window": -1}, r"window must be 0 \(whole recordings\) or seconds up to 3600, got -1"),
+        ({"stride": 0}, "stride must be above 0 and at most 3600 seconds, got 0"),
         ({"held_out_fraction": 1.0}, r"held_out_fraction must be in \[0, 1\), got 1.0"),
         ({"anomaly_score": "classifier"}, r"anomaly_score must be one of \('nll', 'distance', 'combined'\)"),
     ],

@@ -150,11 +150,12 @@ def test_batches_of_windows_are_bounded(scorer):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window": 1}, "window must be 2 or more, got 1"),
-        ({"stride": 0}, "stride must be from 1 to 6, got 0"),
-        ({"stride": 7}, "stride must be from 1 to 6, got 7"),
-        ({"max_gap": -1}, "max_gap must be 0 or more, got -1"),
-        ({"smoothing": -1.0}, "smoothing must be 0 or more, got -1.0"),
+        ({"window": 0.05}, "window must be from 0.06667 to 3600 seconds, got 0.05"),
+        ({"window": 1e9}, "window must be from 0.06667 to 3600 seconds, got 1000000000.0"),
+        ({"stride": 0}, "stride must be from 0.03333 to 0.2 seconds, got 0"),
+        ({"stride": 0.3}, "stride must be from 0.03333 to 0.2 seconds, got 0.3"),
+        ({"max_gap": -1}, "max_gap must be from 0 to 3600 seconds, got -1"),
+        ({"smoothing": -1.0}, "smoothing must be from 0 to 3600 seconds, got -1.0"),
         ({"batch_size": 0}, "batch_size must be 1 or more, got 0"),
     ],
 )
@@ -186,7 +187,6 @@ def smooth_motion(fps, seconds=4.0):
 
 def test_scores_do_not_hang_on_the_frame_rate(dved):
     scorer = make_scorer(dved, smoothing=0)
-    scorer.model.config.fps = 30.0
     scores = {fps: scorer.score(smooth_motion(fps), fps) for fps in RATES}
     for fps, found in scores.items():
         assert found.people.shape == (1, 4 * fps + 1)
@@ -197,8 +197,7 @@ def test_scores_do_not_hang_on_the_frame_rate(dved):
 
 
 def test_an_unknown_rate_is_taken_for_30_and_noted(dved):
-    scorer = make_scorer(dved)
-    scorer.model.config.fps = 15.0
+    scorer = make_scorer(dved, rate=15.0)
     with collect_notes() as notes:
         found = scorer.score(smooth_motion(30))
     assert "taken for 30 frames a second" in notes[0]

@@ -9,18 +9,23 @@ import torch
 from detectors import make_motion, make_scorer
 
 from modeling_mofm.anomaly.stream import MotionStream
+from motion_data import Motion
+from motion_data.notes import collect_notes
+from motion_data.options import ReadOptions
 
 
 class CountingScorer:
     """Stands in for a model: the score of a window is the sum of what it holds."""
 
-    def __init__(self, window=12, stride=1, max_gap=3):
-        self.window, self.stride, self.max_gap = window, stride, max_gap
+    tokenizer = SimpleNamespace(feature_extractor=SimpleNamespace(layout="coco17"))
+
+    def __init__(self, window=12, stride=1, max_gap=3, fps=30.0):
+        self.window_frames, self.stride_frames, self.gap_frames, self.fps = window, stride, max_gap, fps
         self.scored = 0
 
     def score_windows(self, keypoints, scores):
         self.scored += len(keypoints)
-        assert keypoints.shape[1:] == (self.window, 17, 2)
+        assert keypoints.shape[1:] == (self.window_frames, 17, 2)
         return (keypoints * scores[..., None]).sum((1, 2, 3)), scores.sum(1)
 
 
@@ -49,7 +54,7 @@ def play(stream, motion, times=None):
 
 @pytest.mark.parametrize(("stride", "window"), [(1, 12), (3, 12), (1, 9)])
 def test_a_stream_answers_what_the_batch_answers(dved, stride, window):
-    scorer = make_scorer(dved, stride=stride, window=window)
+    scorer = make_scorer(dved, stride=stride / 30, window=window / 30)
     motion = leave_and_return()
     expected = scorer.score(motion)
     frames = [frame for answer in play(MotionStream(scorer), motion) for frame in answer]
@@ -76,13 +81,13 @@ def test_latency_is_the_stated_one(stride, window):
     assert max(late) == usual
     gaps = play(MotionStream(CountingScorer(window, stride)), leave_and_return(80))
     late = [f - frame.frame for f, answer in enumerate(gaps[:-1]) for frame in answer]
-    assert usual < max(late) <= usual + scorer.max_gap
+    assert usual < max(late) <= usual + scorer.gap_frames
 
 
 def test_a_week_does_not_grow():
     generator = np.random.default_rng(0)
-    scorer = CountingScorer(window=12, max_gap=3)
-    stream = MotionStream(scorer, fps=10)
+    scorer = CountingScorer(window=12, max_gap=3, fps=10)
+    stream = MotionStream(scorer)
     body = generator.random((4, 17, 2)).astype(np.float32)
     tracks, waiting, answered = [], [], []
     for f in range(6000):
@@ -109,39 +114,81 @@ def test_who_stays_away_longer_than_the_gap_starts_again():
         assert scorer.scored == windows, away
 
 
-def test_a_jump_in_time_is_missing_frames():
-    scorer = CountingScorer(window=12, max_gap=3)
-    motion = make_motion(1, 40)
-    motion.scores[0, [8, 9, 20, 33, 34, 35]] = 0
-    whole = [frame for answer in play(MotionStream(scorer), motion) for frame in answer]
-    skipping = MotionStream(CountingScorer(window=12, max_gap=3), fps=25)
+def sway(fps, seconds=3.0, people=2):
+    """People who sway, sampled at `fps`; the second comes after a second and goes half a second before the end."""
+    time = np.arange(int(seconds * fps) + 1) / fps
+    body = np.random.default_rng(5).uniform(100, 300, (people, 1, 17, 2))
+    phase = np.random.default_rng(6).uniform(0, 6, (people, 1, 17, 2))
+    scores = np.full((people, len(time), 17), 0.8, np.float32)
+    scores[1:, (time < 1) | (time > seconds - 0.5)] = 0
+    return Motion(body + 20 * np.sin(np.pi * time[:, None, None] + phase), scores), time
+
+
+@pytest.mark.parametrize("rate", [30.0, 25.0])
+@pytest.mark.parametrize("fps", [10, 15, 24, 30, 50, 60])
+def test_at_any_rate_a_stream_answers_what_the_batch_answers(dved, fps, rate):
+    scorer = make_scorer(dved, rate=rate, window=0.4)
+    motion, times = sway(fps)
+    expected = scorer.score(motion, fps).people
+    for stream, given in ((MotionStream(scorer, fps), None), (MotionStream(scorer), 7.0 + times)):
+        frames = [frame for answer in play(stream, motion, given) for frame in answer]
+        assert [frame.frame for frame in frames] == list(range(len(times)))
+        np.testing.assert_allclose([frame.time for frame in frames], times if given is None else given)
+        found = np.array([[frame.people.get(name, np.nan) for frame in frames] for name in (100, 101)])
+        np.testing.assert_allclose(found, expected, rtol=1e-3)
+    assert np.isfinite(expected).sum(1).min() > 0.4 * fps
+
+
+def test_a_camera_that_hesitates_changes_little(dved):
+    scorer = make_scorer(dved, window=0.4)
+    motion, times = sway(30, people=1)
+    uneven = times + np.random.default_rng(1).uniform(0, 0.01, len(times))
+    kept = np.sort(np.random.default_rng(2).permutation(np.arange(1, 90))[:70])  # and loses one frame in five
+    steady = [frame for answer in play(MotionStream(scorer), motion, times) for frame in answer]
+    late, _ = sway(30, people=1)
+    phase = np.random.default_rng(6).uniform(0, 6, (1, 1, 17, 2))
+    body = np.random.default_rng(5).uniform(100, 300, (1, 1, 17, 2))
+    late.keypoints = body + 20 * np.sin(np.pi * uneven[:, None, None] + phase)
+    part = Motion(late.keypoints[:, kept], late.scores[:, kept])
+    frames = [frame for answer in play(MotionStream(scorer), part, uneven[kept]) for frame in answer]
+    known = {frame.frame: frame.score for frame in frames if frame.people}
+    assert len(known) > 50
+    expected = np.array([steady[kept[number]].score for number in known])
+    assert np.nanmean(np.abs(np.array(list(known.values())) / expected - 1)) < 0.1
+
+
+def test_a_long_jump_in_time_is_missing_frames():
+    motion = make_motion(1, 60)
+    motion.scores[0, 20:29] = 0  # 0.33 s between the frames beside them
+    whole = [frame for answer in play(MotionStream(CountingScorer(max_gap=12)), motion) for frame in answer]
+    stream = MotionStream(CountingScorer(max_gap=12))
     frames = []
     for f in np.flatnonzero(motion.scores[0].any(1)):
-        frames += skipping.push(motion.keypoints[:, f], motion.scores[:, f], [100], 3.0 + f / 25 + 0.004 * (f % 3))
-    frames += skipping.close()
-    by_number = {frame.frame: frame for frame in whole}
-    assert [frame.frame for frame in frames] == np.flatnonzero(motion.scores[0].any(1)).tolist()
+        frames += stream.push(motion.keypoints[:, f], motion.scores[:, f], [100], 3.0 + f / 30)
+    frames += stream.close()
+    assert len(frames) == 51
     for frame in frames:
-        assert frame.people == by_number[frame.frame].people
-        assert frame.time == pytest.approx(3.0 + frame.frame / 25, abs=0.01)
-    assert sum(bool(frame.people) for frame in frames) > 15
+        number = round(30 * (frame.time - 3))
+        assert frame.people == pytest.approx(whole[number].people, rel=1e-5)
+    assert sum(bool(frame.people) for frame in frames) > 35
 
 
 def test_a_pause_longer_than_the_gap_ends_every_track():
     body = np.ones((1, 17, 2), np.float32)
-    for pause, windows in ((4, 20 + 3 - 11), (5, 0), (13, 0)):
-        scorer = CountingScorer(window=12, max_gap=3)
-        stream = MotionStream(scorer, fps=10)
+    for pause, windows in ((4, 20 + 3 - 11), (5, 0), (13, 0), (10**7, 0)):
+        scorer = CountingScorer(window=12, max_gap=3, fps=10)
+        stream = MotionStream(scorer)
         for f in range(20):
             stream.push(body, None, [7], (f if f < 10 else f + pause - 1) / 10)
         assert scorer.scored == windows, pause
 
 
-def test_without_fps_times_are_only_names():
+def test_an_unknown_rate_is_taken_for_30_and_noted():
     stream = MotionStream(CountingScorer())
-    body = np.ones((1, 17, 2))
-    frames = [frame for time in (1.0, 50.0, 51.0) for frame in stream.push(body, None, [1], time)] + stream.close()
-    assert [(frame.frame, frame.time) for frame in frames] == [(0, 1.0), (1, 50.0), (2, 51.0)]
+    with collect_notes() as notes:
+        frames = [frame for _ in range(40) for frame in stream.push(20 * BODY)] + stream.close()
+    assert len(notes) == 1 and "taken for 30 frames a second" in notes[0]
+    assert [frame.time for frame in frames] == pytest.approx(np.arange(40) / 30)
 
 
 def test_frames_without_people_are_answered_at_once():
@@ -154,7 +201,7 @@ def test_frames_without_people_are_answered_at_once():
 
 
 def test_other_layouts_are_mapped():
-    stream = MotionStream(CountingScorer(), layout="openpose25")
+    stream = MotionStream(CountingScorer(), options=ReadOptions(layout="openpose25"))
     body = np.full((1, 25, 2), np.nan)
     body[0, 19] = 5.0  # a toe, which COCO-17 has not
     stream.push(body)
@@ -194,8 +241,11 @@ def test_frames_as_trackers_give_them(kind):
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        ({"keypoints": BODY[:, :16]}, r"keypoints must be \[people, 17, 2\] of layout 'coco17', got \[2, 16, 2\]"),
-        ({"keypoints": BODY[0]}, r"keypoints must be \[people, 17, 2\] of layout 'coco17', got \[17, 2\]"),
+        (
+            {"keypoints": BODY[:, :16]},
+            r"keypoints must be \[people, 17, 2 or 3\] of layout 'coco17', got \[2, 16, 2\]",
+        ),
+        ({"keypoints": BODY[0]}, r"keypoints must be \[people, 17, 2 or 3\] of layout 'coco17', got \[17, 2\]"),
         ({"keypoints": BODY, "scores": np.ones((2, 16))}, r"scores must be \[2, 17\] as keypoints are, got \[2, 16\]"),
         ({"keypoints": BODY, "scores": np.full((2, 17), 1.5)}, "scores reach 1.5; they must be from 0 to 1"),
         ({"keypoints": BODY, "track_ids": [1]}, r"track_ids must be 2 different ids, .*, got \[1\]"),
@@ -208,24 +258,36 @@ def test_frames_as_trackers_give_them(kind):
     ],
 )
 def test_wrong_frames_are_refused_and_leave_the_stream_as_it_was(frame, message):
-    stream = MotionStream(CountingScorer(), fps=10)
+    stream = MotionStream(CountingScorer(fps=10))
     stream.push(BODY, None, [1, 2], 2.0)
     with pytest.raises(ValueError, match=message):
         stream.push(**{"time": 2.1, **frame})
-    assert len(stream._waiting) == 0 and stream._frame == 0
+    assert stream._count == 1 and stream._frame == 0
     (answer,) = stream.push(BODY, None, [1, 2], 2.1)
     assert answer.frame == 1
 
 
-@pytest.mark.parametrize("fps", [0, -1, math.inf, math.nan])
+@pytest.mark.parametrize("fps", [-1, math.inf, math.nan])
 def test_wrong_rates_are_refused(fps):
-    with pytest.raises(ValueError, match=f"fps must be positive and finite, got {fps}"):
+    with pytest.raises(ValueError, match=f"fps must be positive and finite, or 0 for unknown, got {fps}"):
         MotionStream(CountingScorer(), fps=fps)
 
 
-@pytest.mark.parametrize(("camera", "counted"), [(15, 15), (25, 25), (60, 25)])
-def test_a_minute_has_as_many_frames_as_the_stream_says(camera, counted):
-    stream = MotionStream(CountingScorer(window=2, max_gap=0), fps=25)
-    answers = [frame for f in range(60 * camera) for frame in stream.push(BODY, None, None, f / camera)]
-    answers += stream.close()
-    assert abs(len(answers) - 60 * counted) <= 1 and abs(answers[-1].frame - 60 * 25) <= 2
+def test_frames_hold_their_own_scores_and_options_say_what_they_mean():
+    motion = make_motion(1, 20)
+    stated = ReadOptions(coordinates="xyc", min_score=0.5, max_score=100)
+    stream, plain = MotionStream(CountingScorer(), 30, stated), MotionStream(CountingScorer(), 30)
+    expected, answers = [], []
+    for f in range(20):
+        body, scores = motion.keypoints[:, f], motion.scores[:, f]
+        answers += stream.push(np.concatenate([body, 100 * scores[..., None]], -1), None, [7])
+        expected += plain.push(body, np.where(scores >= 0.5, scores, 0), [7])
+    assert any(frame.people for frame in expected)
+    for frame, same in zip(expected, answers, strict=True):
+        assert frame.people == pytest.approx(same.people, rel=1e-5)
+    with pytest.raises(ValueError, match="coordinates are 'xyz'; a stream takes 'xy' or 'xyc'"):
+        MotionStream(CountingScorer(), 30, ReadOptions(coordinates="xyz")).push(np.ones((1, 17, 3)))
+    undecided = MotionStream(CountingScorer(), 30)
+    undecided.push(BODY, np.full((2, 17), 0.9))
+    with pytest.raises(ValueError, match="scores reach 90 and did not before; give max_score"):
+        undecided.push(BODY, np.full((2, 17), 90.0))

@@ -422,7 +422,7 @@ def test_wrong_inputs_are_refused(fields, message):
         ({"anomaly_score": "best"}, r"anomaly_score must be one of \('nll', .*\), got 'best'"),
         ({"num_nll_masks": 1}, "num_nll_masks must be at least 2, got 1"),
         ({"num_neighbors": 0}, "num_neighbors must be at least 1, got 0"),
-        ({"window": 1}, "window must be at least 2, got 1"),
+        ({"window_seconds": 0.05}, "window_seconds must be at least 0.0667, two frames, got 0.05"),
         ({"pos_weight": 0}, "pos_weight must be positive and finite, got 0"),
     ],
 )

@@ -12,7 +12,7 @@ from modeling_mofm import AnomalyScorer, MoFMForAnomalyDetection, MotionAnomalyP
 from motion_data.readers.registry import Recording
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 
-OPTIONS = {"window": 12, "max_gap": 3}
+OPTIONS = {"window": 0.4, "max_gap": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def write_alphapose(path, motion):
 def test_a_folder_is_enough(detector, folder):
     assert type(detector) is MotionAnomalyPipeline and type(detector.model) is MoFMForAnomalyDetection
     motion = make_motion(2, 30)
-    (answer,) = detector(motion.keypoints, fps=25, **OPTIONS)
-    assert answer["times"] == pytest.approx(np.arange(30) / 25) and answer["first_frame"] == 0
+    (answer,) = detector(motion.keypoints, fps=30, **OPTIONS)
+    assert answer["times"] == pytest.approx(np.arange(30) / 30) and answer["first_frame"] == 0
     assert [person["track_id"] for person in answer["people"]] == [0, 1]
     assert len(answer["frame_scores"]) == 30 and all(np.isfinite(answer["frame_scores"]))
     for person in answer["people"]:
@@ -79,9 +79,9 @@ def test_scores_are_those_of_the_scorer(detector):
 def test_files_lists_and_generators(detector, tmp_path):
     motion = make_motion(2, 30)
     path = write_alphapose(tmp_path / "track.json", motion)
-    (answer,) = detector(path, fps=10, **OPTIONS)
-    assert len(answer["people"]) == 2 and answer["times"][1] == pytest.approx(0.1)
-    recording = Recording(motion.keypoints, motion.scores, "coco17", fps=10.0)
+    (answer,) = detector(path, fps=30, **OPTIONS)
+    assert len(answer["people"]) == 2 and answer["times"][1] == pytest.approx(1 / 30)
+    recording = Recording(motion.keypoints, motion.scores, "coco17", fps=30.0)
     (same,) = detector(recording, **OPTIONS)
     np.testing.assert_allclose(same["frame_scores"], answer["frame_scores"], rtol=1e-2)
     several = detector([path, recording], **OPTIONS)
@@ -158,7 +158,7 @@ def test_the_stream_of_a_pipeline(detector):
             ValueError,
             r"unknown arguments \['windows'\]; allowed are joint_scores",
         ),
-        (np.ones((9, 17, 2)), {"stride": 0}, ValueError, "stride must be from 1 to 12, got 0"),
+        (np.ones((9, 17, 2)), {"stride": 0}, ValueError, "stride must be from 0.03333 to 0.4 seconds, got 0"),
     ],
 )
 def test_wrong_inputs_are_refused(detector, inputs, options, error, message):
