@@ -232,6 +232,18 @@ def _wholebody_hand_limbs() -> str:
     return " ".join((*roots, *bones))
 
 
+_SMPL_FINGERS = ("index", "middle", "pinky", "ring", "thumb")
+
+
+def _smpl_hand(side: str) -> str:
+    return " ".join(f"{side}_{finger}{i}" for finger in _SMPL_FINGERS for i in range(1, 4))
+
+
+def _smpl_hand_limbs() -> str:
+    roots = (f"@wrist-@{finger}1" for finger in _SMPL_FINGERS)
+    return " ".join((*roots, *(f"@{finger}{i}-@{finger}{i + 1}" for finger in _SMPL_FINGERS for i in range(1, 3))))
+
+
 _ARMS_AND_LEGS = "@shoulder-@elbow @elbow-@wrist @hip-@knee @knee-@ankle"
 _FEET = "@ankle-@heel @ankle-@big_toe @big_toe-@small_toe"
 _COCO_LIMBS = (
@@ -240,6 +252,15 @@ _COCO_LIMBS = (
 )
 _COCO_JOINTS = " ".join(COCO_KEYPOINTS)
 _TRUNK_ON_NECK = "neck-@shoulder " + _ARMS_AND_LEGS
+
+_SMPL_JOINTS = (
+    "pelvis left_hip right_hip spine1 left_knee right_knee spine2 left_ankle right_ankle spine3 left_foot right_foot "
+    "neck left_collar right_collar head left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist"
+)
+_SMPL_LIMBS = (
+    "pelvis-spine1 spine1-spine2 spine2-spine3 spine3-neck neck-head spine3-@collar @collar-@shoulder pelvis-@hip "
+    f"@ankle-@foot {_ARMS_AND_LEGS}"
+)
 
 _BUILT_IN = (
     _layout("coco17", _COCO_JOINTS, _COCO_LIMBS),
@@ -331,6 +352,14 @@ _BUILT_IN = (
         "hips chest neck head left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist left_hip "
         "left_knee left_ankle left_toe right_hip right_knee right_ankle right_toe",
         f"hips-chest chest-neck neck-head chest-@shoulder hips-@hip @ankle-@toe {_ARMS_AND_LEGS}",
+    ),
+    # SMPL without its hands is HumanML3D's body; SMPL-H (AMASS) has fifteen finger joints a hand instead of one.
+    _layout("smpl22", _SMPL_JOINTS, _SMPL_LIMBS),
+    _layout("smpl24", f"{_SMPL_JOINTS} left_hand right_hand", f"{_SMPL_LIMBS} @wrist-@hand"),
+    _layout(
+        "smplh52",
+        f"{_SMPL_JOINTS} {_smpl_hand('left')} {_smpl_hand('right')}",
+        f"{_SMPL_LIMBS} {_smpl_hand_limbs()}",
     ),
 )
 

@@ -81,7 +81,9 @@ def main() -> int:
         "--test-fraction", type=float, default=0.1, help="of the subjects, or files; default %(default)s"
     )
     parser.add_argument(
-        "--labels", default="", help="'folders', or a CSV table: file, start, end, label, subject, split, anomalous"
+        "--labels",
+        default="",
+        help="'folders', a CSV table (file, start, end, label, subject, split, anomalous), or a folder of .npy masks",
     )
     parser.add_argument("--parts", help="folder in which what is read stays, for later preparations")
     parser.add_argument("--license", default="", help="of the material, as the Hub names licences")

@@ -1,4 +1,4 @@
-"""Labels, subjects, splits and anomalies that files do not state themselves: from their folders, or from a table.
+"""Labels, subjects, splits and anomalies that files do not state themselves: from folders, a table, or masks.
 
 A table is CSV (or TSV) with a header. `file` is the name of a source in the corpus, its path below the folder that is
 searched, with or without its ending. All other columns may be left out, and cells may be empty:
@@ -8,11 +8,15 @@ searched, with or without its ending. All other columns may be left out, and cel
     subject       number of the person
     split         "train", "test" or any other
     anomalous     1: the stretch is anomalous, 0: it is not. The file stays whole; its other frames are normal
+
+Masks are a folder of `.npy` files, as ShanghaiTech and CHAD come with: `01_0014.npy` has a 0 or 1 for each frame of
+the video whose key-points are in `01_0014.json` or `01_0014_alphapose_tracked_person.json`.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -20,6 +24,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ..keypoints import MIN_FRAMES
+from ..readers.array_files import map_array
 from ..readers.registry import FormatError
 from ..recording import Recording
 from .sources import Source
@@ -30,7 +35,11 @@ COLUMNS = ("file", "start", "end", "label", "subject", "split", "anomalous")
 
 @dataclass(frozen=True)
 class LabelRow:
-    """A row of a table of labels; times in seconds, `end` infinite and `anomalous` None where it has none."""
+    """What is said of a file: a row of a table, or a mask.
+
+    Times are seconds; `end` is infinite and `anomalous` None where a row has none. `mask` is the path of a mask and
+    `modified` the time of its last change, nanoseconds.
+    """
 
     start: float = 0.0
     end: float = float("inf")
@@ -38,6 +47,8 @@ class LabelRow:
     subject: int = -1
     split: str = ""
     anomalous: bool | None = None
+    mask: str = ""
+    modified: int = 0
 
     @property
     def whole(self) -> bool:
@@ -48,11 +59,12 @@ def read_labels(labels: str, sources: Iterable[Source]) -> dict[str, tuple[Label
     """Return the rows of each source that has any, by its name.
 
     Args:
-        labels: "folders" (each source's label is the name of its folder), the path of a table, or "" for none.
+        labels: "folders" (each source's label is the name of its folder), the path of a table, a folder of masks, or
+            "" for none.
 
     Raises:
         FileNotFoundError: the table is not there.
-        ValueError: a source is in no folder, or a row of the table is wrong or about no source.
+        ValueError: a source is in no folder, or a row of the table or a mask is wrong or about no source.
     """
     names = [source.name for source in sources]
     if not labels:
@@ -63,8 +75,12 @@ def read_labels(labels: str, sources: Iterable[Source]) -> dict[str, tuple[Label
             raise ValueError(f"labels are those of folders, but {loose[0]!r} is in none; name the folder above")
         return {name: (LabelRow(label=PurePosixPath(name).parent.name),) for name in names}
     path = Path(labels)
+    if path.is_dir():
+        return _masks(path, names)
     if not path.is_file():
-        raise FileNotFoundError(f"labels {labels!r} is no table; it must be 'folders' or the path of a CSV file")
+        raise FileNotFoundError(
+            f"labels {labels!r} is not there; it must be 'folders', the path of a CSV file, or a folder of masks"
+        )
     known = {name: name for name in names}
     for name in names:  # an ending may be left out where that is clear
         short = str(PurePosixPath(name).with_suffix(""))
@@ -100,6 +116,9 @@ def labelled(recording: Recording, rows: tuple[LabelRow, ...], path: Path) -> It
     if not rows:
         yield recording
         return
+    if rows[0].mask:
+        yield replace(recording, frame_labels=_masked(recording, rows[0].mask, path))
+        return
     if not recording.fps and any(not row.whole for row in rows):
         raise FormatError(path, "has no frame rate, and its labels are in seconds; give fps")
     num_frames = recording.keypoints.shape[1]
@@ -129,6 +148,32 @@ def labelled(recording: Recording, rows: tuple[LabelRow, ...], path: Path) -> It
             segment=f"{recording.first_frame + part.start:06d}",
             **_facts(row),
         )
+
+
+def _masks(folder: Path, names: list[str]) -> dict[str, tuple[LabelRow, ...]]:
+    """Return the mask of each source whose file name starts with that of one."""
+    masks = sorted(folder.glob("*.npy"))
+    if not masks:
+        raise ValueError(f"labels {str(folder)!r} is a folder without .npy masks")
+    found: dict[str, tuple[LabelRow, ...]] = {}
+    for mask in masks:
+        stem = PurePosixPath(mask.name).stem
+        own = [name for name in names if re.match(re.escape(stem) + r"(?![0-9A-Za-z])", PurePosixPath(name).name)]
+        if len(own) != 1:
+            raise ValueError(f"mask {str(mask)!r} is of {len(own)} sources {own[:3]}; one must start with {stem!r}")
+        found[own[0]] = (LabelRow(mask=str(mask), modified=mask.stat().st_mtime_ns),)
+    return found
+
+
+def _masked(recording: Recording, mask: str, path: Path) -> np.ndarray:
+    """Return the labels of a recording's frames."""
+    values = map_array(Path(mask))
+    frames = recording.first_frame + np.arange(recording.keypoints.shape[1])
+    if values.ndim != 1 or values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+        raise FormatError(Path(mask), f"is {values.dtype} {values.shape}; a mask has a 0 or 1 for each frame")
+    if frames[-1] >= len(values):
+        raise FormatError(path, f"has people until frame {frames[-1]}, but its mask {mask!r} has {len(values)} frames")
+    return values[frames].astype(np.uint8)
 
 
 def _frames(recording: Recording, row: LabelRow) -> slice:

@@ -17,6 +17,7 @@ from . import (
     pose_container,
     registry,
     tables,
+    trc,
     videopose3d,
 )
 from .registry import FormatError, ReadOptions, register_format
@@ -39,6 +40,7 @@ __all__ = [
     "register_format",
     "registry",
     "tables",
+    "trc",
     "videopose3d",
     "video_files",
 ]

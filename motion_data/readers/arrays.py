@@ -23,10 +23,19 @@ _DEFAULT_NAME = "arr_0"  # how NumPy names an array that was saved without a nam
 def read_npy(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read an array `[F, K, C]` or `[M, F, K, C]`, as `interpret` says.
 
+    An array with one axis more is several recordings, such as the data of ST-GCN, `[N, C, F, K, M]`; they are named by
+    their numbers, and what is 0 at their ends is left out.
+
     Raises:
         FormatError: it is no such array, a damaged file, or something that only an option can tell.
     """
-    yield from _read_poses(path, map_array(path), {}, options)
+    array = map_array(path)
+    if array.ndim != 5:
+        yield from _read_poses(path, array, {}, options)
+        return
+    for number, recording in enumerate(array):
+        if recording.any():
+            yield from _read_poses(path, recording, {}, options, name=f"{number:06d}")
 
 
 @register_format("npz", "key-points with scores, fps, layout and label (.npz)", (".npz",))
@@ -49,7 +58,7 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
 
 
 def _read_poses(
-    path: Path, keypoints: np.ndarray, others: Mapping[str, np.ndarray], options: ReadOptions
+    path: Path, keypoints: np.ndarray, others: Mapping[str, np.ndarray], options: ReadOptions, name: str = ""
 ) -> Iterator[Recording]:
     scores = others.get("scores")
     try:
@@ -62,6 +71,9 @@ def _read_poses(
     except ValueError as error:
         raise error if isinstance(error, FormatError) else FormatError(path, str(error)) from error
     place = decided.axes.index("F")
+    if name:
+        there = np.flatnonzero(keypoints.any(tuple(axis for axis in range(keypoints.ndim) if axis != place)))
+        keypoints = np.take(keypoints, range(there[-1] + 1), place)
     score_place = decided.axes.replace("C", "").index("F") if scores is not None and scores.ndim > 2 else 0
 
     def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +82,7 @@ def _read_poses(
         return found.keypoints, found.scores
 
     fields = {"label": _text(path, others, "label"), "frame_size": options.frame_size} | _fps(path, others)
-    yield from cut_dense(keypoints.shape[place], poses, decided.layout, options, **fields)
+    yield from cut_dense(keypoints.shape[place], poses, decided.layout, options, name, **fields)
 
 
 def _text(path: Path, arrays: Mapping[str, np.ndarray], key: str) -> str:

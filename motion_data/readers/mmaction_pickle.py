@@ -53,10 +53,10 @@ def read_mmaction(path: Path, options: ReadOptions) -> Iterator[Recording]:
     `[M, T, K]`, or without it every joint that is not at the origin has score 1. `frame_dir` names the recording,
     and `label` becomes its text. People with key-points in fewer than `options.min_track` frames are left out.
 
-    `split` of PYSKL has lists of names, such as `xsub_train` and `xsub_val`, `train1` and `test1`: if there are
-    several
-    splits, `options.split` ("xsub", "1") chooses, and without it none is taken, which is noted. What is held out is
-    "test". 3D annotations that are named as in NTU RGB+D are what its sensor saw; others are in a world of their own.
+    `split` of PYSKL has lists of names, such as `xsub_train` and `xsub_val`, `train1` and `test1`: of several splits
+    `options.split` ("xsub", "1") chooses one, and without it none is taken, which is noted. What is held out is
+    "test"; a name in both lists is refused. 3D annotations that are named as in NTU RGB+D are what its sensor saw;
+    others are in a world of their own.
 
     Raises:
         FormatError: see `read_pickle`; an annotation lacks key-points (those of Kinetics keep them in other files),
@@ -93,6 +93,11 @@ def _splits(path: Path, stated: object, options: ReadOptions) -> dict[str, str]:
         if found:
             note(f"the splits {', '.join(sorted(found))} are stated and none of them is taken; name one (split)")
         return {}
+    parts = {part: {name for name in names if isinstance(name, str)} for part, names in found[chosen].items()}
+    shared = parts.get("train", set()) & (parts.get("test", set()) | parts.get("val", set()))
+    if shared:
+        both = f"has {len(shared)} recordings of split {chosen!r} both to train and to test"
+        raise FormatError(path, f"{both}, such as {min(shared)[:100]!r}")
     held_out = {"train": TRAIN, "test": TEST, "val": "validation" if "test" in found[chosen] else TEST}
     return {name: held_out[part] for part, names in found[chosen].items() for name in names if isinstance(name, str)}
 

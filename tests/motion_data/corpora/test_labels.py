@@ -94,5 +94,25 @@ def test_seconds_need_a_frame_rate(files, tmp_path):
     labels = table(tmp_path, "file,start,end,label\nwalk/take0,2,5,walk\n")
     with pytest.raises(FormatError, match="has no frame rate, and its labels are in seconds; give fps"):
         rows_of(files, tmp_path, labels, ReadOptions(layout="coco17"))
-    with pytest.raises(FileNotFoundError, match="'nowhere.csv' is no table"):
+    with pytest.raises(FileNotFoundError, match="'nowhere.csv' is not there"):
         rows_of(files, tmp_path, "nowhere.csv")
+
+
+def test_masks_label_frames(files, tmp_path):
+    (tmp_path / "masks").mkdir()
+    mask = np.zeros(200, np.int64)
+    mask[50:80] = 1
+    np.save(tmp_path / "masks" / "take0.npy", mask)
+    rows = {row["source"]: row for row in rows_of(files, tmp_path, str(tmp_path / "masks"))}
+    assert np.array_equal(rows["walk/take0.npy"]["frame_labels"], mask)
+    assert not len(rows["fall/take1.npy"]["frame_labels"])
+    for values, error, message in (
+        (mask[:150], FormatError, "has people until frame 199, but its mask .*take0.npy' has 150 frames"),
+        (mask + 1, FormatError, r"take0.npy: is int64 \(200,\); a mask has a 0 or 1 for each frame"),
+    ):
+        np.save(tmp_path / "masks" / "take0.npy", values)
+        with pytest.raises(error, match=message):
+            prepare_corpus([files], tmp_path / "b", PrepareOptions(read=READ, labels=str(tmp_path / "masks")))
+    np.save(tmp_path / "masks" / "take.npy", mask)
+    with pytest.raises(ValueError, match="take.npy' is of 0 sources .*; one must start with 'take'"):
+        prepare_corpus([files], tmp_path / "c", PrepareOptions(read=READ, labels=str(tmp_path / "masks")))

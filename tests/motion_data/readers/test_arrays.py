@@ -420,3 +420,32 @@ def test_pose_files_are_what_the_library_reads(name):
         places = [get_layout("mediapipe33").joints.index(name) for name in names]
     body = pose.body.data.data[:, 0, : len(names), :2] * (pose.body.confidence[:, 0, : len(names), None] > 0)
     np.testing.assert_array_equal(recording.keypoints[0][:, places], body)
+
+
+def test_arrays_of_st_gcn_are_several_recordings(tmp_path):
+    data = np.zeros((3, 3, 40, 25, 2), np.float32)  # N, C, F, K, M
+    body = np.random.default_rng(0).uniform(0, 1, (25, 3)) + [0, 0, 3]
+    body[:, 1] = np.linspace(0, 1.7, 25)
+    data[0, :, :30, :, 0] = body.T[:, None] + np.arange(30)[:, None] / 50
+    data[2, :, :40, :, 1] = body.T[:, None]
+    np.save(tmp_path / "data.npy", data)
+    with pytest.raises(FormatError, match="give axes='MFKC' or axes='CFKM'"):
+        list(read_npy(tmp_path / "data.npy", ReadOptions(layout="ntu25")))
+    options = ReadOptions(layout="ntu25", axes="CFKM", units="m", up_axis="y")
+    first, last = read_npy(tmp_path / "data.npy", options)
+    assert (first.name, last.name) == ("000000", "000002")
+    assert first.keypoints.shape == (1, 30, 25, 3) and last.keypoints.shape == (1, 40, 25, 3)
+    np.testing.assert_allclose(first.keypoints[0, 7], body + 7 / 50, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("joints", "layout"), [(22, "smpl22"), (24, "smpl24"), (52, "smplh52")])
+def test_bodies_of_smpl_are_known_by_their_number(tmp_path, joints, layout):
+    body = np.random.default_rng(0).normal(0, 0.1, (joints, 3))
+    body[[16, 17, 18, 19, 20, 21], 1] = [1.4, 1.4, 1.15, 1.15, 0.9, 0.9]  # shoulders, elbows, wrists
+    body[[1, 2, 4, 5, 7, 8], 1] = [0.9, 0.9, 0.5, 0.5, 0.08, 0.08]  # hips, knees, ankles
+    np.save(tmp_path / "joints.npy", np.tile(body, (20, 1, 1)))
+    (recording,) = read_npy(tmp_path / "joints.npy", ReadOptions())
+    assert recording.layout == layout and recording.space == "world"
+    places = get_layout(layout).canonical
+    np.testing.assert_allclose(recording.keypoints[0, 0, places[15]], body[7], rtol=1e-6)  # left ankle
+    np.testing.assert_allclose(recording.keypoints[0, 0, places[10]], body[21], rtol=1e-6)  # right wrist

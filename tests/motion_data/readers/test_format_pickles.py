@@ -414,6 +414,12 @@ def test_stated_splits(tmp_path, split, option, expected):
     assert any("none of them is taken" in note for note in notes) == (not any(expected))
 
 
+def test_recordings_to_train_and_to_test_are_refused(tmp_path):
+    refused(
+        write(tmp_path, stated({"train": ["a", "b"], "val": ["b", "c"]})), "1 recordings .* both to .* such as 'b'"
+    )
+
+
 def test_a_split_that_is_not_stated_is_refused(tmp_path):
     path = write(tmp_path, stated({"train1": ["c"], "test1": ["a", "b"]}))
     refused(path, "states the splits 1, not 'xsub'", options=ReadOptions(split="xsub"))

@@ -1,0 +1,98 @@
+"""Reader of TRC files: markers or joints over time as text, of OpenSim, Motion Analysis, Pose2Sim and Sports2D."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..interpret import PIXELS, apply, decide
+from ..options import UNITS, ReadOptions
+from ..recording import Recording
+from .cutting import cut_dense
+from .joint_names import map_joints, map_markers
+from .registry import FormatError, register_format
+from .text_files import read_text
+
+MAGIC = "PathFileType"
+FACTS_LINE, NAMES_LINE, FIRST_ROW = 2, 3, 5  # numbers of lines, from 0
+MAX_FPS = 1e5
+
+
+def _is_trc(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+@register_format("trc", "markers over time of OpenSim, Pose2Sim and Sports2D (.trc)", (".trc",), _is_trc)
+def read_trc(path: Path, options: ReadOptions) -> Iterator[Recording]:
+    """Read markers as COCO-17; `joint_names` says which stand for what, and an empty cell is a missing marker.
+
+    `Units` is the unit of 3D coordinates, and the axis along which bodies point is up. Where z is 0 throughout and x
+    or y goes beyond 10 they are pixels, as Sports2D writes them, y down.
+
+    Raises:
+        FormatError: a header or row that contradicts itself, or too few names that are known.
+    """
+    lines = read_text(path).splitlines()
+    if not lines or not lines[0].startswith(MAGIC) or len(lines) <= FIRST_ROW:
+        raise FormatError(path, f"is no TRC file: it must start with {MAGIC} and have rows after {FIRST_ROW} lines")
+    facts = dict(zip(lines[FACTS_LINE - 1].split(), lines[FACTS_LINE].split(), strict=False))
+    names = lines[NAMES_LINE].split()[2:]  # after Frame# and Time
+    points = _points(path, lines[FIRST_ROW:], len(names))
+    joints = (None if options.overrides("layout") else map_markers(names)) or map_joints(path, names, options)
+    values = joints(points)
+    if not np.nan_to_num(points[..., 2]).any() and np.nanmax(np.abs(points[..., :2]), initial=0) > PIXELS:
+        values, said = values[..., :2], {"coordinates": "xy"}
+    else:
+        unit = facts.get("Units", "").lower()
+        if unit and unit not in UNITS and not options.units:
+            raise FormatError(path, f"has Units {unit[:60]!r}; they must be one of {', '.join(UNITS)}, or give units")
+        stated = unit if unit in UNITS and not options.overrides("units") else options.units
+        said = {"coordinates": "xyz", "units": stated}
+    try:
+        decided = decide(values, None, replace(options, axes="FKC", **said), joints.layout)
+    except ValueError as error:
+        raise FormatError(path, str(error)) from error
+
+    def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+        found = apply(values[first:end], None, decided)
+        return found.keypoints, found.scores
+
+    yield from cut_dense(len(values), poses, decided.layout, options, **_rate(path, facts))
+
+
+def _points(path: Path, lines: list[str], num_markers: int) -> np.ndarray:
+    """Return `[F, P, 3]` of the rows, NaN where a cell is empty."""
+    width = 2 + 3 * num_markers
+    tabs = any("\t" in line for line in lines)
+    rows = []
+    for number, line in enumerate(lines, FIRST_ROW + 1):
+        cells = line.rstrip("\r\n").split("\t") if tabs else line.split()
+        if not any(cell.strip() for cell in cells):
+            continue
+        if any(cell.strip() for cell in cells[width:]) or not tabs and len(cells) != width:
+            raise FormatError(path, f"line {number} has {len(cells)} cells; {num_markers} markers need {width}")
+        rows.append([cell.strip() or "nan" for cell in cells[:width]] + ["nan"] * (width - len(cells)))
+    if not rows or not num_markers:
+        raise FormatError(path, f"has {len(rows)} frames of {num_markers} markers; there must be some")
+    try:
+        numbers = np.array(rows, np.float64)
+    except ValueError as error:
+        raise FormatError(path, f"rows must be numbers: {error}") from error
+    return numbers[:, 2:].reshape(len(rows), num_markers, 3)
+
+
+def _rate(path: Path, facts: dict[str, str]) -> dict[str, float]:
+    try:
+        rate = float(facts.get("DataRate", 0))
+    except ValueError:
+        rate = float("nan")
+    if not 0 <= rate <= MAX_FPS:
+        raise FormatError(path, f"has DataRate {facts['DataRate'][:60]!r}; it must be a number from 0 to {MAX_FPS:g}")
+    return {"fps": rate} if rate else {}
