@@ -1,5 +1,6 @@
 """Files as they come out of broken disks and hostile hands, and what every reader must make of them."""
 
+import os
 import re
 import tracemalloc
 
@@ -13,8 +14,11 @@ from motion_data.readers import FormatError
 MAX_BYTES = 64 * 2**20
 NUMBERS = ["", *"0 -1 1 2 7 65535 4294967296 99999999999999999999 1e308 nan inf -inf x".split()]
 
+# of each test; more with MOFM_FUZZ=1500 python -m pytest tests/motion_data/readers -k damaged
+EXAMPLES = int(os.environ.get("MOFM_FUZZ", "40"))
+
 fuzz = settings(
-    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
