@@ -4,7 +4,7 @@ Key-points are embedded on the model's own device without rendering them; given 
 without heat are left out of the sequence.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +25,7 @@ from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.cube_embedding import CubeEmbedding, CubeProjection
 
 from .configuration_mofm import MoFMConfig
+from .embeddings import MotionEmbeddings, embed_clips
 from .masking import mask_cubes, noise_shape
 
 
@@ -324,6 +325,26 @@ class MoFMModel(MoFMPreTrainedModel):
         return MoFMModelOutput(
             last_hidden_state=hidden_states, pooler_output=pooled, cube_ids=cube_ids, attention_mask=kept
         )
+
+    def get_embeddings(
+        self,
+        keypoints: Tensor | None = None,
+        scores: Tensor | None = None,
+        heatmaps: Tensor | None = None,
+        layers: int | Sequence[int] = -1,
+    ) -> MotionEmbeddings:
+        """Return the embeddings of motions: by joint and time slice, by joint, by slice, and as one vector.
+
+            model.get_embeddings(**extractor(motions)).over_people().vectors  # [B, T * K * D], cosine-ready
+
+        Args:
+            keypoints, scores, heatmaps: as in `forward`.
+            layers: which layer's, 0 (the embedded cubes) to `num_hidden_layers`, -1 the last; of several the mean.
+
+        Raises:
+            ValueError: as in `forward`, or a layer that is not there.
+        """
+        return embed_clips(self, self.read_clips(keypoints, scores, heatmaps), layers)
 
 
 class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):

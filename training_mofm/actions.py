@@ -33,7 +33,10 @@ from .arguments import (
 )
 from .augmentation import Augmentation
 from .pretraining import SIZE_FIELDS
+from .row_digests import row_digests
+from .run_identity import check_identity, digest_of
 from .samples import ClipMaker, EveryRow, MotionSamples, collate_samples
+from .seen_rows import record_rows
 
 
 @dataclass
@@ -197,10 +200,14 @@ def train_classifier(
     labels = np.asarray(train["label"][:])
     rows = draw_fraction(labels, options.label_fraction, args.seed)
     train, labels = train.select(rows), labels[rows]
+    digests = row_digests(train)
+    if args.process_index == 0:
+        record_rows(args.output_dir, digests, *([] if options.from_scratch else [options.model]))
     if options.freeze_backbone:
         fit_head(model.to(args.device), train, labels, extractor)
         return model
     check_checkpoint(args.output_dir, model.config, SIZE_FIELDS)
+    check_identity(args, digests, options=options, labels=digest_of(labels), augmentation=augmentation)
     check_space(model, args)
     if args.max_steps <= 0:  # the epoch is part of a sample's index, so that a resumed run goes on where it was
         per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size

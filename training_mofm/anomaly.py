@@ -40,7 +40,10 @@ from .arguments import (
 )
 from .augmentation import Augmentation
 from .pretraining import SIZE_FIELDS, MoFMTrainer, check_words, tokenise
+from .row_digests import row_digests
+from .run_identity import check_identity, digest_of
 from .samples import ClipMaker, MotionSamples, StoredClips, collate_samples, report_empty
+from .seen_rows import record_rows
 
 MODES = ("unsupervised", "supervised")
 
@@ -211,6 +214,7 @@ def train_unsupervised(
     if args.max_steps > 0:
         check_checkpoint(args.output_dir, config, SIZE_FIELDS)
         check_words(args.output_dir, tokenizer.dved)
+        check_identity(args, row_digests(corpus.select(rows)), options=options)
         check_space(model, args)
         clips = {"keypoints": normal["keypoints"], "scores": normal["scores"], "labels": normal["input_ids"]}
         shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
@@ -225,6 +229,7 @@ def train_unsupervised(
     detector.load_state_dict(model.state_dict(), strict=False)
     detector.fit_reference(normal, held_out, options.reference_size, seed=args.seed)
     save(detector, tokenizer, args)
+    record_rows(args.output_dir, row_digests(corpus.select(rows)), options.model)
     reference = detector.reference
     figures = {
         f"{name}_{kind}": float(getattr(reference, f"{name}_{kind}"))
@@ -333,6 +338,9 @@ def train_supervised(
     config.anomaly_score = "classifier"
     config.window_seconds = options.window or config.window_seconds
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
+    digests = row_digests(corpus.select(rows))
+    said = None if labels is None else digest_of(np.asarray(labels))
+    check_identity(args, digests, options=options, labels=said, augmentation=augmentation)
     check_space(model, args)
     # the head does not reach these; a distributed training waits for every gradient it expects
     model.lm_head.requires_grad_(False)
@@ -345,6 +353,7 @@ def train_supervised(
     trainer = Trainer(model=model, args=args, train_dataset=samples, data_collator=collate_samples)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
     save(model, tokenizer, args)
+    record_rows(args.output_dir, digests, options.model)
     return model, {"clips": len(clips), "normal": normal, "anomalous": anomalous, "pos_weight": config.pos_weight}
 
 

@@ -27,6 +27,8 @@ from .arguments import (
     training_samples,
 )
 from .evaluation.dved import evaluate_dved
+from .run_identity import check_identity, read_rows
+from .seen_rows import record_rows
 
 SIZE_FIELDS = ("quantizer", "reconstruction", "code_size", "hidden_size", "num_encoder_blocks", "num_decoder_blocks")
 
@@ -112,6 +114,8 @@ def train_dved(model_args: DVEDArguments, data: DataArguments, args: MotionTrain
     check_run(args)
     config = model_args.config()
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
+    rows = read_rows(data)
+    check_identity(args, rows, model=model_args, data=data)
     extractor = MoFMFeatureExtractor.for_config(config)
     torch.manual_seed(args.seed)
     model = DVEDModel(config)
@@ -122,5 +126,6 @@ def train_dved(model_args: DVEDArguments, data: DataArguments, args: MotionTrain
     metrics = trainer.evaluate()
     if trainer.is_world_process_zero():
         MoFMTokenizer(trainer.model, extractor).save_pretrained(args.output_dir)
+        record_rows(args.output_dir, rows)
         trainer.save_metrics("eval", metrics, combined=False)
     return metrics

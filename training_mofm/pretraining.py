@@ -28,7 +28,9 @@ from .arguments import (
 )
 from .evaluation.dved import evaluate_dved
 from .evaluation.pretraining import evaluate_mofm
+from .run_identity import check_identity, read_rows
 from .samples import MotionSamples, StoredClips
+from .seen_rows import record_rows
 
 SIZE_FIELDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 
@@ -113,6 +115,8 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
     config = model_args.config(dved)
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
     check_words(args.output_dir, dved)
+    rows = read_rows(data)
+    check_identity(args, rows, model=model_args, data=data)
     torch.manual_seed(args.seed)
     model = MoFMForMaskedMotionModeling(config)
     check_space(model, args)
@@ -131,6 +135,7 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
     metrics |= {f"eval_dved_{name}": value for name, value in evaluate_dved(dved, clips).items()}
     if trainer.is_world_process_zero():
         trainer.save_model(args.output_dir)
+        record_rows(args.output_dir, rows, model_args.tokenizer)
         trainer.save_metrics("eval", metrics, combined=False)
     return metrics
 

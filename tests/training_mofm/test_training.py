@@ -156,6 +156,7 @@ def test_a_stream_over_two_processes_resumes_with_the_same_losses(corpus, tokeni
     result = run(pretrain_command(corpus, tokenizer_dir, straight, *options, processes=2))
     assert result.returncode == 0, result.stderr
     shutil.copytree(straight / "checkpoint-2", resumed / "checkpoint-2")
+    shutil.copy(straight / "run.json", resumed)
     MoFMTokenizer.from_pretrained(straight).save_pretrained(resumed)
     result = run(pretrain_command(corpus, tokenizer_dir, resumed, *options, processes=2))
     assert result.returncode == 0, result.stderr

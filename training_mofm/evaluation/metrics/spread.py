@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -55,8 +56,8 @@ def bootstrap(
         metric: of `arrays`, for instance `roc_auc_score`.
         arrays: all `[N, ...]`.
         groups: `[N]`; clips of one group (a subject, a video) are drawn together.
-        num_samples: resamples. One on which the metric is not defined (a ValueError: no anomaly was drawn) does not
-            count.
+        num_samples: resamples. One on which the metric is not defined (NaN or a ValueError: no anomaly was drawn) does
+            not count.
 
     Raises:
         ValueError: arrays of different lengths, or a metric that is defined on fewer than half of the resamples.
@@ -73,10 +74,14 @@ def bootstrap(
     for _ in range(num_samples):
         drawn = generator.integers(0, len(names), len(names))
         rows = np.concatenate([members[group] for group in drawn])
-        try:
-            values.append(metric(*(array[rows] for array in arrays)))
-        except ValueError:
-            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # scikit-learn warns of what is not defined, and gives NaN
+            try:
+                value = float(metric(*(array[rows] for array in arrays)))
+            except ValueError:
+                continue
+        if np.isfinite(value):
+            values.append(value)
     if len(values) < num_samples / 2:
         raise ValueError(f"the metric is defined on {len(values)} of {num_samples} resamples; too few for a spread")
     low, high = np.percentile(values, (2.5, 97.5))

@@ -1,0 +1,84 @@
+"""What the encoder says of a motion, read joint by joint and slice by slice.
+
+A mean over all tokens forgets which joint was where: a linear probe of it comes to half of what the same tokens give
+when they are read by joint and time slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers.utils import ModelOutput
+
+from tokenization_mofm.clip_inputs import ClipInputs
+
+from .part_pooling import pool_parts
+
+
+@dataclass
+class MotionEmbeddings(ModelOutput):
+    """
+    Args:
+        parts: `[N, T, K, D]` (`[B, M, T, K, D]` if the input has a people axis), each of K key-points in each of T
+            time slices, the mean over the cubes that it heats; 0 where it is missing.
+        present: bool `[..., T, K]`.
+    """
+
+    parts: Tensor | None = None
+    present: Tensor | None = None
+
+    @property
+    def joints(self) -> Tensor:
+        """Each key-point over the whole clip, `[..., K, D]`."""
+        return _mean(self.parts, self.present, -3)
+
+    @property
+    def slices(self) -> Tensor:
+        """All key-points in each time slice, `[..., T, D]`."""
+        return _mean(self.parts, self.present, -2)
+
+    @property
+    def vectors(self) -> Tensor:
+        """All parts side by side, `[..., T * K * D]`, of length 1: their products are cosines. 0 where nobody is."""
+        return F.normalize(self.parts.flatten(-3).float(), dim=-1)
+
+    def over_people(self) -> MotionEmbeddings:
+        """Return the parts of a scene, `[B, T, K, D]`: each the mean over the people who have it."""
+        if self.parts.ndim == 4:
+            return self
+        return MotionEmbeddings(_mean(self.parts, self.present, 1), self.present.any(1))
+
+
+def embed_clips(
+    model: torch.nn.Module, clips: ClipInputs, layers: int | Sequence[int] = -1, **kwargs: object
+) -> MotionEmbeddings:
+    """Return what a `MoFMModel` says of clips; see `MoFMModel.get_embeddings`."""
+    chosen = [layers] if isinstance(layers, int) else list(layers)
+    depth = model.config.num_hidden_layers
+    wrong = [layer for layer in chosen if not -depth - 1 <= layer <= depth]
+    if wrong or not chosen:
+        raise ValueError(f"layers must be from 0 (the embedded cubes) to {depth}, or -1 for the last, got {layers}")
+    outputs = model(clips=clips, output_hidden_states=any(layer % (depth + 1) != depth for layer in chosen), **kwargs)
+    hidden = [
+        outputs.last_hidden_state
+        if layer % (depth + 1) == depth
+        else F.layer_norm(outputs.hidden_states[layer], outputs.hidden_states[layer].shape[-1:])
+        for layer in chosen
+    ]
+    num_slices = model.config.grid_size[0]
+    tokens = outputs.on_grid(torch.stack(hidden).mean(0), model.config.num_cubes)
+    parts = pool_parts(tokens, clips.touched, num_slices)
+    present = clips.touched.unflatten(1, (num_slices, -1)).any(2)
+    if clips.people is not None:
+        parts, present = parts.unflatten(0, clips.people), present.unflatten(0, clips.people)
+    return MotionEmbeddings(parts, present)
+
+
+def _mean(parts: Tensor, present: Tensor, axis: int) -> Tensor:
+    """Average over an axis of `parts`, counting what is present."""
+    weights = present[..., None].to(parts.dtype)
+    return (parts * weights).sum(axis) / weights.sum(axis).clamp(min=1)

@@ -1,0 +1,47 @@
+"""Measure what a frozen encoder knows, on the protocols beside corpora, and beside the trivial answers.
+
+python run/evaluate_tasks.py --model mofm --dataset corpora/* --output figures/mofm
+"""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
+import argparse
+import sys
+
+import torch
+from datasets.utils.logging import disable_progress_bar
+
+from modeling_mofm import MoFMModel
+from training_mofm.evaluation.protocols import TASKS
+from training_mofm.evaluation.tables import TaskFigures, task_table
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="folder or Hub id of an encoder")
+    parser.add_argument("--dataset", nargs="+", required=True, help="corpora with a protocols.json beside them")
+    parser.add_argument(
+        "--protocol", nargs="+", default=[], help=f"names of protocols, or tasks ({', '.join(TASKS)}); default: all"
+    )
+    parser.add_argument("--random", type=int, default=1, help="encoders with random weights; default %(default)s")
+    parser.add_argument("--output", help="folder for figures.json and the features, which later runs reuse")
+    args = parser.parse_args()
+    disable_progress_bar()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        model = MoFMModel.from_pretrained(args.model).to(device)
+        figures = TaskFigures(args.model, model, args.random, args.output)
+        for corpus in args.dataset:
+            for line in figures.add(corpus, args.protocol):
+                print(line, file=sys.stderr)
+    except (ValueError, OSError) as error:
+        print(f"evaluate_tasks: {error}", file=sys.stderr)
+        return 1
+    print(task_table(figures.rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

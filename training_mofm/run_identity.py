@@ -1,0 +1,79 @@
+"""What a training is a training of: data, rows, labels and options, written beside its checkpoints.
+
+A run goes on from a checkpoint only if all of these are the same: else it would return the weights of another training
+and call them its own. The number of steps may change, to go on for longer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from transformers import TrainingArguments
+
+from motion_data.corpora.load import SYNTHETIC, load_corpus
+
+from .arguments import DataArguments, last_checkpoint
+from .row_digests import row_digests
+
+FILE = "run.json"
+# of TrainingArguments: what shapes the weights
+SHAPING = ("seed", "learning_rate", "lr_scheduler_type", "weight_decay", "adam_beta1", "adam_beta2", "max_grad_norm")
+
+MEASURING = ("eval_clips", "num_clips", "flip_views")  # options that shape figures, not weights
+
+
+def read_rows(data: DataArguments, split: str = "train") -> list[str] | None:
+    """Return the hashes of the rows that a training on corpora learns from; None if they are streamed.
+
+    Those of the embedded corpus are left out: nobody is asked about them.
+    """
+    if data.streaming:
+        return None
+    return [digest for name in data.dataset if name != SYNTHETIC for digest in row_digests(load_corpus(name, split))]
+
+
+def digest_of(*values: object) -> str:
+    """Return a short hash of arrays, lists and whatever JSON holds."""
+    digest = hashlib.blake2b(digest_size=8)
+    for value in values:
+        plain = value.tolist() if isinstance(value, np.ndarray) else value
+        digest.update(json.dumps(plain, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+def check_identity(args: TrainingArguments, rows: Iterable[str] | None, **facts: object) -> None:
+    """Refuse to go on from the checkpoint of another training, and write what this one is.
+
+    Args:
+        rows: hashes of the rows, in their order; None is a stream.
+        facts: whatever else decides what is learnt; dataclasses of arguments become their fields.
+
+    Raises:
+        ValueError: naming the first fact that differs, its value there and here.
+    """
+    batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    here: dict[str, object] = {name: getattr(args, name) for name in SHAPING} | {"batch": batch}
+    here["rows"] = "a stream" if rows is None else digest_of(list(rows))
+    for name, value in facts.items():
+        here |= asdict(value) if hasattr(value, "__dataclass_fields__") else {name: value}
+    here = {name: value for name, value in here.items() if name not in MEASURING}
+    here = json.loads(json.dumps(here, default=str))
+    path = Path(args.output_dir) / FILE
+    if last_checkpoint(args.output_dir) is not None:
+        there = json.loads(path.read_text()) if path.is_file() else {}
+        for name, value in here.items():
+            if there.get(name) != value:
+                raise ValueError(
+                    f"{name} of the training in output_dir {args.output_dir!r} is {there.get(name, 'unknown')!r}, but "
+                    f"this one's is {value!r}; they must be the same to go on, or output_dir be another folder"
+                )
+    if args.process_index == 0:
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(here, indent=1) + "\n")
+        os.replace(unfinished, path)

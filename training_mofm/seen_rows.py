@@ -1,0 +1,77 @@
+"""Which rows a model learnt from, recorded in its folder, so that nobody asks it about them.
+
+A row is known by a hash of its key-points and scores, whatever corpus, split or file it is in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
+
+from .evaluation.protocols import OneShotFold, Protocol
+
+FILE = "training_rows.json"
+
+
+def record_rows(folder: str | os.PathLike, digests: Iterable[str] | None, *models: str) -> None:
+    """Write which rows the model in a folder learnt from, and those that the models it started from learnt from.
+
+    Args:
+        digests: of the rows; None are rows that were not counted (streams).
+        models: folders or Hub ids; where one has no record, what is written is unknown too.
+    """
+    seen: set[str] | None = None if digests is None else set(digests)
+    for model in models:
+        before = recorded_rows(model)
+        seen = None if seen is None or before is None else seen | before
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    (Path(folder) / FILE).write_text(json.dumps({"rows": None if seen is None else sorted(seen)}))
+
+
+def recorded_rows(model: str | os.PathLike) -> set[str] | None:
+    """Return the rows that a model learnt from; None where nothing tells."""
+    path = Path(model) / FILE
+    if not Path(model).is_dir():
+        try:
+            cached = try_to_load_from_cache(os.fspath(model), FILE)
+        except HFValidationError:  # a folder that is not there
+            return None
+        path = Path(cached) if isinstance(cached, str) else path
+    if not path.is_file():
+        return None
+    rows = json.loads(path.read_text())["rows"]
+    return None if rows is None else set(rows)
+
+
+def unseen(protocol: Protocol, seen: set[str], digests: list[str]) -> tuple[Protocol | None, int]:
+    """Return a protocol that does not ask about rows which a model learnt from, and how many it would have.
+
+    Folds without a question left, or with anomalies or normal rows alone, are left out; None if none is left.
+
+    Args:
+        seen: hashes of rows that the model learnt from.
+        digests: of the rows of the protocol's corpus.
+    """
+    known = np.array([digest in seen for digest in digests])
+    folds, count = [], 0
+    for fold in protocol.folds:
+        if isinstance(fold, OneShotFold):
+            count += int(known[fold.queries].sum())
+            fold = replace(fold, queries=fold.queries[~known[fold.queries]])
+            asked, flags = fold.queries, None
+        else:
+            new = ~known[fold.test]
+            count += int((~new).sum())
+            flags = None if fold.anomalous is None else fold.anomalous[new]
+            fold = replace(fold, test=fold.test[new], anomalous=flags)
+            asked = fold.test
+        if len(asked) and (flags is None or (flags.any() and not flags.all())):
+            folds.append(fold)
+    return (replace(protocol, folds=tuple(folds)) if folds else None), count
