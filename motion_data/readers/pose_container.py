@@ -96,7 +96,7 @@ def _open(path: Path) -> tuple[object, Detections, float]:
             fps, (num_frames, num_people, num_points, _) = body.fps, body.data.shape
             count = num_frames * num_people
             if not count:
-                raise FormatError(path, f"has {num_frames} frames of {num_people} people; there must be some")
+                raise FormatError(path, f"is damaged: it has {num_frames} frames of {num_people} people")
             detections = Detections(
                 frames=np.repeat(np.arange(num_frames), num_people),
                 people=np.full(count, 0 if num_people == 1 else -1, np.int64),
