@@ -114,6 +114,7 @@ def protocols(name: str, arrays: Arrays) -> dict:
     | protocol                                | learnt from, asked about                                             |
     | --------------------------------------- | -------------------------------------------------------------------- |
     | jhmdb14_2d/classification               | the three splits of JHMDB, 14 classes                                |
+    | */validation                            | within the training rows of the first split: choices are made here   |
     | msr_action3d/classification             | cross-subject, 20 classes                                            |
     | ymja_hockey_2d/classification           | five folds, 5 classes, two players                                   |
     | */one-shot                              | novel classes; the exemplar is the first of its class by name        |
@@ -142,6 +143,10 @@ def protocols(name: str, arrays: Arrays) -> dict:
         ]
         cross_subject = name == "msr_action3d"
         specs["classification"] = {"task": "classification", "cross_subject": cross_subject, "folds": folds}
+        learn, ask = validation_rows(arrays, next(iter(parts.values()))[0])
+        if ask.any():
+            fold = {"learn": listed("validation train", learn), "ask": listed("validation", ask)}
+            specs["validation"] = {"task": "classification", "cross_subject": cross_subject, "folds": [fold]}
         if name == "ymja_hockey_2d":
             normal = {"normal": {"label": [NO_PENALTY]}}
             specs["supervised-anomaly"] = {"task": "supervised-anomaly", "folds": [fold | normal for fold in folds]}
@@ -180,6 +185,23 @@ def protocols(name: str, arrays: Arrays) -> dict:
             for task in ("anomaly", "supervised-anomaly"):
                 specs[task + suffix] = {"task": task, "cross_subject": True, "folds": folds}
     return {"lists": lists, "protocols": {f"{name}/{task}": spec for task, spec in specs.items()}}
+
+
+def validation_rows(arrays: Arrays, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of the training rows are learnt from, and which are asked about, where choices are made.
+
+    These are the last two subjects where subjects are held out, else every fourth recording of a class.
+    """
+    labels = arrays["labels"]
+    if "cross_subject" in arrays:
+        ask = train & np.isin(arrays["subjects"], np.unique(arrays["subjects"][train])[-2:])
+    else:
+        ask = np.zeros(len(train), bool)
+        for label in np.unique(labels):
+            rows = np.flatnonzero(train & (labels == label))
+            ask[rows[np.argsort(arrays["names"][rows], kind="stable")][3::4]] = True
+    learn = train & ~ask
+    return learn, ask & np.isin(labels, labels[learn])
 
 
 SETS = ("uiprmd_kinect", "uiprmd_vicon", "cmu_subset", "bandai_namco", "msr_action3d", "jhmdb14_2d", "ymja_hockey_2d")

@@ -4,8 +4,9 @@ Key-points are embedded on the model's own device without rendering them; given 
 without heat are left out of the sequence.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,8 @@ from tokenization_mofm.cube_embedding import CubeEmbedding, CubeProjection
 from .configuration_mofm import MoFMConfig
 from .embeddings import MotionEmbeddings, embed_clips
 from .masking import mask_cubes, noise_shape
+
+HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder", "local_files_only", "force_download")
 
 
 @dataclass
@@ -245,6 +248,21 @@ class MoFMPreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
     _can_compile_fullgraph = True
     _can_record_outputs = {"hidden_states": MoFMLayer, "attentions": MoFMAttention}
+
+    # where the model was loaded from, for the parts beside it: revision, token, cache_dir, subfolder ...
+    hub_options: Mapping[str, object] = MappingProxyType({})
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
+        """See `PreTrainedModel.from_pretrained`."""
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        options = {name: kwargs[name] for name in HUB_OPTIONS if kwargs.get(name) is not None}
+        commit = getattr(model.config, "_commit_hash", None)
+        if commit is not None:  # the very commit, even if a branch moves on
+            options["revision"] = commit
+        model.hub_options = MappingProxyType(options)
+        return loaded
 
     def read_clips(
         self, keypoints: Tensor | None = None, scores: Tensor | None = None, heatmaps: Tensor | None = None

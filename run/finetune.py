@@ -1,5 +1,6 @@
-"""Fine-tune a pre-trained MoFM for a task.
+"""Fine-tune a pre-trained MoFM for a task; --task <name> --help lists its options.
 
+python run/finetune.py --task classification --model <folder> --dataset <corpus> --output_dir <folder>
 python run/finetune.py --task anomaly --mode unsupervised --model <folder> --dataset <corpus> --output_dir <folder>
 """
 
@@ -12,20 +13,29 @@ import sys
 
 from transformers import HfArgumentParser
 
+from training_mofm.actions import (
+    ClassificationArguments,
+    ClassificationTrainingArguments,
+    finetune_classification,
+)
 from training_mofm.anomaly import AnomalyArguments, finetune_anomaly
 from training_mofm.arguments import DataArguments, MotionTrainingArguments
 
-TASKS = {"anomaly": (AnomalyArguments, finetune_anomaly)}
+TASKS = {
+    "anomaly": (AnomalyArguments, MotionTrainingArguments, finetune_anomaly),
+    "classification": (ClassificationArguments, ClassificationTrainingArguments, finetune_classification),
+}
+HELP = ("-h", "--help")
 
 
 def main() -> None:
-    choice = argparse.ArgumentParser(add_help=False)
-    choice.add_argument("--task", choices=sorted(TASKS), required=True)
-    task, rest = choice.parse_known_args()
-    arguments, finetune = TASKS[task.task]
-    parser = HfArgumentParser(
-        (arguments, DataArguments, MotionTrainingArguments), prog=f"{sys.argv[0]} --task {task.task}"
-    )
+    choice = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    choice.add_argument("--task", choices=sorted(TASKS), required=True, help="what to learn")
+    named = any(option.split("=")[0] == "--task" for option in sys.argv[1:])
+    task, rest = choice.parse_known_args([option for option in sys.argv[1:] if not (named and option in HELP)])
+    arguments, training_arguments, finetune = TASKS[task.task]
+    rest += [option for option in sys.argv[1:] if option in HELP]
+    parser = HfArgumentParser((arguments, DataArguments, training_arguments), prog=f"{sys.argv[0]} --task {task.task}")
     options, data, training = parser.parse_args_into_dataclasses(rest)
     figures = finetune(options, data, training)
     if training.process_index == 0:

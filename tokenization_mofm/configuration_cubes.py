@@ -1,14 +1,16 @@
-"""The geometry of Thermal Cubes: the part of a configuration that the dVED and MoFM must agree on."""
+"""The geometry of Thermal Cubes: what the dVED's and MoFM's configurations have in common."""
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
-GEOMETRY_FIELDS = ("num_keypoints", "num_frames", "heatmap_size", "cube_size", "sigma", "truncate")
+# what MoFM and the tokenizer whose words it learns must agree on: the same cubes
+SHARED_FIELDS = ("num_keypoints", "num_frames", "heatmap_size", "cube_size")
+GEOMETRY_FIELDS = (*SHARED_FIELDS, "sigma", "truncate")
 
 
 @strict
 class ThermalCubeConfig(PreTrainedConfig):
-    """Geometry shared by `DVEDConfig` and `MoFMConfig`.
+    """Geometry of `DVEDConfig` and `MoFMConfig`. The width of the Gaussian is each model's own.
 
     Args:
         num_keypoints: channels of the heat-map volume, one per joint of the canonical skeleton (COCO-17).

@@ -11,7 +11,7 @@ from tqdm import trange
 from modeling_mofm.configuration_mofm import MoFMConfig
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
-from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS
+from tokenization_mofm.configuration_cubes import SHARED_FIELDS
 from tokenization_mofm.modeling_dved import DVEDModel
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
@@ -47,7 +47,7 @@ class MoFMArguments:
 
     def config(self, dved: DVEDModel) -> MoFMConfig:
         """Return the configuration; its geometry and vocabulary are the tokenizer's."""
-        geometry = {name: getattr(dved.config, name) for name in GEOMETRY_FIELDS}
+        geometry = {name: getattr(dved.config, name) for name in SHARED_FIELDS}
         span = min(self.mask_span, dved.config.grid_size[0])
         return MoFMConfig.from_preset(
             self.preset,

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from itertools import islice
 
 import torch
-from transformers import Pipeline
 
-from motion_data.inputs import MotionInput, as_recordings, input_options, one_or_list
+from motion_data.inputs import MotionInput, as_recordings, input_options
+from motion_data.keypoints import Motion, NobodyVisibleError
 from motion_data.views import view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
+from ..motion_pipeline import MotionPipeline
 from .clip_views import views_of
 
 Answer = list[dict[str, str | float]]
 
 
-class MotionClassificationPipeline(Pipeline):
+class MotionClassificationPipeline(MotionPipeline):
     """Recognise actions.
 
         recognise = pipeline("motion-classification", model="mofm-actions")
@@ -26,17 +28,14 @@ class MotionClassificationPipeline(Pipeline):
     All people of a recording are one scene, with one answer. The feature extractor is loaded from the model's folder.
     """
 
-    _load_tokenizer = False
-    _load_feature_extractor = False
-    _load_image_processor = False
-    _load_video_processor = False
-    _load_processor = False
-
     def __init__(self, model, feature_extractor: MoFMFeatureExtractor | None = None, **kwargs):
-        if feature_extractor is None and os.path.isdir(model.name_or_path):
-            feature_extractor = MoFMFeatureExtractor.from_pretrained(model.name_or_path)
-        feature_extractor = feature_extractor or MoFMFeatureExtractor.for_config(model.config)
         config = model.config
+        if feature_extractor is None and model.name_or_path:
+            try:
+                feature_extractor = MoFMFeatureExtractor.from_pretrained(model.name_or_path, **model.hub_options)
+            except OSError:  # a model without one: that of its sizes
+                pass
+        feature_extractor = feature_extractor or MoFMFeatureExtractor.for_config(config)
         for name in ("num_frames", "heatmap_size"):
             if getattr(feature_extractor, name) != getattr(config, name):
                 raise ValueError(
@@ -60,49 +59,66 @@ class MotionClassificationPipeline(Pipeline):
             batch_size: inputs at a time.
 
         Returns:
-            of each input the most likely classes, `[{"label": ..., "score": ...}, ...]`; of a file with several
-            recordings a list of such lists.
+            of each input the most likely classes, `[{"label": ..., "score": ...}, ...]`, [] where nobody is in sight;
+            of a file with several recordings a list of such lists. Of several inputs a list of these (of a generator,
+            a generator), with `{"error": ...}` for one that cannot be read.
 
         Raises:
             ValueError: see `as_recordings` and `as_motion`.
         """
-        return super().__call__(one_or_list(inputs), **kwargs)
+        return super().__call__(inputs, **kwargs)
+
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
+        """Save the model and the feature extractor; a pipeline of that folder needs nothing else."""
+        self.model.save_pretrained(save_directory, **kwargs)
+        self.feature_extractor.save_pretrained(save_directory, **kwargs)
 
     def _sanitize_parameters(
         self,
-        top_k: int | None = 5,
         num_clips: int | None = None,
         flip: bool | None = None,
         **options,
     ):
+        shown = {"top_k": options.pop("top_k")} if "top_k" in options else {}
         input_options(("top_k", "num_clips", "flip", "batch_size"), **options)
-        if top_k is not None and top_k < 1:
-            raise ValueError(f"top_k must be at least 1, or None for all, got {top_k}")
-        if num_clips is not None and num_clips < 1:
-            raise ValueError(f"num_clips must be at least 1, got {num_clips}")
+        for name, value in (("top_k", shown.get("top_k")), ("num_clips", num_clips)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1{', or None for all' * (name == 'top_k')}, got {value}")
         given = {"num_clips": num_clips, "flip": flip, **options}
-        return {name: value for name, value in given.items() if value is not None}, {}, {"top_k": top_k}
+        return {name: value for name, value in given.items() if value is not None}, {}, shown
 
-    def preprocess(
-        self,
-        inputs: MotionInput,
-        num_clips: int = 1,
-        flip: bool = False,
-        **options,
-    ) -> dict:
+    def preprocess(self, inputs: MotionInput, num_clips: int = 1, flip: bool = False, **options) -> dict:
         recordings = as_recordings(inputs, input_options(**options), default_layout=self.feature_extractor.layout)
-        motions = [view(recording) for recording in recordings]
-        views = [view for motion in motions for view in views_of(motion, self.feature_extractor, num_clips, flip)]
-        return {**collate_people(views), "num_recordings": len(motions)}
+        views: list[list[Motion]] = []
+        for recording in recordings:
+            try:
+                views.append(views_of(view(recording), self.feature_extractor, num_clips, flip))
+            except NobodyVisibleError:
+                views.append([])
+        return {"views": views}
+
+    def forward_group(self, group: list[dict], forward_params: dict) -> list[dict]:
+        outputs = self.forward({"views": [views for one in group for views in one["views"]]}, **forward_params)
+        rest = iter(outputs["probabilities"])
+        return [{"probabilities": list(islice(rest, len(one["views"])))} for one in group]
 
     def _forward(self, model_inputs: dict) -> dict:
-        logits = self.model(model_inputs["keypoints"], model_inputs["scores"]).logits.float()
+        recordings = model_inputs["views"]
+        views = [view for views in recordings for view in views]
+        if not views:
+            return {"probabilities": [None for _ in recordings]}
+        batch = {name: values.to(self.model.device) for name, values in collate_people(views).items()}
+        logits = self.model(**batch).logits.float()
         multi_label = self.model.config.problem_type == "multi_label_classification"
-        probabilities = logits.sigmoid() if multi_label else logits.softmax(-1)
-        return {"probabilities": probabilities.unflatten(0, (model_inputs["num_recordings"], -1)).mean(1)}
+        probabilities = iter((logits.sigmoid() if multi_label else logits.softmax(-1)).cpu())
+        found = [list(islice(probabilities, len(views))) for views in recordings]
+        return {"probabilities": [torch.stack(one).mean(0) if one else None for one in found]}
 
     def postprocess(self, model_outputs: dict, top_k: int | None = 5) -> Answer | list[Answer]:
-        answers = [self._answer(probabilities, top_k) for probabilities in model_outputs["probabilities"]]
+        answers = [
+            [] if probabilities is None else self._answer(probabilities, top_k)
+            for probabilities in model_outputs["probabilities"]
+        ]
         return answers[0] if len(answers) == 1 else answers
 
     def _answer(self, probabilities: torch.Tensor, top_k: int | None) -> Answer:

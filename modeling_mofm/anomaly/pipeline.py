@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable
 
 import numpy as np
-from transformers import Pipeline
 
-from motion_data.inputs import MotionInput, as_recordings, input_options, one_or_list
+from motion_data.inputs import MotionInput, as_recordings, input_options
 from motion_data.recording import Recording
 from motion_data.views import EVERYBODY, view
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
+from ..motion_pipeline import MotionPipeline
 from .scorer import AnomalyScorer, AnomalyScores
 from .stream import MotionStream
 from .windows import MAX_GAP
@@ -20,7 +20,7 @@ from .windows import MAX_GAP
 SCORER_OPTIONS = ("window", "stride", "max_gap", "smoothing")
 
 
-class MotionAnomalyPipeline(Pipeline):
+class MotionAnomalyPipeline(MotionPipeline):
     """Detect anomalous motion.
 
         detector = pipeline("motion-anomaly-detection", model="mofm-watch")
@@ -30,14 +30,8 @@ class MotionAnomalyPipeline(Pipeline):
     generator or dataset of inputs gives an answer for each.
     """
 
-    _load_tokenizer = False
-    _load_feature_extractor = False
-    _load_image_processor = False
-    _load_video_processor = False
-    _load_processor = False
-
     def __init__(self, model, tokenizer: MoFMTokenizer | None = None, batch_size: int | None = None, **kwargs):
-        tokenizer = tokenizer or MoFMTokenizer.from_pretrained(model.name_or_path)
+        tokenizer = tokenizer or MoFMTokenizer.from_pretrained(model.name_or_path, **model.hub_options)
         super().__init__(model=model, tokenizer=tokenizer, windows_per_batch=batch_size or 32, **kwargs)
 
     def __call__(self, inputs: MotionInput | Iterable[MotionInput], batch_size: int | None = None, **kwargs):
@@ -63,13 +57,14 @@ class MotionAnomalyPipeline(Pipeline):
               is in sight for a window;
             - `people`: for each `track_id` and `scores` [F], None where there is none, and, if asked for,
               `joint_scores` [F, 17].
+            Of several inputs, `{"error": ...}` for one that cannot be read.
 
         Raises:
             ValueError: see `AnomalyScorer`, `as_recordings` and `as_motion`.
         """
         if batch_size is not None:
             kwargs["windows_per_batch"] = batch_size
-        return super().__call__(one_or_list(inputs), batch_size=1, **kwargs)
+        return super().__call__(inputs, batch_size=1, **kwargs)
 
     def stream(
         self,

@@ -13,7 +13,7 @@ import torch
 
 from motion_data.keypoints import MIN_FRAMES, Motion, sample_frames
 from motion_data.resampling import frames_in, grid_frames, known_rate, resample
-from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS
+from tokenization_mofm.configuration_cubes import SHARED_FIELDS
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .modeling import MoFMForAnomalyDetection
@@ -81,7 +81,7 @@ class AnomalyScorer:
             if not low - 1e-9 <= value <= high + 1e-9:
                 limit = f"from {low:.4g} to {high:.4g}" if high < np.inf else f"{low} or more"
                 raise ValueError(f"{name} must be {limit}{unit}, got {value}")
-        for name in (*GEOMETRY_FIELDS, "codebook_size"):
+        for name in (*SHARED_FIELDS, "codebook_size"):
             ours, theirs = getattr(config, name), getattr(tokenizer.dved.config, name)
             if (list(ours) != list(theirs)) if name == "cube_size" else (ours != theirs):
                 raise ValueError(f"{name} of the model is {ours}, but the tokenizer's is {theirs}; they must agree")
