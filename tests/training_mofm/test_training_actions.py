@@ -1,0 +1,201 @@
+"""Fine-tuning for actions: on splits and on the folds of a protocol, resumed, probed, and refused before any work."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from clips import TINY_GEOMETRY
+from datasets import Dataset
+from transformers import pipeline
+
+from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from motion_data.schema import encode_row, motion_features
+from training_mofm.actions import (
+    ClassificationArguments,
+    ClassificationTrainer,
+    ClassificationTrainingArguments,
+    check_labels,
+    depth_below_top,
+    draw_fraction,
+    finetune_classification,
+    make_classifier,
+    predict,
+    train_classifier,
+)
+from training_mofm.arguments import DataArguments
+from training_mofm.row_digests import row_digests
+from training_mofm.seen_rows import record_rows, recorded_rows
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+NAMES = ["still", "raise"]
+
+
+def make_corpus(n=24, seed=0, names=NAMES, empty=()):
+    """Rows in which a wrist stays or rises; those of `empty` have nobody."""
+    generator = np.random.default_rng(seed)
+    body = np.stack([np.resize([40.0, 60.0], 17), np.linspace(10, 200, 17)], -1)
+    rows = []
+    for i in range(n):
+        clip = body + generator.normal(0, 1, (1, 16, 17, 2))
+        clip[:, :, [9, 10], 1] -= np.linspace(0, 100 * (i % 2), 16)[:, None]
+        scores = np.zeros(clip.shape[:3]) if i in empty else np.ones(clip.shape[:3])
+        columns = {"label": i % 2, "subject": i // 2 % 4, "source": f"{i}", "recording": f"{i}"}
+        rows.append(encode_row(clip, scores, "coco17", **columns))
+    return Dataset.from_list(rows, features=motion_features(names))
+
+
+def write_corpus(folder, **splits):
+    (folder / "data").mkdir(parents=True)
+    for name, corpus in splits.items():
+        corpus.to_parquet(folder / "data" / f"{name}-00000-of-00001.parquet")
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("mofm")
+    MoFMForMaskedMotionModeling(MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=32)).save_pretrained(folder)
+    return str(folder)
+
+
+def arguments(folder, **options):
+    options = {"max_steps": 3, "per_device_train_batch_size": 4, "report_to": "none", **options}
+    return ClassificationTrainingArguments(output_dir=str(folder), use_cpu=True, dataloader_num_workers=0, **options)
+
+
+def test_what_is_learnt_is_measured_saved_and_recorded(model, tmp_path):
+    dataset = write_corpus(tmp_path / "set", train=make_corpus(), test=make_corpus(12, 1, empty=(3,)))
+    options = ClassificationArguments(model=model, num_clips=2)
+    out = tmp_path / "out"
+    figures = finetune_classification(
+        options, DataArguments(dataset=dataset), arguments(out, max_steps=60, learning_rate=3e-3)
+    )
+    assert figures["accuracy"] > 0.8 < figures["accuracy_of_views"]
+    assert figures == json.loads((out / "figures.json").read_text())
+    recognise = pipeline("motion-classification", model=str(out), device="cpu")
+    row = make_corpus(2, 5)[1]
+    assert recognise(row, top_k=1)[0]["label"] == "raise"
+    record_rows(tmp_path / "expected", row_digests(make_corpus()))
+    assert recorded_rows(out) is None  # the model that it started from does not tell
+    assert recorded_rows(tmp_path / "expected") == set(row_digests(make_corpus()))
+
+
+def protocol(folder, folds=2):
+    lists = {f"learn {n}": [str(i) for i in range(24) if i // 2 % 4 // 2 != n] for n in range(2)}
+    specs = [
+        {"name": f"fold {n}", "learn": {"recording": f"learn {n}"}, "ask": {"not": {"recording": f"learn {n}"}}}
+        for n in range(folds)
+    ]
+    content = {"lists": lists, "protocols": {"set/actions": {"task": "classification", "folds": specs}}}
+    (folder / "protocols.json").write_text(json.dumps(content))
+
+
+def test_every_fold_of_a_protocol_has_a_folder_and_goes_on(model, tmp_path):
+    dataset = write_corpus(tmp_path / "set", train=make_corpus())
+    protocol(tmp_path / "set")
+    command = [sys.executable, str(ROOT / "run/finetune.py"), "--task", "classification", "--model", model]
+    command += ["--dataset", dataset, "--protocol", "set/actions", "--output_dir", str(tmp_path / "out")]
+    command += ["--max_steps", "2", "--dataloader_num_workers", "0", "--num_clips", "1", "--report_to", "none"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert result.returncode == 0, result.stderr
+    shown = dict(line.split() for line in result.stdout.splitlines() if len(line.split()) == 2)
+    folds = [json.loads((tmp_path / "out" / f"fold-{n}" / "figures.json").read_text()) for n in range(2)]
+    values = [fold["accuracy"] for fold in folds]
+    assert float(shown["accuracy"]) == pytest.approx(np.mean(values), abs=1e-4)
+    assert float(shown["accuracy_std"]) == pytest.approx(np.std(values, ddof=1), abs=1e-4)
+    changed = [*command, "--learning_rate", "9e-4"]
+    result = subprocess.run(changed, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert result.returncode != 0 and "learning_rate of the training in output_dir" in result.stderr
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert result.returncode == 0 and [f"{float(v):.4f}" for v in (shown["accuracy"],)][0] in result.stdout
+
+
+def test_questions_that_the_backbone_learnt_from_are_left_out(model, tmp_path):
+    corpus = make_corpus()
+    dataset = write_corpus(tmp_path / "set", train=corpus)
+    protocol(tmp_path / "set", folds=1)
+    MoFMForMaskedMotionModeling.from_pretrained(model).save_pretrained(tmp_path / "model")
+    record_rows(tmp_path / "model", row_digests(corpus.select(range(8))))
+    options = ClassificationArguments(model=str(tmp_path / "model"), protocol="set/actions", num_clips=1)
+    with pytest.warns(UserWarning, match="4 questions are left out, about rows that the model learnt from"):
+        finetune_classification(options, DataArguments(dataset=dataset), arguments(tmp_path / "out", max_steps=1))
+    record_rows(tmp_path / "model", row_digests(corpus))
+    with (
+        pytest.warns(UserWarning, match="12 questions"),
+        pytest.raises(ValueError, match="asks about rows that the model learnt from, and no others"),
+    ):
+        finetune_classification(options, DataArguments(dataset=dataset), arguments(tmp_path / "no", max_steps=1))
+    scratch = ClassificationArguments(model=str(tmp_path / "model"), protocol="set/actions", from_scratch=True)
+    finetune_classification(scratch, DataArguments(dataset=dataset), arguments(tmp_path / "scratch", max_steps=1))
+    assert recorded_rows(tmp_path / "scratch" / "fold-0") == set(
+        row_digests(corpus.select([i for i in range(24) if i // 2 % 4 // 2 != 0]))
+    )
+
+
+def test_a_probe_leaves_the_backbone_as_it_is(model, tmp_path):
+    options = ClassificationArguments(model=model, freeze_backbone=True)
+    tuned = train_classifier(options, make_corpus(), arguments(tmp_path))
+    before = MoFMForMaskedMotionModeling.from_pretrained(model)
+    for name, weight in before.mofm.state_dict().items():
+        assert torch.equal(weight, tuned.mofm.state_dict()[name]), name
+    answers = predict(tuned, make_corpus(12, 1), tuned_extractor(tuned))[0].argmax(-1)
+    assert (answers == torch.arange(12) % 2).float().mean() > 0.8
+
+
+def tuned_extractor(model):
+    from tokenization_mofm import MoFMFeatureExtractor
+
+    return MoFMFeatureExtractor.for_config(model.config)
+
+
+def test_nobody_in_sight_is_every_class_alike(model):
+    options = ClassificationArguments(model=model)
+    classifier = make_classifier(options, NAMES).eval()
+    answers, _ = predict(classifier, make_corpus(6, empty=(2,)), tuned_extractor(classifier))
+    assert answers[2].tolist() == [0.5, 0.5] and (answers[[0, 1, 3]] != 0.5).all()
+
+
+def test_the_learning_rate_falls_with_the_depth(model, tmp_path):
+    classifier = make_classifier(ClassificationArguments(model=model), NAMES)
+    trainer = ClassificationTrainer(model=classifier, args=arguments(tmp_path, learning_rate=1.0), layer_decay=0.5)
+    rates = {}
+    for group in trainer.parameter_groups():
+        rates |= {id(parameter): (group["lr"], group["weight_decay"]) for parameter in group["params"]}
+    found = {name: rates[id(parameter)] for name, parameter in classifier.named_parameters()}
+    assert found["classifier.weight"] == (1.0, 0.05) and found["classifier.bias"] == (1.0, 0.0)
+    assert found["mofm.layers.1.mlp.fc1.weight"] == (0.5, 0.05) and found["mofm.layers.0.mlp.fc1.weight"][0] == 0.25
+    assert found["mofm.embeddings.cube_embeddings.projection.weight"][0] == 0.125
+    assert depth_below_top("norm.weight", 2) == 0
+
+
+def test_fractions_keep_every_class():
+    labels = np.repeat([0, 1, 2], [20, 10, 2])
+    rows = draw_fraction(labels, 0.1, 0)
+    assert np.bincount(labels[rows]).tolist() == [2, 1, 1]
+    assert not np.array_equal(rows, draw_fraction(labels, 0.1, 1))
+
+
+def test_corpora_that_cannot_be_learnt_from_are_refused(model, tmp_path):
+    unlabelled = make_corpus().map(lambda row, i: {"label": -1 if i == 5 else row["label"]}, with_indices=True)
+    with pytest.raises(ValueError, match="1 of 24 rows of the train split have no label, the first is row 5"):
+        check_labels(unlabelled, None)
+    with pytest.raises(ValueError, match="1 of 3 classes have no example to learn from, such as 'fall'"):
+        check_labels(make_corpus(names=[*NAMES, "fall"]), None)
+    with pytest.raises(ValueError, match=r"classes of the test split are \['a', 'b'\]"):
+        check_labels(make_corpus(), make_corpus(names=["a", "b"]))
+    first = write_corpus(tmp_path / "a", train=make_corpus(), test=make_corpus(4))
+    second = write_corpus(tmp_path / "b", train=make_corpus(names=["a", "b"]), test=make_corpus(4, names=["a", "b"]))
+    options = ClassificationArguments(model=model)
+    with pytest.raises(ValueError, match=r"corpora have the classes .* and \['a', 'b'\]; they must have the same"):
+        finetune_classification(options, DataArguments(dataset=[first, second]), arguments(tmp_path / "out"))
+    named = ClassificationArguments(model=model, protocol="a/b")
+    (tmp_path / "a" / "protocols.json").write_text('{"protocols": {}}')
+    with pytest.raises(ValueError, match="protocol must be one of none, got 'a/b'"):
+        finetune_classification(named, DataArguments(dataset=first), arguments(tmp_path / "out"))
+    assert not list((tmp_path / "out").glob("checkpoint-*"))
