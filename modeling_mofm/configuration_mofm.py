@@ -30,6 +30,7 @@ class MoFMConfig(ThermalCubeConfig):
         drop_empty_cubes: leave cubes without heat out of the sequence. They carry no motion, and are about two
             thirds of a clip.
         codebook_size: words T of the MotionBook whose ids are predicted.
+        words: fingerprint of the tokenizer whose words were learnt; "" is unknown.
         masking: "keypoint" (the paper's), "uniform" or "tube".
         mask_ratio: target fraction of active cubes to mask; whole key-points are masked, so the nearest reachable one.
         mask_span: time slices for which a key-point is masked in one go.
@@ -63,6 +64,7 @@ class MoFMConfig(ThermalCubeConfig):
 
     # pre-training
     codebook_size: int = 512
+    words: str = ""
     masking: str = "keypoint"
     mask_ratio: float = 0.4
     mask_span: int = 2

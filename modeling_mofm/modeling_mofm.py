@@ -251,18 +251,21 @@ class MoFMPreTrainedModel(PreTrainedModel):
 
     # where the model was loaded from, for the parts beside it: revision, token, cache_dir, subfolder ...
     hub_options: Mapping[str, object] = MappingProxyType({})
+    # modules whose weights the folder that it was loaded from does not have: nothing has trained them
+    new_parts: frozenset[str] = frozenset()
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
         """See `PreTrainedModel.from_pretrained`."""
-        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
-        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        wants_info = kwargs.pop("output_loading_info", False)
+        model, info = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
+        model.new_parts = frozenset(name.split(".")[0] for name in info["missing_keys"])
         options = {name: kwargs[name] for name in HUB_OPTIONS if kwargs.get(name) is not None}
         commit = getattr(model.config, "_commit_hash", None)
         if commit is not None:  # the very commit, even if a branch moves on
             options["revision"] = commit
         model.hub_options = MappingProxyType(options)
-        return loaded
+        return (model, info) if wants_info else model
 
     def read_clips(
         self, keypoints: Tensor | None = None, scores: Tensor | None = None, heatmaps: Tensor | None = None

@@ -11,6 +11,7 @@ The MoFM model's own config.json and model.safetensors lie beside them, so that 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 
@@ -65,6 +66,14 @@ class MoFMTokenizer(PushToHubMixin):
     def vocab_size(self) -> int:
         """Motion words and special tokens together."""
         return len(self.motion_book)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the dVED's configuration and weights: which words these are."""
+        digest = hashlib.sha256()
+        for name, weight in sorted(self.dved.state_dict().items()):
+            digest.update(name.encode() + weight.detach().cpu().float().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     @property
     def device(self) -> torch.device:

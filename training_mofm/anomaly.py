@@ -206,6 +206,11 @@ def train_unsupervised(
     torch.manual_seed(args.seed)
     model = MoFMForMaskedMotionModeling.from_pretrained(options.model)
     config = model.config
+    if "lm_head" in model.new_parts and args.max_steps <= 0 and options.anomaly_score != "distance":
+        raise ValueError(
+            f"model {options.model!r} has no weights of lm_head, which anomaly_score {options.anomaly_score!r} needs; "
+            "give max_steps to train them, or take anomaly_score distance"
+        )
     learnt, held = hold_out(corpus, rows, options.held_out_fraction, args.seed)
     config.fps = window_rate(corpus, rows)
     windows = (options.window, options.stride, config.fps)
@@ -352,6 +357,7 @@ def train_supervised(
     samples = MotionSamples(source, num_samples(args), args.seed)
     trainer = Trainer(model=model, args=args, train_dataset=samples, data_collator=collate_samples)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
+    model.new_parts -= {"anomaly_head"}
     save(model, tokenizer, args)
     record_rows(args.output_dir, digests, options.model)
     return model, {"clips": len(clips), "normal": normal, "anomalous": anomalous, "pos_weight": config.pos_weight}

@@ -113,6 +113,7 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
     tokenizer = MoFMTokenizer.from_pretrained(model_args.tokenizer).to(args.device)
     dved, extractor = tokenizer.dved, tokenizer.feature_extractor
     config = model_args.config(dved)
+    config.words = tokenizer.fingerprint
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
     check_words(args.output_dir, dved)
     rows = read_rows(data)

@@ -73,15 +73,17 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
 
     Loads from any pre-trained MoFM. `fit_reference` makes it an unsupervised detector; training the head a
     supervised one. The words come from the `MoFMTokenizer` that lies in the same folder:
-    `model(**tokenizer(keypoints, scores))`.
+    `model(**tokenizer(keypoints, scores))`. The reference and distances stay in single precision.
     """
+
+    _keep_in_fp32_modules_strict = ["reference"]
 
     def __init__(self, config: MoFMConfig):
         super().__init__(config)
         self.mofm = MoFMModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.codebook_size)
         self.reference = self._reference(config.reference_size)
-        self.classifier = nn.Linear(config.num_keypoints * config.hidden_size, 1)
+        self.anomaly_head = nn.Linear(config.num_keypoints * config.hidden_size, 1)
         self.post_init()
 
     def _reference(self, size: int) -> NormalReference:
@@ -122,7 +124,8 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         present = clips.active.any(1)
         outputs = self.mofm(clips=clips, **kwargs)
         tokens = outputs.on_grid(outputs.last_hidden_state, config.num_cubes)
-        parts = F.normalize(pool_parts(tokens, clips.touched, config.grid_size[0]), dim=-1)
+        # in half precision the eps of `normalize` is 0: missing parts would be NaN
+        parts = F.normalize(pool_parts(tokens, clips.touched, config.grid_size[0]).float(), dim=-1)
         logits, frame_logits, joint_logits = self.classify(parts)
         fields = {"logits": logits, "frame_logits": frame_logits, "parts": parts}
         if config.reference_size:
@@ -155,12 +158,12 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         present = parts.any(-1).to(parts.dtype)  # N T K
         slice_present = present.amax(-1)
         # parts have unit length; the head gets numbers around 1, as from a layer norm
-        contributions = parts * parts.shape[-1] ** 0.5 * self.classifier.weight.view(parts.shape[2:])
+        contributions = parts * parts.shape[-1] ** 0.5 * self.anomaly_head.weight.float().view(parts.shape[2:])
         contributions = contributions.sum(-1)
-        slices = contributions.sum(-1) + self.classifier.bias
+        slices = contributions.sum(-1) + self.anomaly_head.bias.float()
         clip = (slices * slice_present).sum(1) / slice_present.sum(1).clamp(min=1)
         slices = torch.where(slice_present > 0, slices, clip[:, None])
-        joints = contributions * present.sum(-1, keepdim=True) + self.classifier.bias
+        joints = contributions * present.sum(-1, keepdim=True) + self.anomaly_head.bias.float()
         return clip, slices.repeat_interleave(depth, 1), joints.repeat_interleave(depth, 1)
 
     def word_nll(self, clips: ClipInputs, input_ids: Tensor, in_frames: Tensor) -> dict[str, Tensor]:
@@ -320,6 +323,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
             getattr(reference, f"{name}_std").fill_(values.std())
         self.config.reference_size = len(parts)
         self.reference = reference.to(self.device)
+        self.new_parts -= {"reference"}
 
     @torch.no_grad()
     def measure(self, clips: dict[str, Tensor], batch_size: int = 32) -> tuple[Tensor, Tensor]:

@@ -43,15 +43,15 @@ class NormalReference(nn.Module):
             the mean distance to the nearest neighbours `[N]`, and the mean distance of each key-point to that of the
             same neighbours `[N, K]`, 0 where it is missing in the clip or in all of them.
         """
-        parts = parts.to(self.parts.dtype)
-        distances, nearest = part_distances(parts, self.parts).topk(
-            min(self.num_neighbors, len(self.parts)), dim=-1, largest=False
+        parts, normal = parts.float(), self.parts.float()
+        distances, nearest = part_distances(parts, normal).topk(
+            min(self.num_neighbors, len(normal)), dim=-1, largest=False
         )
-        neighbors = self.parts[nearest]  # N k T K D
+        neighbors = normal[nearest]  # N k T K D
         both = (parts.any(-1)[:, None] & neighbors.any(-1)).to(parts.dtype)  # N k T K
         apart = (1 - (parts[:, None] * neighbors).sum(-1)) * both
         return distances.mean(-1), apart.sum((1, 2)) / both.sum((1, 2)).clamp(min=1)
 
     def standardise(self, name: str, values: Tensor) -> Tensor:
         """Return a score, "nll" or "distance", in standard deviations above the mean of normal motion."""
-        return (values - getattr(self, f"{name}_mean")) / getattr(self, f"{name}_std")
+        return (values.float() - getattr(self, f"{name}_mean").float()) / getattr(self, f"{name}_std").float()

@@ -85,6 +85,19 @@ class AnomalyScorer:
             ours, theirs = getattr(config, name), getattr(tokenizer.dved.config, name)
             if (list(ours) != list(theirs)) if name == "cube_size" else (ours != theirs):
                 raise ValueError(f"{name} of the model is {ours}, but the tokenizer's is {theirs}; they must agree")
+        needed = {"nll": {"lm_head"}, "distance": set(), "combined": {"lm_head"}, "classifier": {"anomaly_head"}}
+        needed[config.anomaly_score] |= {"mofm", "reference"} if config.reference_size else {"mofm"}
+        new = sorted(model.new_parts & needed[config.anomaly_score])
+        if new:
+            raise ValueError(
+                f"anomaly_score is {config.anomaly_score!r}, but {model.name_or_path!r} has no weights of "
+                f"{', '.join(new)}; train it with run/finetune.py --task anomaly"
+            )
+        if config.words and config.anomaly_score in ("nll", "combined") and config.words != tokenizer.fingerprint:
+            raise ValueError(
+                f"the model learnt the words of the tokenizer {config.words}, but this one is "
+                f"{tokenizer.fingerprint}; give the one that lies beside the model"
+            )
         if config.anomaly_score in ("distance", "combined") and not config.reference_size:
             raise ValueError(
                 f"anomaly_score is {config.anomaly_score!r}, but the model has no reference of normal motion "

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from detectors import build, make_motion, make_scorer
+from detectors import build, make_motion, make_scorer, normal_set
 
+from modeling_mofm import MoFMForAnomalyDetection
 from modeling_mofm.anomaly.scorer import AnomalyScorer
 from modeling_mofm.anomaly.windows import fill_missing, over_people, place_at_centres, sliding_windows, smooth
 from motion_data import Motion
@@ -202,3 +203,40 @@ def test_an_unknown_rate_is_taken_for_30_and_noted(dved):
         found = scorer.score(smooth_motion(30))
     assert "taken for 30 frames a second" in notes[0]
     np.testing.assert_allclose(found.people, scorer.score(smooth_motion(30), 30).people)
+
+
+def test_what_was_never_trained_does_not_answer(dved, tmp_path):
+    model = build(anomaly_score="nll")
+    model.mofm.save_pretrained(tmp_path / "encoder")
+    for kind, part in (("nll", "lm_head"), ("classifier", "anomaly_head")):
+        bare = MoFMForAnomalyDetection.from_pretrained(tmp_path / "encoder", anomaly_score=kind)
+        with pytest.raises(ValueError, match=f"anomaly_score is '{kind}', but .* has no weights of {part}"):
+            AnomalyScorer(bare, MoFMTokenizer(dved))
+    bare = MoFMForAnomalyDetection.from_pretrained(tmp_path / "encoder", anomaly_score="distance", reference_size=9)
+    with pytest.raises(ValueError, match="has no weights of reference"):
+        AnomalyScorer(bare, MoFMTokenizer(dved))
+    bare.fit_reference(normal_set())
+    assert np.isfinite(AnomalyScorer(bare, MoFMTokenizer(dved)).score(make_motion()).people).any()
+    model.save_pretrained(tmp_path / "whole")
+    AnomalyScorer(MoFMForAnomalyDetection.from_pretrained(tmp_path / "whole"), MoFMTokenizer(dved))
+
+
+def test_the_words_must_be_those_that_were_learnt(dved):
+    tokenizer = MoFMTokenizer(dved)
+    AnomalyScorer(build(anomaly_score="nll", words=tokenizer.fingerprint), tokenizer)
+    with pytest.raises(ValueError, match="the model learnt the words of the tokenizer abc, but this one is"):
+        AnomalyScorer(build(anomaly_score="nll", words="abc"), tokenizer)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_answers_nearly_the_same(dved, dtype, tmp_path):
+    scorer = make_scorer(dved, "distance")
+    scorer.model.save_pretrained(tmp_path)
+    motion = make_motion()
+    motion.scores[0, :, 3:9] = 0
+    half = MoFMForAnomalyDetection.from_pretrained(tmp_path, dtype=dtype)
+    assert half.reference.parts.dtype == torch.float32 and half.lm_head.weight.dtype == dtype
+    expected = scorer.score(motion).people
+    found = AnomalyScorer(half, scorer.tokenizer, 0.4, max_gap=0.1).score(motion).people
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+    np.testing.assert_allclose(found, expected, rtol=0.1, atol=0.3)

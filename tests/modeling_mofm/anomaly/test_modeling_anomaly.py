@@ -172,7 +172,7 @@ def test_head_is_the_slow_formula():
     model = build(anomaly_score="classifier")
     keypoints, scores = uneven_clips()
     output = model(keypoints, scores)
-    weight, bias = model.classifier.weight.view(17, 36), model.classifier.bias.item()
+    weight, bias = model.anomaly_head.weight.view(17, 36), model.anomaly_head.bias.item()
     for n in range(5):
         slices = {}
         for t in range(2):
@@ -275,7 +275,7 @@ def test_the_most_anomalous_person_answers_for_the_clip():
     expected = torch.nn.functional.binary_cross_entropy_with_logits(worst, torch.tensor([1.0, 0.0]))
     torch.testing.assert_close(output.loss, expected)
     output.loss.backward()
-    assert model.classifier.weight.grad.abs().max() > 0 and model.lm_head.weight.grad is None
+    assert model.anomaly_head.weight.grad.abs().max() > 0 and model.lm_head.weight.grad is None
 
 
 def test_loss_falls_on_one_batch():
@@ -317,7 +317,7 @@ def test_a_pretrained_model_becomes_a_detector(tmp_path):
     plain = MoFMForMaskedMotionModeling(MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=32)).eval()
     plain.save_pretrained(tmp_path)
     detector, info = MoFMForAnomalyDetection.from_pretrained(tmp_path, output_loading_info=True)
-    assert {name.split(".")[0] for name in info["missing_keys"]} == {"classifier", "reference"}
+    assert {name.split(".")[0] for name in info["missing_keys"]} == {"anomaly_head", "reference"}
     assert torch.equal(detector.lm_head.weight, plain.lm_head.weight)
     assert detector.reference.nll_std == 1 and detector.reference.distance_mean == 0
     detector.fit_reference(normal_set())
