@@ -8,8 +8,9 @@ A protocol is data, in a `protocols.json` beside its corpus:
 
 A choice names columns and the values that they may have (`SELECTABLE`); "recording" may also name one of the lists,
 "anomalous" is whether any frame of the row is labelled so, and "not" turns a choice around. Anomaly protocols have
-"normal" in each fold, the choice of what is normal; one-shot ones "auxiliary", "exemplars" and "queries" instead of
-"learn" and "ask".
+"normal" in each fold, the choice of what is normal, or `"frames": true` beside their folds if the labels of frames
+tell (all that is learnt from is normal); one-shot ones "auxiliary", "exemplars" and "queries" instead of "learn" and
+"ask". Protocols that were published are built in (`published`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pathlib import Path
 
 import numpy as np
 from datasets import ClassLabel, Dataset
+
+from .published import published_protocols
 
 PROTOCOLS = "protocols.json"  # beside the corpus whose protocols it holds
 SELECTABLE = ("subject", "label", "recording", "camera", "split", "anomalous")
@@ -149,7 +152,7 @@ class Protocol:
 
 
 def read_protocols(folder: str | Path, corpus: Dataset) -> dict[str, Protocol]:
-    """Return the protocols beside a corpus, by name.
+    """Return the protocols beside a corpus and the published ones of its set, by name.
 
     Args:
         folder: of the corpus.
@@ -159,14 +162,18 @@ def read_protocols(folder: str | Path, corpus: Dataset) -> dict[str, Protocol]:
         FileNotFoundError: there are none.
         ValueError: the file is not as above, names what the corpus lacks, or a protocol that leaks (`Protocol`).
     """
+    columns = _columns(corpus)
     path = Path(folder) / PROTOCOLS
+    lists, specs = published_protocols(columns["recording"].tolist(), columns["label"].tolist())
+    found = {name: _protocol(name, spec, corpus, columns, lists) for name, spec in specs.items()}
+    if found and not path.is_file():
+        return found
     try:
         content = json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is no valid JSON ({error})") from error
     lists, specs = content.get("lists", {}), content.get("protocols", {})
-    columns = _columns(corpus)
-    return {name: _protocol(name, spec, corpus, columns, lists) for name, spec in specs.items()}
+    return found | {name: _protocol(name, spec, corpus, columns, lists) for name, spec in specs.items()}
 
 
 def _columns(corpus: Dataset) -> dict[str, np.ndarray]:
@@ -220,6 +227,9 @@ def _protocol(
             continue
         learn, ask = rows("learn"), rows("ask")
         if "anomaly" not in str(spec.get("task")):
+            folds.append(Fold(title, np.flatnonzero(learn), np.flatnonzero(ask)))
+            continue
+        if spec.get("frames"):
             folds.append(Fold(title, np.flatnonzero(learn), np.flatnonzero(ask)))
             continue
         normal = rows("normal")

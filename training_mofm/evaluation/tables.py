@@ -79,6 +79,9 @@ class TaskFigures:
                 asked, count = unseen(protocol, self.seen, digests)
                 if count:
                     yield f"{protocol.name}: {count} questions are left out, about rows that the model learnt from"
+            if "anomaly" in protocol.task and any(fold.anomalous is None for fold in protocol.folds):
+                yield f"{protocol.name}: asks about frames, which one clip of a recording cannot answer; left out"
+                continue
             if asked is None:
                 yield f"{protocol.name}: nothing is left to ask"
                 continue
