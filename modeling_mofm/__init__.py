@@ -13,6 +13,7 @@ from tokenization_mofm import MoFMFeatureExtractor, MoFMTokenizer
 
 from .actions.modeling import MoFMForSequenceClassification
 from .actions.pipeline import MotionClassificationPipeline
+from .actions.recogniser import MotionRecogniser
 from .anomaly.modeling import MoFMForAnomalyDetection
 from .anomaly.pipeline import MotionAnomalyPipeline
 from .anomaly.scorer import AnomalyScorer
@@ -47,6 +48,7 @@ __all__ = [
     "MoFMTokenizer",
     "MotionAnomalyPipeline",
     "MotionClassificationPipeline",
+    "MotionRecogniser",
     "MotionStream",
     "mask_cubes",
 ]

@@ -1,0 +1,189 @@
+"""One-shot recognition (DT2): a person shows an action once, and it is recognised from then on; nothing is trained.
+
+recogniser = MotionRecogniser.from_pretrained("mofm")
+recogniser.teach("wave", "wave.json")
+recogniser("clip.json")  # [{"label": "wave", "score": 0.81}, ...]
+recogniser.save_pretrained("my-actions")
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from sklearn.metrics import roc_curve
+
+from motion_data.inputs import MotionInput, as_recordings, input_options
+from motion_data.keypoints import Motion, NobodyVisibleError
+from motion_data.views import view
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
+
+from ..modeling_mofm import MoFMModel
+
+FILE, VECTORS = "actions.json", "actions.safetensors"
+UNKNOWN = "unknown"
+
+
+class MotionRecogniser:
+    """Compare motion with what was shown, by the cosine of embeddings.
+
+    Args:
+        model: the encoder.
+        extractor: fits motion into its map; None is that of its sizes.
+
+    Attributes:
+        threshold: similarity below which an answer is "unknown"; None never says so. `fit` sets it.
+        names: what was taught, in order; an action may be taught several times.
+    """
+
+    def __init__(self, model: MoFMModel, extractor: MoFMFeatureExtractor | None = None):
+        self.model = model.eval()
+        self.extractor = extractor or MoFMFeatureExtractor.for_config(model.config)
+        self.threshold: float | None = None
+        self.names: list[str] = []
+        slices = model.config.grid_size[0]
+        width = slices * model.config.num_keypoints * model.config.hidden_size
+        self._shown = np.zeros((0, width), np.float32)
+        self._mean, self._std = np.zeros(width, np.float32), np.ones(width, np.float32)
+
+    @torch.no_grad()
+    def embed(self, motions: Sequence[Motion], batch_size: int = 32) -> np.ndarray:
+        """Return the embeddings of motions, `[N, D]`: the parts of everybody in them, the mean over people."""
+        found = []
+        for start in range(0, len(motions), batch_size):
+            batch = collate_people([self.extractor.clip(motion) for motion in motions[start : start + batch_size]])
+            batch = {name: values.to(self.model.device) for name, values in batch.items()}
+            parts = self.model.get_embeddings(**batch).over_people().parts
+            found.append(parts.flatten(1).float().cpu().numpy())
+        return np.concatenate(found)
+
+    def fit(self, features: np.ndarray, labels: Sequence[int]) -> None:
+        """Learn from other actions which directions vary, and how similar two of the same action are.
+
+        The threshold is where as many recordings of an action that was shown would be called unknown as of others
+        would be called known (the equal error rate), each auxiliary class shown once, by its first recording.
+
+        Args:
+            features: `[N, D]` embeddings (`embed`) of auxiliary recordings.
+            labels: `[N]`, their classes.
+
+        Raises:
+            ValueError: fewer than two classes, or none with two recordings.
+        """
+        labels = np.asarray(labels)
+        classes, first = np.unique(labels, return_index=True)
+        rest = np.setdiff1d(np.arange(len(labels)), first)
+        if len(classes) < 2 or not len(rest):
+            raise ValueError(
+                f"labels have {len(classes)} classes in {len(labels)} recordings; two classes and a second recording "
+                "of one are needed"
+            )
+        self._mean, self._std = features.mean(0), np.where(features.std(0) > 0, features.std(0), 1)
+        similar = self._unit(features[rest]) @ self._unit(features[first]).T  # rest, classes
+        own = labels[rest, None] == classes
+        known, unknown = similar.max(1), np.where(own, -np.inf, similar).max(1)
+        reported, found, levels = roc_curve(np.repeat([1, 0], len(rest)), np.concatenate([known, unknown]))
+        self.threshold = float(levels[1:][np.abs(reported - (1 - found))[1:].argmin()])
+
+    def teach(self, name: str, motion: MotionInput, **options) -> None:
+        """Show an action once.
+
+        Args:
+            name: of the action.
+            motion: of one recording, as for `as_recordings`.
+            options: what it does not say itself (`motion_data.inputs.INPUT_OPTIONS`).
+
+        Raises:
+            ValueError: an empty name or "unknown", several recordings, or nobody in sight.
+        """
+        if not name or name == UNKNOWN:
+            raise ValueError(f"name is {name!r}; it must be that of an action, and not {UNKNOWN!r}")
+        motions = self._motions(motion, options)
+        if len(motions) != 1 or motions[0] is None:
+            seen = sum(one is not None for one in motions)
+            raise ValueError(f"motion has {seen} recordings with someone in sight; one is needed to show {name!r}")
+        self.teach_features([name], self.embed(motions))
+
+    def teach_features(self, names: Sequence[str], features: np.ndarray) -> None:
+        """Show actions by their embeddings `[N, D]`."""
+        self.names += list(names)
+        self._shown = np.concatenate([self._shown, features.astype(np.float32)])
+
+    def forget(self) -> None:
+        """Forget what was taught; what `fit` learnt stays."""
+        self.names, self._shown = [], self._shown[:0]
+
+    def similarities(self, features: np.ndarray) -> np.ndarray:
+        """Return how similar embeddings `[N, D]` are to each taught action, `[N, actions]` in [-1, 1].
+
+        Actions are in the order of `actions`; of one that was shown several times the nearest counts.
+        """
+        if not self.names:
+            raise ValueError("nothing was taught; call teach first")
+        similar = self._unit(features) @ self._unit(self._shown).T
+        names = np.array(self.names)
+        return np.stack([similar[:, names == name].max(1) for name in self.actions], 1)
+
+    @property
+    def actions(self) -> list[str]:
+        """The names of what was taught, each once."""
+        return list(dict.fromkeys(self.names))
+
+    def __call__(self, motion: MotionInput, **options) -> list[dict] | list[list[dict]]:
+        """Recognise what is done in a recording.
+
+        Returns:
+            `[{"label": ..., "score": ...}, ...]`, the most similar first; "unknown" comes first where nothing is
+            similar enough; [] where nobody is in sight. Of a file with several recordings a list of such lists.
+        """
+        answers = []
+        for seen in self._motions(motion, options):
+            if seen is None:
+                answers.append([])
+                continue
+            similar = self.similarities(self.embed([seen]))[0]
+            answer = [{"label": self.actions[k], "score": float(similar[k])} for k in np.argsort(-similar)]
+            if self.threshold is not None and similar.max() < self.threshold:
+                answer.insert(0, {"label": UNKNOWN, "score": self.threshold})
+            answers.append(answer)
+        return answers[0] if len(answers) == 1 else answers
+
+    def save_pretrained(self, folder: str | os.PathLike) -> None:
+        """Save the encoder and what was taught."""
+        self.model.save_pretrained(folder)
+        self.extractor.save_pretrained(folder)
+        (Path(folder) / FILE).write_text(json.dumps({"names": self.names, "threshold": self.threshold}, indent=1))
+        arrays = {"shown": self._shown, "mean": self._mean, "std": self._std}
+        arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+        save_file(arrays, Path(folder) / VECTORS)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike, **kwargs) -> MotionRecogniser:
+        """Load an encoder, and what was taught if that lies beside it; `kwargs` go to the encoder."""
+        recogniser = cls(MoFMModel.from_pretrained(folder, **kwargs))
+        path = Path(folder)
+        if (path / "preprocessor_config.json").is_file():
+            recogniser.extractor = MoFMFeatureExtractor.from_pretrained(folder)
+        if (path / FILE).is_file():
+            facts, arrays = json.loads((path / FILE).read_text()), load_file(path / VECTORS)
+            recogniser.names, recogniser.threshold = facts["names"], facts["threshold"]
+            recogniser._shown, recogniser._mean, recogniser._std = (arrays[name] for name in ("shown", "mean", "std"))
+        return recogniser
+
+    def _motions(self, motion: MotionInput, options: dict) -> list[Motion | None]:
+        found: list[Motion | None] = []
+        for recording in as_recordings(motion, input_options(**options), default_layout=self.extractor.layout):
+            try:
+                found.append(view(recording))
+            except NobodyVisibleError:
+                found.append(None)
+        return found
+
+    def _unit(self, features: np.ndarray) -> np.ndarray:
+        scaled = (features - self._mean) / self._std
+        return scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-9)

@@ -1,0 +1,107 @@
+"""Actions that are shown once are recognised, others are unknown, and both stay with the model."""
+
+import numpy as np
+import pytest
+import torch
+from clips import TINY_GEOMETRY
+from datasets import Dataset
+
+from modeling_mofm import MoFMConfig, MoFMModel, MotionRecogniser
+from motion_data.recording import Recording
+from motion_data.schema import encode_row, motion_features
+from training_mofm.evaluation.protocols import Fold, OneShotFold, Protocol
+from training_mofm.one_shot import measure_one_shot
+
+SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+JOINTS = {"left arm": 9, "right arm": 10, "left leg": 15, "right leg": 16, "head": 0}
+
+
+def clip(action, seed=0):
+    """Return a clip in which a joint moves out and back."""
+    generator = np.random.default_rng(seed)
+    body = np.stack([np.resize([40.0, 60.0], 17), np.linspace(10, 200, 17)], -1)
+    motion = body + generator.normal(0, 1, (20, 17, 2))
+    motion[:, JOINTS[action], 0] += 60 * np.sin(np.linspace(0, np.pi, 20))
+    return motion
+
+
+@pytest.fixture
+def recogniser():
+    torch.manual_seed(0)
+    return MotionRecogniser(MoFMModel(MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=32)))
+
+
+def test_what_was_shown_once_is_recognised(recogniser):
+    for action in ("left arm", "right leg", "head"):
+        recogniser.teach(action, clip(action))
+    for action in ("left arm", "right leg", "head"):
+        answer = recogniser(clip(action, seed=7))
+        assert [entry["label"] for entry in answer][0] == action and len(answer) == 3
+        assert answer[0]["score"] > answer[1]["score"] > answer[2]["score"]
+    recogniser.teach("head", clip("left leg"))  # another way to do it
+    assert recogniser.actions == ["left arm", "right leg", "head"]
+    assert recogniser(clip("left leg", seed=3))[0]["label"] == "head"
+
+
+def test_what_is_like_nothing_shown_is_unknown(recogniser):
+    auxiliary = [clip(action, seed) for action in ("left arm", "right arm") for seed in range(6)]
+    motions = [recogniser._motions(one, {})[0] for one in auxiliary]
+    recogniser.fit(recogniser.embed(motions), np.repeat([0, 1], 6))
+    recogniser.teach("left leg", clip("left leg"))
+    answer = recogniser(clip("left leg", seed=5))
+    assert answer[0]["label"] == "left leg" and answer[0]["score"] > recogniser.threshold
+    answer = recogniser(clip("right arm", seed=5))
+    assert answer[0] == {"label": "unknown", "score": recogniser.threshold} and answer[1]["label"] == "left leg"
+
+
+def test_it_is_saved_with_what_it_knows(recogniser, tmp_path):
+    recogniser.fit(np.random.default_rng(0).normal(size=(6, 816)).astype(np.float32), [0, 0, 0, 1, 1, 1])
+    recogniser.teach("left arm", clip("left arm"))
+    recogniser.save_pretrained(tmp_path)
+    again = MotionRecogniser.from_pretrained(tmp_path)
+    assert again.actions == ["left arm"] and again.threshold == recogniser.threshold
+    first, second = (one(clip("left arm", seed=2))[-1]["score"] for one in (recogniser, again))
+    assert first == pytest.approx(second, rel=1e-4)
+
+
+def test_nobody_and_several_recordings(recogniser):
+    recogniser.teach("left arm", clip("left arm"))
+    nobody = Recording(clip("head")[None], np.zeros((1, 20, 17)), "coco17")
+    assert recogniser(nobody) == []
+    rows = [encode_row(clip("left arm", s)[None], np.ones((1, 20, 17)), "coco17") for s in range(2)]
+    assert len(recogniser(Dataset.from_list(rows, features=motion_features()))) == 2
+
+
+def test_wrong_lessons_are_refused(recogniser):
+    with pytest.raises(ValueError, match="nothing was taught; call teach first"):
+        recogniser(clip("head"))
+    with pytest.raises(ValueError, match="name is 'unknown'; it must be that of an action"):
+        recogniser.teach("unknown", clip("head"))
+    nobody = Recording(clip("head")[None], np.zeros((1, 20, 17)), "coco17")
+    with pytest.raises(ValueError, match="motion has 0 recordings with someone in sight; one is needed to show 'a'"):
+        recogniser.teach("a", nobody)
+    with pytest.raises(ValueError, match="labels have 1 classes in 3 recordings; two classes"):
+        recogniser.fit(np.zeros((3, 816), np.float32), [0, 0, 0])
+
+
+def test_a_protocol_is_measured(recogniser):
+    actions = list(JOINTS)
+    rows = [
+        encode_row(clip(action, seed)[None], np.ones((1, 20, 17)), "coco17", label=number)
+        for number, action in enumerate(actions)
+        for seed in range(6)
+    ]
+    corpus = Dataset.from_list(rows, features=motion_features(actions))
+    fold = OneShotFold("novel", np.arange(12), np.array([12, 18, 24]), np.r_[13:18, 19:24, 25:30])
+    figures = measure_one_shot(recogniser, Protocol("p", "one-shot", corpus, (fold,)))
+    assert figures["accuracy"].value > 0.9 and figures["open_set_auroc"].value > 0.9
+    assert figures["unknown_rate_known"].value < figures["unknown_rate_novel"].value
+    assert recogniser.actions == ["left leg", "right leg", "head"]
+    shuffled = corpus.select(np.random.default_rng(0).permutation(30))
+    relabelled = shuffled.remove_columns("label").add_column("label", corpus["label"][:]).cast(corpus.features)
+    chance = measure_one_shot(recogniser, Protocol("p", "one-shot", relabelled, (fold,)))
+    assert chance["accuracy"].value < 0.75 and chance["open_set_auroc"].value < 0.8
+    with pytest.raises(ValueError, match="is of task 'classification'; it must be 'one-shot'"):
+        measure_one_shot(
+            recogniser, Protocol("p", "classification", corpus, (Fold("f", np.arange(29), np.array([29])),))
+        )

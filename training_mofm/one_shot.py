@@ -1,0 +1,72 @@
+"""One-shot recognition (DT2) on a protocol: novel classes are shown once each, and asked about with all else."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from modeling_mofm.actions.recogniser import MotionRecogniser
+
+from .evaluation.frozen import Encoder, read_features
+from .evaluation.metrics import Spread, bootstrap
+from .evaluation.protocols import OneShotFold, Protocol
+
+
+def measure_one_shot(
+    recogniser: MotionRecogniser, protocol: Protocol, cache: str | os.PathLike | None = None
+) -> dict[str, Spread]:
+    """Fit a recogniser on the auxiliary rows, show it the exemplars, and ask about the queries.
+
+    Args:
+        recogniser: an encoder that was taught nothing; afterwards it knows the exemplars of the last fold.
+        protocol: of the task "one-shot".
+        cache: folder in which features stay.
+
+    Returns:
+        `accuracy`, each query among the novel classes; `open_set_auroc`, how well the highest similarity tells a class
+        that was shown from one that was not, each novel class left out once; `unknown_rate_known` and
+        `unknown_rate_novel`, shares of queries below the threshold, of classes shown and left out. Spread over
+        resampled queries, of several folds over the folds.
+
+    Raises:
+        ValueError: another task, or auxiliary rows that `MotionRecogniser.fit` cannot use.
+    """
+    if protocol.task != "one-shot":
+        raise ValueError(f"protocol {protocol.name!r} is of task {protocol.task!r}; it must be 'one-shot'")
+    features = read_features(Encoder("model", recogniser.model), protocol.corpus, cache)
+    labels = np.asarray(protocol.corpus["label"][:])
+    names = protocol.class_names
+    outcomes = []
+    for fold in protocol.folds:
+        if not isinstance(fold, OneShotFold):
+            continue
+        recogniser.forget()
+        recogniser.fit(features[fold.auxiliary], labels[fold.auxiliary])
+        recogniser.teach_features([names[label] for label in labels[fold.exemplars]], features[fold.exemplars])
+        similar = recogniser.similarities(features[fold.queries])  # in the order of the exemplars
+        novel, asked = labels[fold.exemplars], labels[fold.queries]
+        outcomes.append(_figures(similar, novel, asked, recogniser.threshold or -np.inf))
+    if len(outcomes) == 1:
+        return outcomes[0]
+    return {name: Spread.over([found[name].value for found in outcomes]) for name in outcomes[0]}
+
+
+def _figures(similar: np.ndarray, novel: np.ndarray, asked: np.ndarray, threshold: float) -> dict[str, Spread]:
+    known = similar.max(1)  # its class is among those that were shown
+    own = asked[:, None] == novel
+    left_out = np.where(own, -np.inf, similar).max(1)  # its class alone was not shown
+
+    def auroc(known: np.ndarray, left_out: np.ndarray) -> float:
+        return float(roc_auc_score(np.repeat([1, 0], len(known)), np.concatenate([known, left_out])))
+
+    def share_below(values: np.ndarray) -> float:
+        return float((values < threshold).mean())
+
+    return {
+        "accuracy": bootstrap(lambda hit: float(hit.mean()), novel[similar.argmax(1)] == asked),
+        "open_set_auroc": bootstrap(auroc, known, left_out),
+        "unknown_rate_known": bootstrap(share_below, known),
+        "unknown_rate_novel": bootstrap(share_below, left_out),
+    }
