@@ -27,6 +27,8 @@ class MoFMConfig(ThermalCubeConfig):
         hidden_dropout_prob, attention_probs_dropout_prob: dropout in the encoder.
         qkv_bias: whether queries, keys and values have a bias.
         layer_norm_eps, initializer_range: as in every ViT.
+        input_stride: the encoder looks at its maps in steps of so many rows and columns, an odd number that divides
+            those of a cube; with a `sigma` as wide as that.
         drop_empty_cubes: leave cubes without heat out of the sequence. They carry no motion, and are about two
             thirds of a clip.
         codebook_size: words T of the MotionBook whose ids are predicted.
@@ -50,6 +52,7 @@ class MoFMConfig(ThermalCubeConfig):
     model_type = "mofm"
 
     # encoder
+    input_stride: int = 1
     hidden_size: int = 192
     num_hidden_layers: int = 6
     num_attention_heads: int = 3
@@ -94,6 +97,13 @@ class MoFMConfig(ThermalCubeConfig):
                 f"hidden_size must be a multiple of twice num_attention_heads = {self.num_attention_heads} (positions "
                 f"turn pairs of channels), got {self.hidden_size}"
             )
+        if self.input_stride < 1 or any(side % self.input_stride for side in self.cube_size[1:]):
+            raise ValueError(
+                f"input_stride must divide the rows and columns of cube_size {tuple(self.cube_size)}, got "
+                f"{self.input_stride}"
+            )
+        if self.input_stride % 2 == 0:
+            raise ValueError(f"input_stride must be odd, so that a step has a middle, got {self.input_stride}")
         if self.codebook_size < 2:
             raise ValueError(f"codebook_size must be at least 2, got {self.codebook_size}")
         if self.masking not in MASKINGS:

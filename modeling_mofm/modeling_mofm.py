@@ -146,6 +146,7 @@ class MoFMEmbeddings(nn.Module):
             config.cube_size,
             config.sigma,
             config.truncate,
+            config.input_stride,
         )
         self.mask_token = nn.Parameter(torch.zeros(config.hidden_size))
         self.dropout = nn.Dropout(config.hidden_dropout_prob)

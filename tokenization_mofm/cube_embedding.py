@@ -45,6 +45,8 @@ class CubeEmbedding(nn.Module):
         heatmap_size: height and width of the map, pixels.
         cube_size: frames, rows and columns of a cube.
         sigma, truncate: the Gaussian, as in `thermal_cubes`.
+        stride: the map is looked at in every so many rows and columns, an odd number that divides those of a cube. A
+            Gaussian as wide as that loses hardly anything, and costs the square less.
     """
 
     def __init__(
@@ -55,12 +57,16 @@ class CubeEmbedding(nn.Module):
         cube_size: tuple[int, int, int],
         sigma: float,
         truncate: float,
+        stride: int = 1,
     ):
         super().__init__()
-        self.cube_size = tuple(cube_size)
-        self.heatmap_size = heatmap_size
-        self.sigma = sigma
+        frames, rows, columns = cube_size
+        # in steps of the stride, from the middle of the first
+        self.cube_size = (frames, rows // stride, columns // stride)
+        self.heatmap_size = heatmap_size // stride
+        self.sigma = sigma / stride
         self.truncate = truncate
+        self.stride = stride
         self.projection = CubeProjection(num_keypoints, hidden_size, kernel_size=self.cube_size, stride=self.cube_size)
 
     def forward(self, clips: ClipInputs) -> Tensor:
@@ -73,7 +79,8 @@ class CubeEmbedding(nn.Module):
 
     def embed_heatmaps(self, heatmaps: Tensor) -> Tensor:
         """Embed `heatmaps` [N, K, F, H, W] as they are, the dense way: [N, L, D]."""
-        return self.projection(heatmaps).flatten(2).transpose(1, 2)
+        first = self.stride // 2
+        return self.projection(heatmaps[..., first :: self.stride, first :: self.stride]).flatten(2).transpose(1, 2)
 
     def embed_keypoints(self, keypoints: Tensor, scores: Tensor) -> Tensor:
         """Embed `keypoints` [N, F, K, 2] (map pixels) with `scores` [N, F, K] without rendering them: [N, L, D]."""
@@ -83,7 +90,8 @@ class CubeEmbedding(nn.Module):
         D = self.projection.out_channels
 
         present = scores > 0
-        x, y = torch.where(present[..., None], keypoints, torch.zeros_like(keypoints)).unbind(-1)
+        places = (keypoints - self.stride // 2) / self.stride
+        x, y = torch.where(present[..., None], places, torch.zeros_like(places)).unbind(-1)
         columns, column_profile = self._reach(x, w, X)  # N F K R, N F K R w
         rows, row_profile = self._reach(y, h, Y)
         row_profile = row_profile * scores[..., None, None]

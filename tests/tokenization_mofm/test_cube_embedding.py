@@ -49,6 +49,22 @@ def test_sparse_path_is_the_dense_path(geometry):
     assert (dense - module.projection.bias).abs().max() > 1
 
 
+@pytest.mark.parametrize("stride", [1, 3, 9])
+def test_a_map_that_is_looked_at_in_steps(stride):
+    module = CubeEmbedding(17, 6, 72, (12, 9, 9), 3.0, 3.0, stride)
+    assert module.projection.weight.shape == (6, 17, 12, 9 // stride, 9 // stride)
+    torch.nn.init.normal_(module.projection.weight)
+    keypoints, scores = joints(2, 48, 72)
+    volume = render_volume(keypoints, scores, 72, 3.0, 3.0)
+    sparse, dense = module.embed_keypoints(keypoints, scores), module.embed_heatmaps(volume)
+    assert sparse.shape == (2, 256, 6) and largest_error(sparse, dense) < 1e-5
+    middle = stride // 2
+    seen = torch.nn.functional.conv3d(
+        volume[..., middle::stride, middle::stride], module.projection.weight, module.projection.bias, module.cube_size
+    )
+    torch.testing.assert_close(dense, seen.flatten(2).transpose(1, 2))
+
+
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=NAMES)
 def test_gradients_are_those_of_the_dense_path(geometry):
     frames, size, _, sigma, truncate = geometry
