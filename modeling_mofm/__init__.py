@@ -19,6 +19,7 @@ from .anomaly.pipeline import MotionAnomalyPipeline
 from .anomaly.scorer import AnomalyScorer
 from .anomaly.stream import MotionStream
 from .configuration_mofm import MoFMConfig
+from .feature_pipeline import MotionFeaturePipeline
 from .masking import mask_cubes
 from .modeling_mofm import MoFMForMaskedMotionModeling, MoFMModel, MoFMPreTrainedModel
 
@@ -31,6 +32,9 @@ PIPELINE_REGISTRY.register_pipeline(
     "motion-classification",
     pipeline_class=MotionClassificationPipeline,
     pt_model=AutoModelForSequenceClassification,
+)
+PIPELINE_REGISTRY.register_pipeline(
+    "motion-feature-extraction", pipeline_class=MotionFeaturePipeline, pt_model=AutoModel
 )
 PIPELINE_REGISTRY.register_pipeline(
     "motion-anomaly-detection", pipeline_class=MotionAnomalyPipeline, pt_model=MoFMForAnomalyDetection
@@ -48,6 +52,7 @@ __all__ = [
     "MoFMTokenizer",
     "MotionAnomalyPipeline",
     "MotionClassificationPipeline",
+    "MotionFeaturePipeline",
     "MotionRecogniser",
     "MotionStream",
     "mask_cubes",
