@@ -1,14 +1,23 @@
 """Every Python block of the README runs, on a model made here."""
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from modeling_mofm import (
+    MoFMConfig,
+    MoFMForAnomalyDetection,
+    MoFMForMaskedMotionModeling,
+    MoFMForSequenceClassification,
+)
+from motion_data.schema import decode_row
+from motion_data.synthetic.corpus import generate_motion
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,6 +31,18 @@ def folder(tmp_path_factory):
     MoFMTokenizer(DVEDModel(DVEDConfig(**geometry, hidden_size=16, codebook_size=32))).save_pretrained(path / "mofm")
     config = MoFMConfig(**geometry, hidden_size=24, num_hidden_layers=1, intermediate_size=32, codebook_size=32)
     MoFMForMaskedMotionModeling(config).save_pretrained(path / "mofm")
+    config.id2label = {0: "walk", 1: "wave"}
+    MoFMForSequenceClassification(config).save_pretrained(path / "mofm-actions")
+    detector = MoFMForAnomalyDetection.from_pretrained(path / "mofm", anomaly_score="nll")
+    detector.save_pretrained(path / "mofm-watch")
+    MoFMTokenizer.from_pretrained(path / "mofm").save_pretrained(path / "mofm-watch")
+    keypoints, scores = decode_row(generate_motion(1, 0)[0])
+    body = np.concatenate([keypoints[0], scores[0, ..., None]], -1)
+    people = [
+        {"image_id": f"{f}.jpg", "category_id": 1, "keypoints": row.ravel().tolist(), "score": 2.0, "idx": 1}
+        for f, row in enumerate(body)
+    ]
+    (path / "walk.json").write_text(json.dumps(people))
     return path
 
 
