@@ -56,7 +56,12 @@ def main() -> None:
     n = len(keypoints)
     gaussian = (config.heatmap_size, config.sigma, config.truncate)
     embedding = CubeEmbedding(
-        config.num_keypoints, config.hidden_size, config.heatmap_size, config.cube_size, *gaussian[1:]
+        config.num_keypoints,
+        config.hidden_size,
+        config.heatmap_size,
+        config.cube_size,
+        *gaussian[1:],
+        config.input_stride,
     )
     volume = render_volume(keypoints, scores, *gaussian)
     maker = ClipMaker(MoFMFeatureExtractor.for_config(config), Augmentation())

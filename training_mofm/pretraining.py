@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import trange
 
-from modeling_mofm.configuration_mofm import MoFMConfig
+from modeling_mofm.configuration_mofm import BROAD, MoFMConfig
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
 from tokenization_mofm.configuration_cubes import SHARED_FIELDS
@@ -41,6 +41,12 @@ class MoFMArguments:
 
     tokenizer: str = field(metadata={"help": "Folder or Hub id of a trained MoFMTokenizer."})
     preset: str = field(default="tiny", metadata={"help": "Size: tiny, small, base or large."})
+    sigma: float = field(
+        default=BROAD["sigma"], metadata={"help": "Width of a joint's Gaussian that MoFM sees, pixels."}
+    )
+    input_stride: int = field(
+        default=BROAD["input_stride"], metadata={"help": "MoFM looks at its maps in steps of so many pixels."}
+    )
     masking: str = field(default="keypoint", metadata={"help": "keypoint, uniform or tube."})
     mask_ratio: float = field(default=0.4, metadata={"help": "Target fraction of active cubes to mask."})
     mask_span: int = field(default=2, metadata={"help": "Time slices for which a key-point is masked in one go."})
@@ -52,6 +58,8 @@ class MoFMArguments:
         return MoFMConfig.from_preset(
             self.preset,
             **geometry,
+            sigma=self.sigma,
+            input_stride=self.input_stride,
             codebook_size=dved.config.codebook_size,
             masking=self.masking,
             mask_ratio=self.mask_ratio,

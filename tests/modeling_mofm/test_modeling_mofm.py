@@ -467,6 +467,8 @@ def test_wrong_inputs_are_refused(model, fields, message):
         ({"mask_span": 0}, r"mask_span must be in \[1, 4\] time slices, got 0"),
         ({"mask_span": 5}, r"mask_span must be in \[1, 4\] time slices, got 5"),
         ({"sigma": 0}, "sigma must be positive, got 0"),
+        ({"input_stride": 4}, r"input_stride must divide the rows and columns of cube_size \(12, 9, 9\), got 4"),
+        ({"cube_size": (12, 8, 8), "input_stride": 2}, "input_stride must be odd, so that a step has a middle, got 2"),
         ({"num_frames": 47}, r"num_frames must be a multiple of cube_size\[0\] = 12, got 47"),
         ({"heatmap_size": 71}, "heatmap_size must be a multiple of 9 and 9, got 71"),
         ({"cube_size": (12, 9)}, r"cube_size must be three positive integers .* got \(12, 9\)"),
@@ -487,7 +489,7 @@ def test_presets_are_the_vits(preset, millions):
         model = MoFMModel(config)
     blocks = sum(parameter.numel() for parameter in model.layers.parameters())
     assert blocks / 1e6 == pytest.approx(millions, rel=0.01)  # of the ViT of that name
-    cubes = 17 * 12 * 9 * 9 * config.hidden_size  # instead of a ViT's patches
+    cubes = 17 * 12 * 3 * 3 * config.hidden_size  # in steps of three pixels, instead of a ViT's patches
     assert model.num_parameters() == pytest.approx(blocks + cubes, rel=0.001)
 
 

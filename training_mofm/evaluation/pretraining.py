@@ -25,10 +25,11 @@ def evaluate_mofm(
         seed: of the masks.
 
     Returns:
-        Over all masked active cubes: `loss` (nats), `top1`, `top5` and, on the same cubes, two references:
+        Over all masked cubes that have a word: `loss` (nats), `top1`, `top5` and, on the same cubes, two references:
         `unigram_top1`, always the word that is most frequent in these very clips, and `neighbour_top1`, the true word
         of the same place one time slice earlier (later where there is none), which the model may have had to guess
-        too. `ratio` is top1 over the better reference; `masked_fraction` the share of active cubes that was masked.
+        too. `ratio` is top1 over the better reference; `masked_fraction` the share of cubes with a word that was
+        masked.
     """
     model.eval()
     config = model.config
@@ -40,7 +41,7 @@ def evaluate_mofm(
         ids = dved.encode(**batch).input_ids
         noise = torch.rand(len(ids), *shape, generator=generator).to(model.device)
         outputs = model(**batch, mask_noise=noise)
-        masked = outputs.bool_masked_pos
+        masked = outputs.bool_masked_pos & (ids < dved.config.empty_id)  # the encoder's heat reaches wider than words
         logits, labels = outputs.logits[masked].float(), ids[masked]
         losses.append(torch.nn.functional.cross_entropy(logits, labels, reduction="none").cpu())
         better = logits > logits.gather(1, labels[:, None])

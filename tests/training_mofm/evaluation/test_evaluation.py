@@ -10,10 +10,11 @@ from training_mofm.evaluation.dved import evaluate_dved
 from training_mofm.evaluation.pretraining import evaluate_mofm, neighbour_words
 
 
-@pytest.fixture
-def mofm():
-    config = MoFMConfig(**TINY_GEOMETRY, hidden_size=24, num_hidden_layers=1, intermediate_size=32, codebook_size=32)
-    return MoFMForMaskedMotionModeling(config)
+@pytest.fixture(params=[{}, {"sigma": 1.5, "input_stride": 3}], ids=["sharp", "broad"])
+def mofm(request):
+    """The heat of the second reaches cubes that have no word."""
+    sizes = {"hidden_size": 24, "num_hidden_layers": 1, "intermediate_size": 32, "codebook_size": 32}
+    return MoFMForMaskedMotionModeling(MoFMConfig(**TINY_GEOMETRY, **sizes, **request.param))
 
 
 @pytest.fixture
