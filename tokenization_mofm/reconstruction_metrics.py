@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # for values in [0, 1]
@@ -61,17 +62,25 @@ def pixel_metrics(prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
 
 
 def pool_frames(pixels: dict[str, Tensor], region: Tensor | None = None) -> dict[str, Tensor]:
-    """Average `pixel_metrics` over each frame, or over its part in a `region`; see `frame_metrics`."""
-    weight = torch.ones_like(pixels["mse"]) if region is None else region.to(pixels["mse"])
-    total = weight.sum((-2, -1))
+    """Average `pixel_metrics` over each frame, or over its part in a `region`; see `frame_metrics`.
 
-    def mean(values: Tensor, perfect: float) -> Tensor:
+    The structural similarity is the standard one (Wang et al. 2004; scikit-image): over the pixels whose whole window
+    is in the picture. In a picture smaller than the window it is that of all pixels.
+    """
+    weight = torch.ones_like(pixels["mse"]) if region is None else region.to(pixels["mse"])
+    inner, border = torch.ones_like(weight), SSIM_WINDOW // 2
+    if min(weight.shape[-2:]) >= SSIM_WINDOW:
+        inner = torch.zeros_like(weight)
+        inner[..., border:-border, border:-border] = 1
+
+    def mean(values: Tensor, weight: Tensor, perfect: float) -> Tensor:
+        total = weight.sum((-2, -1))
         return torch.where(total > 0, (values * weight).sum((-2, -1)) / total.clamp(min=1), perfect)
 
     return {
-        "psnr": -10 * torch.log10(mean(pixels["mse"], 0.0).clamp(min=1e-10)),
-        "ssim": mean(pixels["ssim"], 1.0),
-        "l1": mean(pixels["l1"], 0.0),
+        "psnr": -10 * torch.log10(mean(pixels["mse"], weight, 0.0).clamp(min=1e-10)),
+        "ssim": mean(pixels["ssim"], weight * inner, 1.0),
+        "l1": mean(pixels["l1"], weight, 0.0),
     }
 
 
@@ -89,8 +98,12 @@ def temporal_std(metrics: dict[str, Tensor]) -> Tensor:
 
 
 def ghosting(prediction: Tensor, target: Tensor) -> Tensor:
-    """Share of the drawn heat that lies where no joint is in that frame, `[...]` of maps `[..., F, H, W]`."""
-    ghost = torch.where(target > 0, 0.0, prediction).sum((-3, -2, -1))
+    """Share of the drawn heat that lies more than a pixel from that of any joint, `[...]` of maps `[..., F, H, W]`.
+
+    Within a pixel it is blur, which the other metrics see.
+    """
+    near = F.max_pool2d(target.flatten(0, -3)[:, None], 3, stride=1, padding=1)[:, 0].view_as(target)
+    ghost = torch.where(near > 0, 0.0, prediction).sum((-3, -2, -1))
     return ghost / prediction.sum((-3, -2, -1)).clamp(min=1e-6)
 
 

@@ -79,6 +79,18 @@ def test_psnr_and_l1_by_hand():
     assert metrics["ssim"][2] == 1
 
 
+def test_the_similarity_of_a_frame_is_the_standard_one():
+    """Over the windows that are whole: what lies beyond the border does not count."""
+    generator = np.random.default_rng(0)
+    x, y = generator.random((2, 17, 19))
+    expected = slow_ssim(x, y)[5:-5, 5:-5].mean()
+    found = frame_metrics(torch.tensor(x), torch.tensor(y))["ssim"].item()
+    assert found == pytest.approx(expected, abs=1e-6)
+    padded = [np.pad(picture, 5, mode="reflect") for picture in (x, y)]
+    assert slow_ssim(*padded)[10:-10, 10:-10].mean() == pytest.approx(expected, abs=1e-9)
+    assert ssim_map(torch.tensor(x), torch.tensor(y)).mean().item() != pytest.approx(expected, abs=1e-3)
+
+
 def test_equal_maps_are_perfect():
     target = torch.rand(2, 5, 12, 12)
     metrics = frame_metrics(target, target.clone())
@@ -87,16 +99,18 @@ def test_equal_maps_are_perfect():
 
 
 def test_only_the_region_counts():
-    target, prediction = torch.rand(4, 12, 12), torch.rand(4, 12, 12)
-    region = torch.zeros(4, 12, 12, dtype=torch.bool)
-    region[0, 2:5, 3:9] = region[1, 7, 7] = region[2] = True
+    target, prediction = torch.rand(4, 24, 24), torch.rand(4, 24, 24)
+    region = torch.zeros(4, 24, 24, dtype=torch.bool)
+    region[0, 2:9, 7:13] = region[1, 11, 12] = region[2] = True
+    inner = torch.zeros(24, 24, dtype=torch.bool)
+    inner[5:-5, 5:-5] = True
     metrics = frame_metrics(prediction, target, region)
     whole = frame_metrics(prediction, target)
     for i in range(3):
         error = (prediction - target)[i][region[i]]
         assert metrics["l1"][i].item() == pytest.approx(error.abs().mean().item(), rel=1e-5)
         assert metrics["psnr"][i].item() == pytest.approx(-10 * math.log10(error.square().mean().item()), rel=1e-5)
-        similarity = ssim_map(prediction, target)[i][region[i]]
+        similarity = ssim_map(prediction, target)[i][region[i] & inner]
         assert metrics["ssim"][i].item() == pytest.approx(similarity.mean().item(), rel=1e-4)
     for name, perfect in {"psnr": 100.0, "ssim": 1.0, "l1": 0.0}.items():
         torch.testing.assert_close(metrics[name][2], whole[name][2])
@@ -129,12 +143,12 @@ def test_temporal_std_ignores_scale_and_offset():
 
 
 def test_ghosting_known_cases():
-    target = torch.zeros(5, 2, 4, 4)
+    target = torch.zeros(5, 2, 6, 6)
     target[:, 0, 1, 1] = 0.02  # however faint, a joint is there
     prediction = torch.zeros_like(target)
     prediction[0] = target[0]
     prediction[1, 1, 1, 1] = 0.7  # the right place in the wrong frame
-    prediction[2, 0, 1, 1], prediction[2, 0, 2, 1] = 0.6, 0.2
+    prediction[2, 0, 1, 1], prediction[2, 0, 2, 2], prediction[2, 0, 3, 1] = 0.4, 0.2, 0.2  # a pixel away, and two
     prediction[3, 0, 1, 1] = 0.01  # too faint is no ghost
     ghosts = ghosting(prediction, target)
     assert ghosts.tolist() == pytest.approx([0, 1, 0.25, 0, 0])

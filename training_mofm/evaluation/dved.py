@@ -24,13 +24,15 @@ def evaluate_dved(model: DVEDModel, clips: dict[str, Tensor], batch_size: int = 
     Returns:
         Means over clips, frames without any joint left out: `ssim`, `psnr` (dB), `l1` over all voxels; `active_ssim`,
         `active_psnr`, `active_l1` over the active cubes; `tstd` over clips with a joint in every frame;
-        `ghost`, the share of drawn heat that lies where there is none; `codebook_usage` and `codebook_perplexity` over
-        active cubes.
+        `ghost`, the share of drawn heat that lies more than a pixel from any; `codebook_usage` and
+        `codebook_perplexity` over active cubes. Beside them what anyone could draw: `black_` and `mean_` with `ssim`,
+        `psnr` and `l1`, of maps without heat and of the mean of these very maps.
     """
     model.eval()
     config = model.config
     sums: dict[str, tuple[float, int]] = {}
     counts = torch.zeros(config.codebook_size)
+    mean_map = mean_of_maps(model, clips, batch_size)
     for start in trange(0, len(clips["keypoints"]), batch_size, desc="measuring", leave=False):
         batch = {name: values[start : start + batch_size].to(model.device) for name, values in clips.items()}
         encoded = model.encode(**batch)
@@ -44,6 +46,9 @@ def evaluate_dved(model: DVEDModel, clips: dict[str, Tensor], batch_size: int = 
         heated = target.flatten(2).any(-1)  # N F: an empty frame is drawn perfectly, and says nothing
         values = {name: frame_mean(value, heated) for name, value in everywhere.items()}
         values |= {f"active_{name}": frame_mean(value, heated) for name, value in active.items()}
+        for name, drawing in (("black", torch.zeros_like(target)), ("mean", mean_map.expand_as(target))):
+            trivial = pool_frames(pixel_metrics(drawing, target))
+            values |= {f"{name}_{key}": frame_mean(value, heated) for key, value in trivial.items()}
         values["ghost"] = ghosting(drawn, target)
         values["tstd"] = temporal_std(everywhere)[heated.all(1)]
         for name, value in values.items():
@@ -53,6 +58,17 @@ def evaluate_dved(model: DVEDModel, clips: dict[str, Tensor], batch_size: int = 
     usage, perplexity = codebook_use(counts)
     means = {name: total / max(number, 1) for name, (total, number) in sums.items()}
     return means | {"codebook_usage": usage, "codebook_perplexity": perplexity}
+
+
+def mean_of_maps(model: DVEDModel, clips: dict[str, Tensor], batch_size: int) -> Tensor:
+    """Return the mean `[H, W]` of the maps of all frames with a joint."""
+    total, count = torch.zeros((), device=model.device), 0
+    for start in range(0, len(clips["keypoints"]), batch_size):
+        batch = {name: values[start : start + batch_size].to(model.device) for name, values in clips.items()}
+        target = model.target(ClipInputs.check(model.config, model.dtype, **batch)).amax(1).float()
+        total = total + target.sum((0, 1))
+        count += int(target.flatten(2).any(-1).sum())
+    return total / max(count, 1)
 
 
 def frame_mean(values: Tensor, counted: Tensor) -> Tensor:

@@ -38,6 +38,17 @@ def test_a_perfect_reconstruction(dved, batch, monkeypatch):
     assert figures["l1"] == 0 and figures["ghost"] == 0 and figures["psnr"] == pytest.approx(100)
 
 
+def test_what_anyone_could_draw_stands_beside_it(dved, batch, monkeypatch):
+    monkeypatch.setattr(dved, "decode", lambda ids: torch.zeros(len(ids), 1, 8, 24, 24))
+    figures = evaluate_dved(dved, batch, batch_size=4)
+    for name in ("ssim", "psnr", "l1"):
+        assert figures[f"black_{name}"] == pytest.approx(figures[name], rel=1e-5)
+    target = dved.target(ClipInputs.check(dved.config, dved.dtype, **batch)).amax(1)
+    mean = target.mean((0, 1)).expand_as(target)
+    assert figures["mean_l1"] == pytest.approx((mean - target).abs().mean().item(), rel=1e-4)
+    assert figures["mean_psnr"] > figures["black_psnr"]
+
+
 def test_an_untrained_reconstruction_is_worse_and_independent_of_the_batch(dved, batch):
     figures = evaluate_dved(dved, batch, batch_size=4)
     assert figures["ssim"] < 0.9 and figures["l1"] > 0 and 0 < figures["codebook_usage"] <= 1
