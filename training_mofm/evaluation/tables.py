@@ -107,7 +107,7 @@ def task_table(rows: Sequence[Row]) -> str:
     for row in rows:
         entries.setdefault((row.protocol, row.method), {})[row.reader] = row.figure
     for (protocol, method), figures in entries.items():
-        best = max(figure.value for figure in figures.values())
+        best = max(figure.value for figure in figures.values()) if len(figures) > 1 else None
         cells = [
             ""
             if name not in figures
