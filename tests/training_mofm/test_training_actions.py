@@ -109,11 +109,13 @@ def test_every_fold_of_a_protocol_has_a_folder_and_goes_on(model, tmp_path):
     values = [fold["accuracy"] for fold in folds]
     assert float(shown["accuracy"]) == pytest.approx(np.mean(values), abs=1e-4)
     assert float(shown["accuracy_std"]) == pytest.approx(np.std(values, ddof=1), abs=1e-4)
-    changed = [*command, "--learning_rate", "9e-4"]
-    result = subprocess.run(changed, capture_output=True, text=True, cwd=ROOT, timeout=300)
-    assert result.returncode != 0 and "learning_rate of the training in output_dir" in result.stderr
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
-    assert result.returncode == 0 and [f"{float(v):.4f}" for v in (shown["accuracy"],)][0] in result.stdout
+    options = ClassificationArguments(model=model, protocol="set/actions", num_clips=1)
+    same = {"max_steps": 2, "per_device_train_batch_size": 16}
+    with pytest.raises(ValueError, match="learning_rate of the training in output_dir"):
+        changed = arguments(tmp_path / "out", learning_rate=9e-4, **same)
+        finetune_classification(options, DataArguments(dataset=dataset), changed)
+    again = finetune_classification(options, DataArguments(dataset=dataset), arguments(tmp_path / "out", **same))
+    assert again["accuracy"] == pytest.approx(float(shown["accuracy"]), abs=1e-4)
 
 
 def test_questions_that_the_backbone_learnt_from_are_left_out(model, tmp_path):

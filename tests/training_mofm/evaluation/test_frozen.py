@@ -181,14 +181,18 @@ def test_the_command_gives_a_table_and_json_and_asks_nothing_that_was_seen(tmp_p
     rows = json.loads((tmp_path / "out" / "figures.json").read_text())["rows"]
     assert {row["reader"] for row in rows} == {"model", "random weights", "raw poses", "majority"}
     assert {row["figure"]["count"] for row in rows if row["reader"] == "random weights"} == {2}
+
+    def said(*wanted):
+        return list(TaskFigures(str(tmp_path / "model"), tiny_model()).add(str(tmp_path / "set"), wanted))
+
     record_rows(tmp_path / "model", row_digests(corpus.select(range(12, 18))))
-    result = run("--protocol", "classification")
-    assert "set/classification: 6 questions are left out, about rows that the model learnt from" in result.stderr
+    assert said("classification") == [
+        "set/classification: 6 questions are left out, about rows that the model learnt from"
+    ]
     record_rows(tmp_path / "model", row_digests(corpus))
-    result = run("--protocol", "set/anomaly")
-    assert "set/anomaly: nothing is left to ask" in result.stderr
-    result = run("--protocol", "set/other")
-    assert result.returncode == 1 and "no protocol of" in result.stderr and "set/anomaly" in result.stderr
+    assert said("set/anomaly")[-1] == "set/anomaly: nothing is left to ask"
+    with pytest.raises(ValueError, match="no protocol of .* is wanted; it has set/classification, set/anomaly"):
+        said("set/other")
 
 
 def test_several_random_encoders_are_one_row(tmp_path):

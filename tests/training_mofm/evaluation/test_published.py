@@ -20,10 +20,10 @@ def make_corpus(names, classes=None, **columns):
 
 @pytest.fixture(scope="module")
 def ntu():
-    """Every subject and class of NTU RGB+D 120 in some set-up and camera, as its file names say."""
+    """Every subject and every class of NTU RGB+D 120 in some set-up and camera, as its file names say."""
     names = []
     for action in range(1, 121):
-        for subject in range(1, 107):
+        for subject in range(1, 107) if action in (1, 60, 61, 120) else (1, 2, 3, 6):
             setup = 1 + (subject + action) % 32
             names.append(f"S{setup:03d}C{1 + subject % 3:03d}P{subject:03d}R001A{action:03d}")
     exemplars = [f"S{1 if action < 60 else 18:03d}C003P008R001A{action:03d}" for action in range(1, 116, 6)]
