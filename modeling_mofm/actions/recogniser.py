@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
-from sklearn.metrics import roc_curve
 
 from motion_data.inputs import MotionInput, as_recordings, input_options
 from motion_data.keypoints import Motion, NobodyVisibleError
@@ -75,6 +74,8 @@ class MotionRecogniser:
         Raises:
             ValueError: fewer than two classes, or none with two recordings.
         """
+        from sklearn.metrics import roc_curve  # loaded here: it takes a second
+
         labels = np.asarray(labels)
         classes, first = np.unique(labels, return_index=True)
         rest = np.setdiff1d(np.arange(len(labels)), first)
