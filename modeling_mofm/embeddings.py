@@ -12,9 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
+from motion_data.keypoints import Motion
 from tokenization_mofm.clip_inputs import ClipInputs
+from tokenization_mofm.feature_extraction_mofm import collate_people
 
 from .part_pooling import pool_parts
 
@@ -76,6 +79,15 @@ def embed_clips(
     if clips.people is not None:
         parts, present = parts.unflatten(0, clips.people), present.unflatten(0, clips.people)
     return MotionEmbeddings(parts, present)
+
+
+@torch.no_grad()
+def embed_scenes(
+    model: PreTrainedModel, clips: Sequence[Motion], layers: int | Sequence[int] = -1
+) -> MotionEmbeddings:
+    """Return the embeddings of prepared clips of one or more people each, means over the people; no gradients."""
+    batch = {name: values.to(model.device) for name, values in collate_people(clips).items()}
+    return model.get_embeddings(**batch, layers=layers).over_people()
 
 
 def _mean(parts: Tensor, present: Tensor, axis: int) -> Tensor:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
-import numpy as np
+from motion_data.inputs import MotionInput, input_options
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 
-from motion_data.inputs import MotionInput, as_recordings, input_options
-from motion_data.keypoints import Motion, NobodyVisibleError
-from motion_data.views import view
-from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
-
-from .motion_pipeline import MotionPipeline
+from .embeddings import embed_scenes
+from .motion_pipeline import MotionPipeline, extractor_beside, visible_motions
 
 
 class MotionFeaturePipeline(MotionPipeline):
@@ -27,47 +23,25 @@ class MotionFeaturePipeline(MotionPipeline):
     """
 
     def __init__(self, model, feature_extractor: MoFMFeatureExtractor | None = None, **kwargs):
-        if feature_extractor is None and model.name_or_path:
-            try:
-                feature_extractor = MoFMFeatureExtractor.from_pretrained(model.name_or_path, **model.hub_options)
-            except OSError:  # a model without one: that of its sizes
-                pass
-        extractor = feature_extractor or MoFMFeatureExtractor.for_config(model.config)
-        super().__init__(model=model, feature_extractor=extractor, **kwargs)
-
-    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
-        """Save the model and the feature extractor; a pipeline of that folder needs nothing else."""
-        self.model.save_pretrained(save_directory, **kwargs)
-        self.feature_extractor.save_pretrained(save_directory, **kwargs)
+        super().__init__(model=model, feature_extractor=feature_extractor or extractor_beside(model), **kwargs)
 
     def _sanitize_parameters(self, layers: int | Sequence[int] | None = None, **options):
         input_options(("layers", "batch_size"), **options)
         return options, {} if layers is None else {"layers": layers}, {}
 
     def preprocess(self, inputs: MotionInput, **options) -> dict:
-        recordings = as_recordings(inputs, input_options(**options), default_layout=self.feature_extractor.layout)
-        clips: list[Motion | None] = []
-        for recording in recordings:
-            try:
-                clips.append(self.feature_extractor.clip(view(recording)))
-            except NobodyVisibleError:
-                clips.append(None)
-        return {"clips": clips}
+        motions = visible_motions(inputs, options, self.feature_extractor.layout)
+        return {"clips": [None if motion is None else self.feature_extractor.clip(motion) for motion in motions]}
 
     def _forward(self, model_inputs: dict, layers: int | Sequence[int] = -1) -> dict:
         seen = [clip for clip in model_inputs["clips"] if clip is not None]
         if not seen:
             return {"features": [None for _ in model_inputs["clips"]]}
-        batch = {name: values.to(self.model.device) for name, values in collate_people(seen).items()}
-        found = self.model.get_embeddings(**batch, layers=layers).over_people()
+        found = embed_scenes(self.model, seen, layers)
         arrays = {"vector": found.vectors, "joints": found.joints, "slices": found.slices}
         arrays = {name: values.float().cpu().numpy() for name, values in arrays.items()}
-        rest = iter(range(len(seen)))
-        features: list[dict[str, np.ndarray] | None] = []
-        for clip in model_inputs["clips"]:
-            row = None if clip is None else next(rest)
-            features.append(None if row is None else {name: values[row] for name, values in arrays.items()})
-        return {"features": features}
+        rows = iter([{name: values[row] for name, values in arrays.items()} for row in range(len(seen))])
+        return {"features": [None if clip is None else next(rows) for clip in model_inputs["clips"]]}
 
     def forward_group(self, group: list[dict], forward_params: dict) -> list[dict]:
         merged = self.forward({"clips": [clip for one in group for clip in one["clips"]]}, **forward_params)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 from transformers import Pipeline
 
-from motion_data.inputs import MotionInput, one_or_list
+from motion_data.inputs import MotionInput, as_recordings, input_options, one_or_list
+from motion_data.keypoints import Motion, NobodyVisibleError
+from motion_data.views import view
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
+
+from .modeling_mofm import MoFMPreTrainedModel
 
 
 class MotionPipeline(Pipeline):
@@ -50,6 +56,37 @@ class MotionPipeline(Pipeline):
                     {"error": one} if isinstance(one, str) else self.postprocess(next(outputs), **postprocess_params)
                 )
 
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
+        """Save the model and what prepares its inputs; a pipeline of that folder needs nothing else."""
+        self.model.save_pretrained(save_directory, **kwargs)
+        (self.tokenizer or self.feature_extractor).save_pretrained(save_directory, **kwargs)
+
     def forward_group(self, group: list[dict], forward_params: dict) -> list[dict]:
         """Return the outputs of several inputs; a pipeline that can run them at once does so."""
         return [self.forward(one, **forward_params) for one in group]
+
+
+def extractor_beside(model: MoFMPreTrainedModel) -> MoFMFeatureExtractor:
+    """Return the feature extractor that lies beside a model; where there is none, that of its sizes."""
+    if model.name_or_path:
+        try:
+            return MoFMFeatureExtractor.from_pretrained(model.name_or_path, **model.hub_options)
+        except OSError:
+            pass
+    return MoFMFeatureExtractor.for_config(model.config)
+
+
+def visible_motions(inputs: MotionInput, options: dict, layout: str) -> list[Motion | None]:
+    """Return the motion of each recording of an input, None where nobody is in sight.
+
+    Args:
+        options: what the input does not say itself, by name (`motion_data.inputs.INPUT_OPTIONS`).
+        layout: of arrays, where nothing else says which.
+    """
+    found: list[Motion | None] = []
+    for recording in as_recordings(inputs, input_options(**options), default_layout=layout):
+        try:
+            found.append(view(recording))
+        except NobodyVisibleError:
+            found.append(None)
+    return found

@@ -89,6 +89,11 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
             attentions=outputs.attentions,
         )
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the probabilities of classes, `[B, num_labels]`, each on its own where the problem is multi-label."""
+        multi_label = self.config.problem_type == "multi_label_classification"
+        return logits.float().sigmoid() if multi_label else logits.float().softmax(-1)
+
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.config.problem_type == "multi_label_classification":
             if labels.shape != logits.shape:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from itertools import islice
 
 import torch
 
-from motion_data.inputs import MotionInput, as_recordings, input_options
-from motion_data.keypoints import Motion, NobodyVisibleError
-from motion_data.views import view
+from motion_data.inputs import MotionInput, input_options
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
-from ..motion_pipeline import MotionPipeline
+from ..motion_pipeline import MotionPipeline, extractor_beside, visible_motions
 from .clip_views import views_of
 
 Answer = list[dict[str, str | float]]
@@ -30,12 +27,7 @@ class MotionClassificationPipeline(MotionPipeline):
 
     def __init__(self, model, feature_extractor: MoFMFeatureExtractor | None = None, **kwargs):
         config = model.config
-        if feature_extractor is None and model.name_or_path:
-            try:
-                feature_extractor = MoFMFeatureExtractor.from_pretrained(model.name_or_path, **model.hub_options)
-            except OSError:  # a model without one: that of its sizes
-                pass
-        feature_extractor = feature_extractor or MoFMFeatureExtractor.for_config(config)
+        feature_extractor = feature_extractor or extractor_beside(model)
         for name in ("num_frames", "heatmap_size"):
             if getattr(feature_extractor, name) != getattr(config, name):
                 raise ValueError(
@@ -68,11 +60,6 @@ class MotionClassificationPipeline(MotionPipeline):
         """
         return super().__call__(inputs, **kwargs)
 
-    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
-        """Save the model and the feature extractor; a pipeline of that folder needs nothing else."""
-        self.model.save_pretrained(save_directory, **kwargs)
-        self.feature_extractor.save_pretrained(save_directory, **kwargs)
-
     def _sanitize_parameters(
         self,
         num_clips: int | None = None,
@@ -88,14 +75,9 @@ class MotionClassificationPipeline(MotionPipeline):
         return {name: value for name, value in given.items() if value is not None}, {}, shown
 
     def preprocess(self, inputs: MotionInput, num_clips: int = 1, flip: bool = False, **options) -> dict:
-        recordings = as_recordings(inputs, input_options(**options), default_layout=self.feature_extractor.layout)
-        views: list[list[Motion]] = []
-        for recording in recordings:
-            try:
-                views.append(views_of(view(recording), self.feature_extractor, num_clips, flip))
-            except NobodyVisibleError:
-                views.append([])
-        return {"views": views}
+        extractor = self.feature_extractor
+        motions = visible_motions(inputs, options, extractor.layout)
+        return {"views": [[] if one is None else views_of(one, extractor, num_clips, flip) for one in motions]}
 
     def forward_group(self, group: list[dict], forward_params: dict) -> list[dict]:
         outputs = self.forward({"views": [views for one in group for views in one["views"]]}, **forward_params)
@@ -108,9 +90,7 @@ class MotionClassificationPipeline(MotionPipeline):
         if not views:
             return {"probabilities": [None for _ in recordings]}
         batch = {name: values.to(self.model.device) for name, values in collate_people(views).items()}
-        logits = self.model(**batch).logits.float()
-        multi_label = self.model.config.problem_type == "multi_label_classification"
-        probabilities = iter((logits.sigmoid() if multi_label else logits.softmax(-1)).cpu())
+        probabilities = iter(self.model.probabilities(self.model(**batch).logits).cpu())
         found = [list(islice(probabilities, len(views))) for views in recordings]
         return {"probabilities": [torch.stack(one).mean(0) if one else None for one in found]}
 

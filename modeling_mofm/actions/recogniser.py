@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors.numpy import load_file, save_file
 
-from motion_data.inputs import MotionInput, as_recordings, input_options
-from motion_data.keypoints import Motion, NobodyVisibleError
-from motion_data.views import view
-from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
+from motion_data.inputs import MotionInput
+from motion_data.keypoints import Motion
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 
+from ..embeddings import embed_scenes
 from ..modeling_mofm import MoFMModel
+from ..motion_pipeline import extractor_beside, visible_motions
 
 FILE, VECTORS = "actions.json", "actions.safetensors"
 UNKNOWN = "unknown"
@@ -50,15 +50,12 @@ class MotionRecogniser:
         self._shown = np.zeros((0, width), np.float32)
         self._mean, self._std = np.zeros(width, np.float32), np.ones(width, np.float32)
 
-    @torch.no_grad()
     def embed(self, motions: Sequence[Motion], batch_size: int = 32) -> np.ndarray:
         """Return the embeddings of motions, `[N, D]`: the parts of everybody in them, the mean over people."""
         found = []
         for start in range(0, len(motions), batch_size):
-            batch = collate_people([self.extractor.clip(motion) for motion in motions[start : start + batch_size]])
-            batch = {name: values.to(self.model.device) for name, values in batch.items()}
-            parts = self.model.get_embeddings(**batch).over_people().parts
-            found.append(parts.flatten(1).float().cpu().numpy())
+            clips = [self.extractor.clip(motion) for motion in motions[start : start + batch_size]]
+            found.append(embed_scenes(self.model, clips).parts.flatten(1).float().cpu().numpy())
         return np.concatenate(found)
 
     def fit(self, features: np.ndarray, labels: Sequence[int]) -> None:
@@ -104,7 +101,7 @@ class MotionRecogniser:
         """
         if not name or name == UNKNOWN:
             raise ValueError(f"name is {name!r}; it must be that of an action, and not {UNKNOWN!r}")
-        motions = self._motions(motion, options)
+        motions = visible_motions(motion, options, self.extractor.layout)
         if len(motions) != 1 or motions[0] is None:
             seen = sum(one is not None for one in motions)
             raise ValueError(f"motion has {seen} recordings with someone in sight; one is needed to show {name!r}")
@@ -143,7 +140,7 @@ class MotionRecogniser:
             similar enough; [] where nobody is in sight. Of a file with several recordings a list of such lists.
         """
         answers = []
-        for seen in self._motions(motion, options):
+        for seen in visible_motions(motion, options, self.extractor.layout):
             if seen is None:
                 answers.append([])
                 continue
@@ -166,24 +163,14 @@ class MotionRecogniser:
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike, **kwargs) -> MotionRecogniser:
         """Load an encoder, and what was taught if that lies beside it; `kwargs` go to the encoder."""
-        recogniser = cls(MoFMModel.from_pretrained(folder, **kwargs))
+        model = MoFMModel.from_pretrained(folder, **kwargs)
+        recogniser = cls(model, extractor_beside(model))
         path = Path(folder)
-        if (path / "preprocessor_config.json").is_file():
-            recogniser.extractor = MoFMFeatureExtractor.from_pretrained(folder)
         if (path / FILE).is_file():
             facts, arrays = json.loads((path / FILE).read_text()), load_file(path / VECTORS)
             recogniser.names, recogniser.threshold = facts["names"], facts["threshold"]
             recogniser._shown, recogniser._mean, recogniser._std = (arrays[name] for name in ("shown", "mean", "std"))
         return recogniser
-
-    def _motions(self, motion: MotionInput, options: dict) -> list[Motion | None]:
-        found: list[Motion | None] = []
-        for recording in as_recordings(motion, input_options(**options), default_layout=self.extractor.layout):
-            try:
-                found.append(view(recording))
-            except NobodyVisibleError:
-                found.append(None)
-        return found
 
     def _unit(self, features: np.ndarray) -> np.ndarray:
         scaled = (features - self._mean) / self._std

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -83,11 +82,6 @@ class MotionAnomalyPipeline(MotionPipeline):
         """
         scorer = AnomalyScorer(self.model, self.tokenizer, window, stride, max_gap)
         return MotionStream(scorer, fps, input_options(("fps", "window", "stride", "max_gap"), **options))
-
-    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
-        """Save the model and the tokenizer; a pipeline of that folder needs nothing else."""
-        self.model.save_pretrained(save_directory, **kwargs)
-        self.tokenizer.save_pretrained(save_directory, **kwargs)
 
     def _sanitize_parameters(
         self,

@@ -7,6 +7,7 @@ from clips import TINY_GEOMETRY
 from datasets import Dataset
 
 from modeling_mofm import MoFMConfig, MoFMModel, MotionRecogniser
+from modeling_mofm.motion_pipeline import visible_motions
 from motion_data.recording import Recording
 from motion_data.schema import encode_row, motion_features
 from training_mofm.evaluation.protocols import Fold, OneShotFold, Protocol
@@ -45,7 +46,7 @@ def test_what_was_shown_once_is_recognised(recogniser):
 
 def test_what_is_like_nothing_shown_is_unknown(recogniser):
     auxiliary = [clip(action, seed) for action in ("left arm", "right arm") for seed in range(6)]
-    motions = [recogniser._motions(one, {})[0] for one in auxiliary]
+    motions = [visible_motions(one, {}, "coco17")[0] for one in auxiliary]
     recogniser.fit(recogniser.embed(motions), np.repeat([0, 1], 6))
     recogniser.teach("left leg", clip("left leg"))
     answer = recogniser(clip("left leg", seed=5))
