@@ -8,6 +8,7 @@ from .keypoints import Motion
 from .notes import note
 
 FPS = 30.0  # where the frame rate is unknown
+Joints = tuple[np.ndarray, np.ndarray]  # key-points [..., K, 2] and scores [..., K]
 HALF = 0.5 + 1e-6  # of the way to the next frame: what rounding does to times must not decide
 
 
@@ -28,19 +29,12 @@ def resample(motion: Motion, fps: float, rate: float) -> Motion:
         return motion
     before, after, part = _places(motion.scores.shape[1], fps, rate)
     nearest = source_frames(motion.scores.shape[1], fps, rate)
-    both = (motion.scores[:, before] > 0) & (motion.scores[:, after] > 0)
-    weight = part[None, :, None]
-    keypoints = motion.keypoints[:, before] * (1 - weight[..., None]) + motion.keypoints[:, after] * weight[..., None]
-    scores = motion.scores[:, before] * (1 - weight) + motion.scores[:, after] * weight
-    return Motion(
-        np.where(both[..., None], keypoints, motion.keypoints[:, nearest]).astype(motion.keypoints.dtype),
-        np.where(both, scores, motion.scores[:, nearest]).astype(motion.scores.dtype),
-    )
+    first, second, near = ((motion.keypoints[:, at], motion.scores[:, at]) for at in (before, after, nearest))
+    keypoints, scores = _on_the_way(first, second, near, part[None, :, None])
+    return Motion(keypoints.astype(motion.keypoints.dtype), scores.astype(motion.scores.dtype))
 
 
-def between(
-    first: dict[int, tuple[np.ndarray, np.ndarray]], second: dict[int, tuple[np.ndarray, np.ndarray]], weight: float
-) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+def between(first: dict[int, Joints], second: dict[int, Joints], weight: float) -> dict[int, Joints]:
     """Return people between two frames, by the rule of `resample`.
 
     Args:
@@ -48,15 +42,20 @@ def between(
         weight: 0 is the first frame, 1 the second.
     """
     nearest = first if weight <= HALF else second
-    people = {}
-    for name, (keypoints, scores) in nearest.items():
-        if name in first and name in second and 0 < weight < 1:
-            (joints, marks), (more_joints, more_marks) = first[name], second[name]
-            both = (marks > 0) & (more_marks > 0)
-            keypoints = np.where(both[:, None], joints * (1 - weight) + more_joints * weight, keypoints)
-            scores = np.where(both, marks * (1 - weight) + more_marks * weight, scores)
-        people[name] = keypoints, scores
-    return people
+    return {
+        name: _on_the_way(first[name], second[name], body, np.asarray(weight))
+        if name in first and name in second and 0 < weight < 1
+        else body
+        for name, body in nearest.items()
+    }
+
+
+def _on_the_way(first: Joints, second: Joints, nearest: Joints, weight: np.ndarray) -> Joints:
+    """Return joints `weight` of the way from the first to the second; those that one of them lacks are the nearest."""
+    both = (first[1] > 0) & (second[1] > 0)
+    keypoints = first[0] * (1 - weight[..., None]) + second[0] * weight[..., None]
+    scores = first[1] * (1 - weight) + second[1] * weight
+    return np.where(both[..., None], keypoints, nearest[0]), np.where(both, scores, nearest[1])
 
 
 def frames_in(seconds: float, rate: float, least: int = 1) -> int:

@@ -13,11 +13,8 @@ import sys
 
 from transformers import HfArgumentParser
 
-from training_mofm.actions import (
-    ClassificationArguments,
-    ClassificationTrainingArguments,
-    finetune_classification,
-)
+from training_mofm.action_folds import finetune_classification
+from training_mofm.actions import ClassificationArguments, ClassificationTrainingArguments
 from training_mofm.anomaly import AnomalyArguments, finetune_anomaly
 from training_mofm.arguments import DataArguments, MotionTrainingArguments
 
@@ -25,16 +22,16 @@ TASKS = {
     "anomaly": (AnomalyArguments, MotionTrainingArguments, finetune_anomaly),
     "classification": (ClassificationArguments, ClassificationTrainingArguments, finetune_classification),
 }
-HELP = ("-h", "--help")
 
 
 def main() -> None:
-    choice = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    named = any(option.split("=")[0] == "--task" for option in sys.argv[1:])  # then --help is about the task
+    choice = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=not named
+    )
     choice.add_argument("--task", choices=sorted(TASKS), required=True, help="what to learn")
-    named = any(option.split("=")[0] == "--task" for option in sys.argv[1:])
-    task, rest = choice.parse_known_args([option for option in sys.argv[1:] if not (named and option in HELP)])
+    task, rest = choice.parse_known_args()
     arguments, training_arguments, finetune = TASKS[task.task]
-    rest += [option for option in sys.argv[1:] if option in HELP]
     parser = HfArgumentParser((arguments, DataArguments, training_arguments), prog=f"{sys.argv[0]} --task {task.task}")
     options, data, training = parser.parse_args_into_dataclasses(rest)
     figures = finetune(options, data, training)

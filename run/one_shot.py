@@ -15,10 +15,9 @@ from datasets.utils.logging import disable_progress_bar
 
 from modeling_mofm import MotionRecogniser
 from motion_data.corpora.load import load_corpus
-from training_mofm.evaluation.protocols import read_protocols
+from training_mofm.evaluation.protocols import find_protocol
 from training_mofm.one_shot import measure_one_shot
-from training_mofm.row_digests import row_digests
-from training_mofm.seen_rows import recorded_rows, unseen
+from training_mofm.seen_rows import askable
 
 
 def main() -> int:
@@ -32,20 +31,7 @@ def main() -> int:
     disable_progress_bar()
     try:
         corpus = load_corpus(args.dataset, None)
-        protocols = read_protocols(args.dataset, corpus)
-        if args.protocol not in protocols:
-            raise ValueError(f"protocol must be one of {', '.join(protocols)}, got {args.protocol!r}")
-        protocol = protocols[args.protocol]
-        seen = recorded_rows(args.model)
-        if seen is None:
-            print("which rows the model learnt from is unknown; it may have seen what it is asked", file=sys.stderr)
-        elif seen:
-            asked, count = unseen(protocol, seen, row_digests(corpus))
-            if count:
-                print(f"{count} questions are left out, about rows that the model learnt from", file=sys.stderr)
-            if asked is None:
-                raise ValueError(f"protocol {args.protocol!r} asks about rows that the model learnt from alone")
-            protocol = asked
+        protocol = askable(args.model, find_protocol(args.dataset, corpus, args.protocol, "one-shot"))
         recogniser = MotionRecogniser.from_pretrained(args.model)
         recogniser.model.to("cuda" if torch.cuda.is_available() else "cpu")
         figures = measure_one_shot(recogniser, protocol, args.cache)

@@ -11,9 +11,9 @@ The MoFM model's own config.json and model.safetensors lie beside them, so that 
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
+from functools import cached_property
 
 import torch
 from transformers import BatchFeature, PreTrainedTokenizerFast
@@ -24,6 +24,7 @@ from motion_data.inputs import MotionInput
 from motion_data.keypoints import ArrayLike
 
 from .feature_extraction_mofm import MoFMFeatureExtractor
+from .fingerprint import fingerprint
 from .modeling_dved import DVEDModel
 from .motion_book import build_motion_book, ids_to_text, text_to_ids
 
@@ -67,13 +68,10 @@ class MoFMTokenizer(PushToHubMixin):
         """Motion words and special tokens together."""
         return len(self.motion_book)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Hash of the dVED's configuration and weights: which words these are."""
-        digest = hashlib.sha256()
-        for name, weight in sorted(self.dved.state_dict().items()):
-            digest.update(name.encode() + weight.detach().cpu().float().contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        """Hash of the dVED's weights: which words these are. Computed once, since a tokenizer's weights stay."""
+        return fingerprint(self.dved)
 
     @property
     def device(self) -> torch.device:

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import re
 import warnings
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
-from datasets import ClassLabel, Dataset, concatenate_datasets
+from datasets import ClassLabel, Dataset
 from torch import Tensor, nn
 from tqdm import trange
 
 from modeling_mofm.actions.clip_views import views_of
 from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 from modeling_mofm.configuration_mofm import MoFMConfig
-from motion_data.corpora.load import load_corpus
 from motion_data.keypoints import MIN_FRAMES, Motion, NobodyVisibleError
 from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
 from motion_data.views import view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
 from .arguments import (
-    DataArguments,
     MotionTrainer,
     MotionTrainingArguments,
     check_checkpoint,
@@ -38,13 +31,11 @@ from .arguments import (
     num_samples,
 )
 from .augmentation import Augmentation
-from .evaluation.metrics import MotionClassificationMetric, Spread
-from .evaluation.protocols import read_protocols
 from .pretraining import SIZE_FIELDS
 from .row_digests import row_digests
 from .run_identity import check_identity, digest_of
 from .samples import ClipMaker, EveryRow, MotionSamples, collate_samples, report_empty
-from .seen_rows import record_rows, recorded_rows, unseen
+from .seen_rows import record_rows
 
 NOBODY = Motion(np.zeros((1, MIN_FRAMES, 17, 2)), np.zeros((1, MIN_FRAMES, 17), np.float32))
 
@@ -289,100 +280,12 @@ def predict(
         batch = {name: values.to(model.device) for name, values in collate_people(views).items()}
         outputs = model(**batch)
         num_views = len(views) // len(motions)
-        multi_label = model.config.problem_type == "multi_label_classification"
-        probability = outputs.logits.float().sigmoid() if multi_label else outputs.logits.float().softmax(-1)
+        probability = model.probabilities(outputs.logits)
         probability = probability.unflatten(0, (-1, num_views)).mean(1).cpu()
         probability[empty] = 1 / probability.shape[1]
         probabilities.append(probability)
         parts.append(outputs.parts.float().unflatten(0, (-1, num_views)).mean(1).cpu())
     return torch.cat(probabilities), torch.cat(parts)
-
-
-def finetune_classification(
-    options: ClassificationArguments, data: DataArguments, args: ClassificationTrainingArguments
-) -> dict[str, float]:
-    """Fine-tune on corpora, or on every fold of a protocol, and return figures of what is held out.
-
-    Without a protocol the train splits of the corpora are learnt from and the test splits asked about; the model is
-    saved to `args.output_dir`. With one, each fold has a folder of its own below that, with its model and
-    `figures.json`. Started again, folds that are done are only measured.
-
-    Returns:
-        figures of `MotionClassificationMetric`, from one view of each recording, and from several (`num_clips`,
-        `flip_views`) with "_of_views" at the end of the name; over folds their means, and "_std" of several folds.
-
-    Raises:
-        ValueError: corpora that cannot be learnt from, or a protocol that is not there, before training starts.
-    """
-    augmentation = Augmentation() if data.augment else None
-    if data.streaming:
-        raise ValueError("streaming is true; fine-tuning needs corpora that are read at random")
-    if not options.protocol:
-        train, test = (_joined([load_corpus(name, split) for name in data.dataset]) for split in ("train", "test"))
-        check_labels(train, test)
-        return finetune_fold(options, train, test, args, augmentation)
-    if len(data.dataset) != 1:
-        raise ValueError(f"a protocol is of one corpus, got dataset {data.dataset}")
-    corpus = load_corpus(data.dataset[0], None)
-    protocols = read_protocols(data.dataset[0], corpus)
-    protocol = protocols.get(options.protocol)
-    if protocol is None or protocol.task != "classification":
-        names = [name for name, found in protocols.items() if found.task == "classification"]
-        raise ValueError(f"protocol must be one of {', '.join(names) or 'none'}, got {options.protocol!r}")
-    seen = None if options.from_scratch else recorded_rows(options.model)
-    if seen:
-        asked, count = unseen(protocol, seen, row_digests(corpus))
-        if count:
-            warnings.warn(f"{count} questions are left out, about rows that the model learnt from", stacklevel=2)
-        if asked is None:
-            raise ValueError(
-                f"protocol {options.protocol!r} asks about rows that the model learnt from, and no others"
-            )
-        protocol = asked
-    figures = []
-    for fold in protocol.folds:
-        own = deepcopy(args)
-        own.output_dir = os.path.join(args.output_dir, re.sub(r"[^\w.-]+", "-", fold.name))
-        found = finetune_fold(options, corpus.select(fold.train), corpus.select(fold.test), own, augmentation)
-        figures.append(found)
-    means = {name: Spread.over([found[name] for found in figures]) for name in figures[0]}
-    spread = {f"{name}_std": figure.std for name, figure in means.items()} if len(figures) > 1 else {}
-    return {name: figure.value for name, figure in means.items()} | spread
-
-
-def finetune_fold(
-    options: ClassificationArguments,
-    train: Dataset,
-    test: Dataset,
-    args: ClassificationTrainingArguments,
-    augmentation: Augmentation | None,
-) -> dict[str, float]:
-    """Fine-tune on `train`, save to `args.output_dir`, and return the figures of `test`, also as `figures.json`."""
-    model = train_classifier(options, train, args, augmentation)
-    extractor = MoFMFeatureExtractor.for_config(model.config)
-    figures = {}
-    for ending, views in (("", (1, False)), ("_of_views", (options.num_clips, options.flip_views))):
-        answers = predict(model, test, extractor, *views)[0]
-        found = MotionClassificationMetric().compute(predictions=answers.numpy(), references=test["label"][:])
-        figures |= {f"{name}{ending}": value for name, value in found.items() if isinstance(value, float)}
-    if args.process_index == 0:
-        model.save_pretrained(args.output_dir)
-        extractor.save_pretrained(args.output_dir)
-        (Path(args.output_dir) / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
-    return figures
-
-
-def _joined(corpora: list[Dataset]) -> Dataset:
-    """Return the rows of corpora one after the other.
-
-    Raises:
-        ValueError: their classes are not the same.
-    """
-    names = class_names(corpora[0])
-    for corpus in corpora[1:]:
-        if class_names(corpus) != names:
-            raise ValueError(f"corpora have the classes {names} and {class_names(corpus)}; they must have the same")
-    return concatenate_datasets(corpora) if len(corpora) > 1 else corpora[0]
 
 
 def _with_people(corpus: Dataset) -> np.ndarray:

@@ -212,14 +212,15 @@ def train_unsupervised(
             "give max_steps to train them, or take anomaly_score distance"
         )
     learnt, held = hold_out(corpus, rows, options.held_out_fraction, args.seed)
+    digests = row_digests(corpus.select(rows))
     config.fps = window_rate(corpus, rows)
     windows = (options.window, options.stride, config.fps)
     normal = normal_clips(corpus, learnt, tokenizer, *windows)
     held_out = normal_clips(corpus, held, tokenizer, *windows) if len(held) else None
     if args.max_steps > 0:
         check_checkpoint(args.output_dir, config, SIZE_FIELDS)
-        check_words(args.output_dir, tokenizer.dved)
-        check_identity(args, row_digests(corpus.select(rows)), options=options)
+        check_words(args.output_dir, tokenizer)
+        check_identity(args, digests, options=options)
         check_space(model, args)
         clips = {"keypoints": normal["keypoints"], "scores": normal["scores"], "labels": normal["input_ids"]}
         shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
@@ -233,8 +234,7 @@ def train_unsupervised(
     detector = MoFMForAnomalyDetection(config).to(args.device)
     detector.load_state_dict(model.state_dict(), strict=False)
     detector.fit_reference(normal, held_out, options.reference_size, seed=args.seed)
-    save(detector, tokenizer, args)
-    record_rows(args.output_dir, row_digests(corpus.select(rows)), options.model)
+    save(detector, tokenizer, args, digests, options.model)
     reference = detector.reference
     figures = {
         f"{name}_{kind}": float(getattr(reference, f"{name}_{kind}"))
@@ -358,8 +358,7 @@ def train_supervised(
     trainer = Trainer(model=model, args=args, train_dataset=samples, data_collator=collate_samples)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
     model.new_parts -= {"anomaly_head"}
-    save(model, tokenizer, args)
-    record_rows(args.output_dir, digests, options.model)
+    save(model, tokenizer, args, digests, options.model)
     return model, {"clips": len(clips), "normal": normal, "anomalous": anomalous, "pos_weight": config.pos_weight}
 
 
@@ -383,7 +382,15 @@ def finetune_anomaly(
     return train_supervised(options, corpus, rows, args, labels, augmentation)[1]
 
 
-def save(detector: MoFMForAnomalyDetection, tokenizer: MoFMTokenizer, args: MotionTrainingArguments) -> None:
+def save(
+    detector: MoFMForAnomalyDetection,
+    tokenizer: MoFMTokenizer,
+    args: MotionTrainingArguments,
+    digests: list[str],
+    model: str,
+) -> None:
+    """Save a detector, its tokenizer, and which rows it learnt from: these, and those of the model it started from."""
     if args.process_index == 0:
         detector.save_pretrained(args.output_dir)
         tokenizer.save_pretrained(args.output_dir)
+        record_rows(args.output_dir, digests, model)

@@ -90,7 +90,7 @@ class MoFMTrainer(MotionTrainer):
         return metrics
 
 
-def check_words(output_dir: str, dved: DVEDModel) -> None:
+def check_words(output_dir: str, tokenizer: MoFMTokenizer) -> None:
     """Refuse to go on from a model that learnt the words of another dVED.
 
     Raises:
@@ -98,12 +98,10 @@ def check_words(output_dir: str, dved: DVEDModel) -> None:
     """
     if last_checkpoint(output_dir) is None:
         return
-    theirs = MoFMTokenizer.from_pretrained(output_dir).dved.state_dict()
-    here = dved.state_dict()
-    if theirs.keys() != here.keys() or any(not torch.equal(theirs[name], here[name].cpu()) for name in here):
+    if MoFMTokenizer.from_pretrained(output_dir).fingerprint != tokenizer.fingerprint:
         raise ValueError(
-            f"tokenizer is {dved.name_or_path!r}, but the checkpoints in output_dir {output_dir!r} learnt the words "
-            "of another one (it lies beside them); they must be the same, or output_dir be another folder"
+            f"tokenizer is {tokenizer.dved.name_or_path!r}, but the checkpoints in output_dir {output_dir!r} learnt "
+            "the words of another one (it lies beside them); they must be the same, or output_dir be another folder"
         )
 
 
@@ -123,7 +121,7 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
     config = model_args.config(dved)
     config.words = tokenizer.fingerprint
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
-    check_words(args.output_dir, dved)
+    check_words(args.output_dir, tokenizer)
     rows = read_rows(data)
     check_identity(args, rows, model=model_args, data=data)
     torch.manual_seed(args.seed)

@@ -28,14 +28,14 @@ SHAPING = ("seed", "learning_rate", "lr_scheduler_type", "weight_decay", "adam_b
 MEASURING = ("eval_clips", "num_clips", "flip_views")  # options that shape figures, not weights
 
 
-def read_rows(data: DataArguments, split: str = "train") -> list[str] | None:
+def read_rows(data: DataArguments) -> list[str] | None:
     """Return the hashes of the rows that a training on corpora learns from; None if they are streamed.
 
     Those of the embedded corpus are left out: nobody is asked about them.
     """
     if data.streaming:
         return None
-    return [digest for name in data.dataset if name != SYNTHETIC for digest in row_digests(load_corpus(name, split))]
+    return [digest for name in data.dataset if name != SYNTHETIC for digest in row_digests(load_corpus(name, "train"))]
 
 
 def digest_of(*values: object) -> str:

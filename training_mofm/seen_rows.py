@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,10 @@ from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 
 from .evaluation.protocols import OneShotFold, Protocol
+from .row_digests import row_digests
 
 FILE = "training_rows.json"
+UNKNOWN = "which rows the model learnt from is unknown; it may have seen what it is asked"
 
 
 def record_rows(folder: str | os.PathLike, digests: Iterable[str] | None, *models: str) -> None:
@@ -75,3 +78,22 @@ def unseen(protocol: Protocol, seen: set[str], digests: list[str]) -> tuple[Prot
         if len(asked) and (flags is None or (flags.any() and not flags.all())):
             folds.append(fold)
     return (replace(protocol, folds=tuple(folds)) if folds else None), count
+
+
+def askable(model: str | os.PathLike, protocol: Protocol) -> Protocol:
+    """Return a protocol without questions about rows that a model learnt from; warns of how many there were.
+
+    Raises:
+        ValueError: no other questions are left.
+    """
+    seen = recorded_rows(model)
+    if seen is None:
+        warnings.warn(UNKNOWN, stacklevel=2)
+    if not seen:
+        return protocol
+    asked, count = unseen(protocol, seen, row_digests(protocol.corpus))
+    if count:
+        warnings.warn(f"{count} questions are left out, about rows that the model learnt from", stacklevel=2)
+    if asked is None:
+        raise ValueError(f"protocol {protocol.name!r} asks about rows that the model learnt from, and no others")
+    return asked

@@ -19,14 +19,14 @@ from motion_data.interpret import apply, as_numbers, choose_max_score, decide, i
 from motion_data.keypoints import ArrayLike, as_motion
 from motion_data.layouts import get_layout
 from motion_data.options import AXES, ReadOptions
-from motion_data.resampling import between, known_rate, nearest_frame
+from motion_data.resampling import Joints, between, known_rate, nearest_frame
 
 from .scorer import AnomalyScorer
 
 HOLD = 0.2  # seconds: frames nearer than this are joined by straight lines, between others nobody was seen
 SAME = 1e-6  # of a frame: what rounding does to times
 
-People = dict[int, tuple[np.ndarray, np.ndarray]]  # track id -> joints [17, 2] and their scores [17]
+People = dict[int, Joints]  # track id -> joints [17, 2] and their scores [17]
 
 
 @dataclass
@@ -97,7 +97,7 @@ class MotionStream:
             raise ValueError(f"fps must be positive and finite, or 0 for unknown, got {fps}")
         options = options or ReadOptions()
         self.scorer = scorer
-        self.fps = fps or 0.0
+        self.fps = fps or 0.0  # once it was needed, that of unknown rates
         self.layout = get_layout(options.layout or scorer.tokenizer.feature_extractor.layout)
         self.options = replace(options, layout=self.layout.name, axes=AXES)
         self._decisions: ReadOptions | None = None
@@ -144,7 +144,9 @@ class MotionStream:
             self._times_given = time is not None
             self._start = self._time = time or 0.0
             self._seen = people
-        now = self._count / known_rate(self.fps) if time is None else time
+        if time is None:
+            self.fps = self.fps or known_rate(0.0)
+        now = self._count / self.fps if time is None else time
         place = (now - self._start) * rate
         self._waiting.append((int(nearest_frame(place)), FrameScores(self._count, now)))
         for frame, bodies in self._frames_until(now, place, people):

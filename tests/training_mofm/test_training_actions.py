@@ -14,6 +14,7 @@ from transformers import pipeline
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from motion_data.schema import encode_row, motion_features
+from training_mofm.action_folds import finetune_classification
 from training_mofm.actions import (
     ClassificationArguments,
     ClassificationTrainer,
@@ -21,7 +22,6 @@ from training_mofm.actions import (
     check_labels,
     depth_below_top,
     draw_fraction,
-    finetune_classification,
     make_classifier,
     predict,
     train_classifier,

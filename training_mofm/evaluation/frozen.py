@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from datasets import Dataset
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -21,11 +21,13 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from tqdm import trange
 
+from modeling_mofm.embeddings import embed_scenes
 from modeling_mofm.modeling_mofm import MoFMModel
-from motion_data.keypoints import NobodyVisibleError
+from motion_data.keypoints import Motion, NobodyVisibleError
 from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
 from motion_data.views import view
-from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
+from tokenization_mofm.fingerprint import fingerprint
 
 from ..row_digests import row_digests
 from .metrics import Spread, bootstrap
@@ -70,15 +72,11 @@ class Encoder:
     @property
     def fingerprint(self) -> str:
         """Hash of configuration and weights."""
-        digest = hashlib.sha256(json.dumps(self.model.config.to_diff_dict(), sort_keys=True, default=str).encode())
-        for name, weight in sorted(self.model.state_dict().items()):
-            digest.update(name.encode() + weight.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        config = json.dumps(self.model.config.to_diff_dict(), sort_keys=True, default=str)
+        return f"{hashlib.sha256(config.encode()).hexdigest()[:16]}-{fingerprint(self.model)}"
 
-    @torch.no_grad()
-    def __call__(self, clips: list) -> np.ndarray:
-        batch = {name: values.to(self.model.device) for name, values in collate_people(clips).items()}
-        return self.model.get_embeddings(**batch).over_people().parts.flatten(1).float().cpu().numpy()
+    def __call__(self, clips: list[Motion]) -> np.ndarray:
+        return embed_scenes(self.model, clips).parts.flatten(1).float().cpu().numpy()
 
 
 class RawPoses:
@@ -91,41 +89,54 @@ class RawPoses:
         self.extractor = extractor
         self.batch_size = batch_size
 
-    def __call__(self, clips: list) -> np.ndarray:
+    def __call__(self, clips: list[Motion]) -> np.ndarray:
         half = (self.extractor.heatmap_size - 1) / 2
         poses = [np.where(clip.scores[..., None] > 0, clip.keypoints / half - 1, 0).mean(0) for clip in clips]
         return np.stack(poses).reshape(len(clips), -1).astype(np.float32)
 
 
-def read_features(reader: Encoder | RawPoses, corpus: Dataset, cache: str | os.PathLike | None = None) -> np.ndarray:
+def read_features(
+    reader: Encoder | RawPoses,
+    corpus: Dataset,
+    cache: str | os.PathLike | None = None,
+    digests: Sequence[str] | None = None,
+) -> np.ndarray:
     """Return the features of each recording of a corpus, `[rows, D]` float32; 0 where nobody is in sight.
 
     Args:
         reader: of clips of the middle frames.
         corpus: rows with the columns of `motion_features`.
         cache: folder in which features stay, by reader and corpus.
+        digests: `row_digests` of the corpus, where they are known already; only a cache needs them.
+
+    Raises:
+        ValueError: nobody is in sight in any recording.
     """
-    geometry = json.dumps(reader.extractor.to_dict(), sort_keys=True, default=str)
-    digest = hashlib.sha256(f"{reader.fingerprint} {geometry}".encode())
-    digest.update("".join(row_digests(corpus)).encode())
-    kept = None if cache is None else Path(cache) / f"{digest.hexdigest()[:24]}.npy"
-    if kept is not None and kept.is_file():
-        return np.load(kept)
+    kept = None
+    if cache is not None:
+        geometry = json.dumps(reader.extractor.to_dict(), sort_keys=True, default=str)
+        digest = hashlib.sha256(f"{reader.fingerprint} {geometry}".encode())
+        digest.update("".join(row_digests(corpus) if digests is None else digests).encode())
+        kept = Path(cache) / f"{digest.hexdigest()[:24]}.npy"
+        if kept.is_file():
+            return np.load(kept)
     rows = corpus.select_columns(VIEW_COLUMNS).with_format("arrow")
+    seen: list[int] = []
     features: list[np.ndarray] = []
     for start in trange(0, len(rows), reader.batch_size, desc=reader.name, leave=False):
-        clips, seen = [], []
+        clips = []
         for row in range(start, min(start + reader.batch_size, len(rows))):
             try:
                 clips.append(reader.extractor.clip(view(row_recording(first_row(rows[row])))))
-                seen.append(row - start)
+                seen.append(row)
             except NobodyVisibleError:
                 pass
-        found = reader(clips) if clips else np.zeros((0, features[0].shape[1] if features else 1), np.float32)
-        block = np.zeros((min(reader.batch_size, len(rows) - start), found.shape[1]), np.float32)
-        block[seen] = found
-        features.append(block)
-    whole = np.concatenate(features)
+        if clips:
+            features.append(reader(clips))
+    if not features:
+        raise ValueError(f"nobody is in sight in any of {len(rows)} recordings")
+    whole = np.zeros((len(rows), features[0].shape[1]), np.float32)
+    whole[seen] = np.concatenate(features)
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         unfinished = kept.with_suffix(".unfinished.npy")

@@ -176,6 +176,18 @@ def read_protocols(folder: str | Path, corpus: Dataset) -> dict[str, Protocol]:
     return found | {name: _protocol(name, spec, corpus, columns, lists) for name, spec in specs.items()}
 
 
+def find_protocol(folder: str | Path, corpus: Dataset, name: str, task: str) -> Protocol:
+    """Return the protocol of a corpus (`read_protocols`) that has a name and a task.
+
+    Raises:
+        ValueError: there is none; the message lists those of that task.
+    """
+    protocols = {title: found for title, found in read_protocols(folder, corpus).items() if found.task == task}
+    if name not in protocols:
+        raise ValueError(f"protocol must be one of {', '.join(protocols) or 'none'}, got {name!r}")
+    return protocols[name]
+
+
 def _columns(corpus: Dataset) -> dict[str, np.ndarray]:
     label = corpus.features["label"]
     names = np.array([*label.names, ""]) if isinstance(label, ClassLabel) else None

@@ -14,7 +14,7 @@ from modeling_mofm.modeling_mofm import MoFMModel
 from motion_data.corpora.load import load_corpus
 
 from ..row_digests import row_digests
-from ..seen_rows import recorded_rows, unseen
+from ..seen_rows import UNKNOWN, recorded_rows, unseen
 from .frozen import Encoder, RawPoses, Row, measure, read_features
 from .metrics import Spread
 from .protocols import TASKS, Protocol, read_protocols
@@ -69,10 +69,10 @@ class TaskFigures:
         if not chosen:
             return
         if self.seen is None:
-            yield f"{corpus_name}: which rows the model learnt from is unknown; it may have seen what it is asked"
-        digests = row_digests(corpus) if self.seen else []
+            yield f"{corpus_name}: {UNKNOWN}"
         cache = None if self.output is None else self.output / "features"
-        features = {reader.name: read_features(reader, corpus, cache) for reader in self.readers}
+        digests = row_digests(corpus) if self.seen or cache else []
+        features = {reader.name: read_features(reader, corpus, cache, digests) for reader in self.readers}
         for protocol in chosen:
             asked: Protocol | None = protocol
             if self.seen:

@@ -1,0 +1,103 @@
+"""Fine-tune for actions on the splits of corpora, or on every fold of a protocol, and measure what is held out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from copy import deepcopy
+from pathlib import Path
+
+from datasets import Dataset, concatenate_datasets
+
+from motion_data.corpora.load import load_corpus
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
+
+from .actions import (
+    ClassificationArguments,
+    ClassificationTrainingArguments,
+    check_labels,
+    class_names,
+    predict,
+    train_classifier,
+)
+from .arguments import DataArguments
+from .augmentation import Augmentation
+from .evaluation.metrics import MotionClassificationMetric, Spread
+from .evaluation.protocols import find_protocol
+from .seen_rows import askable
+
+
+def finetune_classification(
+    options: ClassificationArguments, data: DataArguments, args: ClassificationTrainingArguments
+) -> dict[str, float]:
+    """Fine-tune on corpora, or on every fold of a protocol, and return figures of what is held out.
+
+    Without a protocol the train splits of the corpora are learnt from and the test splits asked about; the model is
+    saved to `args.output_dir`. With one, each fold has a folder of its own below that, with its model and
+    `figures.json`. Started again, folds that are done are only measured.
+
+    Returns:
+        figures of `MotionClassificationMetric`, from one view of each recording, and from several (`num_clips`,
+        `flip_views`) with "_of_views" at the end of the name; over folds their means, and "_std" of several folds.
+
+    Raises:
+        ValueError: corpora that cannot be learnt from, or a protocol that is not there, before training starts.
+    """
+    augmentation = Augmentation() if data.augment else None
+    if data.streaming:
+        raise ValueError("streaming is true; fine-tuning needs corpora that are read at random")
+    if not options.protocol:
+        train, test = (_joined([load_corpus(name, split) for name in data.dataset]) for split in ("train", "test"))
+        check_labels(train, test)
+        return finetune_fold(options, train, test, args, augmentation)
+    if len(data.dataset) != 1:
+        raise ValueError(f"a protocol is of one corpus, got dataset {data.dataset}")
+    corpus = load_corpus(data.dataset[0], None)
+    protocol = find_protocol(data.dataset[0], corpus, options.protocol, "classification")
+    if not options.from_scratch:
+        protocol = askable(options.model, protocol)
+    figures = []
+    for fold in protocol.folds:
+        own = deepcopy(args)
+        own.output_dir = os.path.join(args.output_dir, re.sub(r"[^\w.-]+", "-", fold.name))
+        found = finetune_fold(options, corpus.select(fold.train), corpus.select(fold.test), own, augmentation)
+        figures.append(found)
+    means = {name: Spread.over([found[name] for found in figures]) for name in figures[0]}
+    spread = {f"{name}_std": figure.std for name, figure in means.items()} if len(figures) > 1 else {}
+    return {name: figure.value for name, figure in means.items()} | spread
+
+
+def finetune_fold(
+    options: ClassificationArguments,
+    train: Dataset,
+    test: Dataset,
+    args: ClassificationTrainingArguments,
+    augmentation: Augmentation | None,
+) -> dict[str, float]:
+    """Fine-tune on `train`, save to `args.output_dir`, and return the figures of `test`, also as `figures.json`."""
+    model = train_classifier(options, train, args, augmentation)
+    extractor = MoFMFeatureExtractor.for_config(model.config)
+    figures = {}
+    for ending, views in (("", (1, False)), ("_of_views", (options.num_clips, options.flip_views))):
+        answers = predict(model, test, extractor, *views)[0]
+        found = MotionClassificationMetric().compute(predictions=answers.numpy(), references=test["label"][:])
+        figures |= {f"{name}{ending}": value for name, value in found.items() if isinstance(value, float)}
+    if args.process_index == 0:
+        model.save_pretrained(args.output_dir)
+        extractor.save_pretrained(args.output_dir)
+        (Path(args.output_dir) / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    return figures
+
+
+def _joined(corpora: list[Dataset]) -> Dataset:
+    """Return the rows of corpora one after the other.
+
+    Raises:
+        ValueError: their classes are not the same.
+    """
+    names = class_names(corpora[0])
+    for corpus in corpora[1:]:
+        if class_names(corpus) != names:
+            raise ValueError(f"corpora have the classes {names} and {class_names(corpus)}; they must have the same")
+    return concatenate_datasets(corpora) if len(corpora) > 1 else corpora[0]
