@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .interpret import HEIGHTS
 from .layouts import COCO_KEYPOINTS, get_layout
 from .recording import Recording
 from .resampling import FPS
@@ -33,7 +34,6 @@ _FRACTIONS = np.array([fraction for _, _, fraction in _PARTS.values()])
 _ARMS = np.arange(5, 11).reshape(3, 2)  # shoulders, elbows, wrists: each left and right
 _LEGS = np.arange(11, 17).reshape(3, 2)  # hips, knees, ankles
 
-HEIGHTS = (0.5, 2.6)  # metres of a person, children included
 SMALLEST = 4.0  # pixels of a person of whom anything can be told
 TOO_LONG = 0.75  # of a person's height: no part of a body is as long, even where the height is foreshortened
 STRETCH = 2.0  # times its median length: what no bone in 3D does
@@ -61,11 +61,11 @@ class Doubt:
 
 
 def doubts(recording: Recording) -> list[Doubt]:
-    """Return what is not plausible about the people of a recording; [] is no doubt.
+    """Return what is not plausible about the people of a recording, once for each kind; [] is no doubt.
 
     Lengths are fractions of the person's height, which is the median of what the parts of the body say. A doubt about
-    frames is raised where it holds in more than half of them, or in `MANY` (one in twenty, at least two) for joints
-    that stretch, jumps, and sides that are exchanged.
+    frames is raised where it holds in more than half of them; for parts that stretch and sides that are exchanged in
+    `MANY` (one in twenty, at least two); for jumps in one.
     """
     canonical = np.array(get_layout(recording.layout).canonical)
     known = canonical >= 0
@@ -74,13 +74,11 @@ def doubts(recording: Recording) -> list[Doubt]:
     present = scores > 0
     points = np.where(present[..., None], points, np.nan)
     people, frames = scores.shape[:2]
-    found = []
+    found: dict[str, list[str]] = {}  # kind -> where
     if people > max(frames, 2):
-        found.append(Doubt("there are more people than frames", f"{people} people, {frames} frames; see axes"))
-    if not present.any():
-        return found
+        found["there are more people than frames"] = [f"{people} people, {frames} frames; see axes"]
     lengths = np.linalg.norm(points[..., _ENDS[:, 1], :] - points[..., _ENDS[:, 0], :], axis=-1)  # M F parts
-    height = _heights(lengths, points)
+    height = _heights(lengths)
     metres = points.shape[-1] == 3
     for person in np.flatnonzero(present.any((1, 2)) & np.isfinite(height)):
         body = _Body(points[person], present[person], lengths[person], float(height[person]), known, metres)
@@ -96,8 +94,8 @@ def doubts(recording: Recording) -> list[Doubt]:
         ):
             if doubt is not None:
                 where = doubt.where if people == 1 else f"person {person}: {doubt.where}"
-                found.append(Doubt(doubt.kind, where))
-    return found
+                found.setdefault(doubt.kind, []).append(where)
+    return [Doubt(kind, "; ".join(places)) for kind, places in found.items()]
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ class _Body:
         return np.asarray(self.present.any(-1))
 
 
-def _heights(lengths: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _heights(lengths: np.ndarray) -> np.ndarray:
     """Return the height of each person, `[M]`, from the parts of the body; NaN where none is ever seen."""
     parts = _median(lengths, 1) / _FRACTIONS
     return _median(parts, -1)

@@ -47,13 +47,13 @@ def measure_one_shot(
         recogniser.teach_features([names[label] for label in labels[fold.exemplars]], features[fold.exemplars])
         similar = recogniser.similarities(features[fold.queries])  # in the order of the exemplars
         novel, asked = labels[fold.exemplars], labels[fold.queries]
-        outcomes.append(_figures(similar, novel, asked, recogniser.threshold or -np.inf))
+        outcomes.append(_figures(similar, novel, asked, recogniser.threshold))
     if len(outcomes) == 1:
         return outcomes[0]
     return {name: Spread.over([found[name].value for found in outcomes]) for name in outcomes[0]}
 
 
-def _figures(similar: np.ndarray, novel: np.ndarray, asked: np.ndarray, threshold: float) -> dict[str, Spread]:
+def _figures(similar: np.ndarray, novel: np.ndarray, asked: np.ndarray, threshold: float | None) -> dict[str, Spread]:
     known = similar.max(1)  # its class is among those that were shown
     own = asked[:, None] == novel
     left_out = np.where(own, -np.inf, similar).max(1)  # its class alone was not shown
@@ -62,7 +62,7 @@ def _figures(similar: np.ndarray, novel: np.ndarray, asked: np.ndarray, threshol
         return float(roc_auc_score(np.repeat([1, 0], len(known)), np.concatenate([known, left_out])))
 
     def share_below(values: np.ndarray) -> float:
-        return float((values < threshold).mean())
+        return 0.0 if threshold is None else float((values < threshold).mean())
 
     return {
         "accuracy": bootstrap(lambda hit: float(hit.mean()), novel[similar.argmax(1)] == asked),

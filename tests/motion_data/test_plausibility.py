@@ -113,6 +113,8 @@ def test_half_bodies_and_odd_shapes(seen):
 def test_people_are_named_and_missing_joints_are_not_read(seen):
     people = np.stack([seen, np.where(np.arange(17)[:, None] == 9, 0, seen)])
     assert kinds(people)["parts of bodies change their length"].startswith("person 1: left forearm")
+    (doubt,) = doubts(Recording(np.stack([480 - seen, 480 - seen]), np.ones(people.shape[:3]), "coco17"))  # one a kind
+    assert "person 0: in 100% of the frames; see up_axis; person 1: in 100%" in doubt.where
     scores = np.ones(people.shape[:3])
     scores[1, :, 9] = 0
     people[1, :, 9] = np.nan
