@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from datasets import (
@@ -21,11 +22,13 @@ from datasets import (
 )
 
 from ..schema import KEYPOINT_COLUMNS, UNKNOWN, motion_features
+from ..synthetic.actions import ACTIONS, FREE_ACTIONS
 from ..synthetic.corpus import SyntheticConfig, synthetic_dataset
 from .shards import PLAN, read_manifest
 from .splits import split_dataset
 
 SYNTHETIC = "synthetic"
+SYNTHETIC_3D = "synthetic-3d"  # the same actions and freer ones, before any camera: for views of pre-training
 # clips, first seed and people of each split of the embedded corpus: no clip and nobody is in two splits
 SYNTHETIC_SPLITS = {"train": (4096, 0, (0, 48)), "test": (512, 10**9, (48, 64))}
 MAX_SHARDS = 64
@@ -39,7 +42,7 @@ def load_corpus(
 
     Args:
         name_or_path: one of
-            - "synthetic", the embedded corpus (`synthetic`);
+            - "synthetic", the embedded corpus (`synthetic`), or "synthetic-3d", in metres and with freer motion;
             - a folder written by `prepare.prepare_corpus`; its shards must all be there;
             - a folder written by `save_to_disk`;
             - a parquet file or a folder of them; "train", "test", "validation" or "rest" in a file's name is its
@@ -57,8 +60,8 @@ def load_corpus(
         ValueError: if there is no such split, it is empty, or the columns are not those of a motion corpus.
     """
     path = Path(name_or_path).expanduser()
-    if name_or_path == SYNTHETIC:
-        dataset = _load_synthetic(split, streaming)
+    if name_or_path in (SYNTHETIC, SYNTHETIC_3D):
+        dataset = _load_synthetic(str(name_or_path), split, streaming)
     elif path.exists():
         dataset = _load_local(path, split, streaming)
     elif _looks_like_path(os.fspath(name_or_path)):
@@ -111,13 +114,16 @@ def with_unknown(dataset: Dataset | IterableDataset) -> Dataset | IterableDatase
     return dataset
 
 
-def _load_synthetic(split: str | None, streaming: bool) -> Dataset | IterableDataset:
+def _load_synthetic(name: str, split: str | None, streaming: bool) -> Dataset | IterableDataset:
     if split is None:
-        return concatenate_datasets([_load_synthetic(name, streaming) for name in SYNTHETIC_SPLITS])
+        return concatenate_datasets([_load_synthetic(name, part, streaming) for part in SYNTHETIC_SPLITS])
     if split not in SYNTHETIC_SPLITS:
-        raise ValueError(f"corpus {SYNTHETIC!r} has no split {split!r}; it has {', '.join(SYNTHETIC_SPLITS)}")
+        raise ValueError(f"corpus {name!r} has no split {split!r}; it has {', '.join(SYNTHETIC_SPLITS)}")
     num_clips, seed, subjects = SYNTHETIC_SPLITS[split]
-    return synthetic_dataset(num_clips, seed, SyntheticConfig(subjects=subjects), streaming)
+    config = SyntheticConfig(subjects=subjects)
+    if name == SYNTHETIC_3D:
+        config = replace(config, num_frames=(48, 144), actions=(*ACTIONS, *FREE_ACTIONS), space="world")
+    return synthetic_dataset(num_clips, seed, config, streaming)
 
 
 def _looks_like_path(name: str) -> bool:

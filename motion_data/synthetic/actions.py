@@ -29,11 +29,17 @@ ACTIONS = (
     "pick_up",
     "idle",
 )
+# without a name of their own: for pre-training
+FREE_ACTIONS = ("gesture", "stir", "sprawl", "mixture")
 GRAVITY = 9.81
 
 # Traits of a person (`body.subject_traits`) that are habits; those below 7 shape the body.
 TEMPO, VIGOUR, STOOP, HEAD_DOWN, ARM_SWING, ELBOW_CARRY, STANCE, TOE_OUT, HANDEDNESS = range(7, 16)
 LEFT_HANDED = -1.28  # a tenth of all people
+
+_ARMS = ("shoulder_flexion", "shoulder_abduction", "shoulder_rotation", "elbow_flexion")
+_LEGS = ("hip_flexion", "hip_abduction", "hip_rotation", "knee_flexion", "ankle_flexion")
+_BACK = ("spine_flexion", "spine_side", "spine_twist", "neck_flexion", "neck_side", "neck_turn")
 
 Pose = dict[str, np.ndarray | float]
 
@@ -445,6 +451,74 @@ def idle(takes: Takes) -> Pose:
     }
 
 
+def gesture(takes: Takes) -> Pose:
+    """Stand or sit, and move the arms, the head and the back at random."""
+    seated = takes.chance(0.3)
+    pose = _seat(takes, np.broadcast_to(seated, takes.time.shape))
+    return pose | {name: _roaming(takes, name) for name in (*_ARMS, *_BACK)}
+
+
+def stir(takes: Takes) -> Pose:
+    """Move every joint at random, on the feet."""
+    return standing(takes) | {name: _roaming(takes, name) for name in (*_ARMS, *_BACK, *_LEGS)} | _turning(takes, 40)
+
+
+def sprawl(takes: Takes) -> Pose:
+    """Kneel, crawl or lie in any way, and move every joint at random."""
+    lean = takes.draw(-95, 95)
+    pose = {name: _roaming(takes, name) for name in (*_ARMS, *_BACK, *_LEGS)}
+    return (
+        standing(takes)
+        | pose
+        | _turning(takes, 40)
+        | {
+            "pitch": lean + 25 * _drift(takes, ()),
+            "roll": takes.chance(0.4) * takes.draw(-90, 90) + 15 * _drift(takes, ()),
+            "sprawl": 1.0,
+        }
+    )
+
+
+def mixture(takes: Takes) -> Pose:
+    """Walk, run, squat or kick with the arms of somebody who does something else, or moves them at random."""
+    poses = [act(takes) for act in (walk, run, squat, kick)]
+    arms = [act(takes) for act in (wave, punch, pick_up)]
+    arms += [{name: _roaming(takes, name) for name in _ARMS}] * 2
+    legs_of, arms_of = takes.draw(0, len(poses)), takes.draw(0, len(arms))
+    resting = standing(takes)
+
+    def chosen(name: str, takes_of: list[Pose], place: np.ndarray) -> np.ndarray | float:
+        values = [pose.get(name, resting.get(name, 0.0)) for pose in takes_of]
+        return sum(value * ((i <= place) & (place < i + 1)) for i, value in enumerate(values))
+
+    body = {name: chosen(name, poses, legs_of) for name in sorted(set().union(*poses) - set(_ARMS))}
+    return body | {name: chosen(name, arms, arms_of) for name in _ARMS}
+
+
+def _roaming(takes: Takes, name: str) -> np.ndarray:
+    """Return an angle that wanders within most of its range, at a pace and by an extent drawn for each take."""
+    low, high = LIMB_LIMITS.get(name) or TRUNK_LIMITS[name]
+    shape = (2,) if name in LIMB_LIMITS else ()
+    n = len(takes.time)
+    middle = takes.generator.uniform(0.15, 0.85, (*shape, n, 1))
+    extent = takes.generator.beta(1.2, 1.6, (*shape, n, 1))
+    angle = middle + 0.3 * extent * _drift(takes, shape)
+    return (low + (high - low) * np.clip(angle, 0, 1)).astype(np.float32)
+
+
+def _drift(takes: Takes, shape: tuple[int, ...]) -> np.ndarray:
+    """Return smooth noise [*shape, n, F], some of it slow and some fast."""
+    n, F = takes.time.shape
+    fps = float((F - 1) / np.ptp(takes.time, axis=1).mean())
+    shares = takes.generator.dirichlet((0.6, 0.6, 0.6), n).astype(np.float32) ** 0.5  # n 3
+    noises = [smooth_noise((*shape, n), F, fps / pace, takes.generator) for pace in (0.4, 1.0, 2.2)]
+    return sum(noise * shares[:, i : i + 1] for i, noise in enumerate(noises))
+
+
+def _turning(takes: Takes, degrees: float) -> Pose:
+    return {"yaw": takes.draw(-degrees, degrees) * takes.time + 20 * _drift(takes, ())}
+
+
 def _seat(takes: Takes, seated: np.ndarray) -> Pose:
     """Return a person between standing (`seated` [n, F] is 0) and sitting on a chair (1)."""
     pose = standing(takes)
@@ -480,6 +554,10 @@ ACTORS: dict[str, Callable[[Takes], Pose]] = {
     "fall": fall,
     "pick_up": pick_up,
     "idle": idle,
+    "gesture": gesture,
+    "stir": stir,
+    "sprawl": sprawl,
+    "mixture": mixture,
 }
 # Standard deviation in degrees of the smooth noise on each angle. Legs that carry the body have little of it.
 WOBBLE = {

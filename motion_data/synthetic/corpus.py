@@ -1,4 +1,4 @@
-"""The embedded corpus: people who walk, sit down or fall, as a 2D pose estimator would see them.
+"""The embedded corpus: people who walk, sit down or fall, as a 2D pose estimator would see them, or in 3D.
 
 Each action is a set of joint angles over time (`actions.py`), drawn anew for every clip and person, put through the
 kinematics of `body.py`, a random camera and the noise of `estimator_noise.py`. Nothing is downloaded; clip `i` depends
@@ -57,8 +57,9 @@ class SyntheticConfig:
         num_frames: fewest and most frames of a clip.
         fps: frames per second; the shortest clip must last at least `MIN_SECONDS`.
         subjects: first person id and the one after the last. Corpora that share no id share no person.
-        noise: strengths of the estimator noise.
-        actions: the actions to make, a choice of `ACTIONS`; the label of a clip is the index into it.
+        noise: strengths of the estimator noise; of pictures only.
+        actions: the actions to make, a choice of `ACTORS`; the label of a clip is the index into it.
+        space: "image", as an estimator sees it in a camera's pixels, or "world", the joints in metres (y up).
     """
 
     num_frames: tuple[int, int] = (40, 96)
@@ -66,6 +67,7 @@ class SyntheticConfig:
     subjects: tuple[int, int] = (0, 64)
     noise: EstimatorNoise = field(default_factory=EstimatorNoise)
     actions: tuple[str, ...] = ACTIONS
+    space: str = "image"
 
     def __post_init__(self) -> None:
         check_range("num_frames", self.num_frames, MIN_FRAMES)
@@ -79,9 +81,11 @@ class SyntheticConfig:
             raise ValueError(f"subjects is {self.subjects}, which is nobody; the second must be above the first")
         if not isinstance(self.noise, EstimatorNoise):
             raise ValueError(f"noise is {self.noise!r}; it must be an EstimatorNoise")
-        unknown = [name for name in self.actions if name not in ACTIONS]
+        if self.space not in ("image", "world"):
+            raise ValueError(f"space is {self.space!r}; it must be 'image' or 'world'")
+        unknown = [name for name in self.actions if name not in ACTORS]
         if isinstance(self.actions, str) or not self.actions or unknown or len(set(self.actions)) < len(self.actions):
-            raise ValueError(f"actions is {self.actions!r}; it must be different names out of {', '.join(ACTIONS)}")
+            raise ValueError(f"actions is {self.actions!r}; it must be different names out of {', '.join(ACTORS)}")
 
     @property
     def num_subjects(self) -> int:
@@ -120,7 +124,7 @@ def generate_joints_3d(
 
 
 def generate_motion(num_clips: int, seed: int, config: SyntheticConfig | None = None) -> list[dict]:
-    """Make corpus rows (`schema.encode_row`), one person each, of layout "coco17" in 2D pixels.
+    """Make corpus rows (`schema.encode_row`), one person each, of layout "coco17".
 
     Args:
         num_clips: number of rows.
@@ -187,8 +191,9 @@ def _rows(chunks: list[int], num_clips: int, seed: int, config: SyntheticConfig)
                 keypoints[None, i, : clips.lengths[i]],
                 scores[None, i, : clips.lengths[i]],
                 LAYOUT,
+                space=config.space,
                 fps=config.fps,
-                frame_size=list(IMAGE_SIZE),
+                frame_size=list(_frame_size(config)),
                 label=int(clips.labels[i]),
                 subject=int(clips.subjects[i]),
                 recording=(source := _source(config.actions[clips.labels[i]], seed, first + i)),
@@ -203,7 +208,8 @@ def _table(chunk: int, num_clips: int, seed: int, config: SyntheticConfig, featu
     num_rows = min(CHUNK_CLIPS, num_clips - first)
     lengths, labels = clips.lengths[:num_rows], clips.labels[:num_rows]
     used = np.arange(keypoints.shape[1]) < lengths[:, None]
-    shape = np.stack([np.ones_like(lengths), lengths, np.full_like(lengths, 17), np.full_like(lengths, 2)], axis=1)
+    shape = [np.ones_like(lengths), lengths, np.full_like(lengths, 17), np.full_like(lengths, keypoints.shape[-1])]
+    shape = np.stack(shape, axis=1)
 
     def flat_lists(values: np.ndarray) -> pa.ListArray:
         per_frame = math.prod(values.shape[2:])
@@ -216,10 +222,12 @@ def _table(chunk: int, num_clips: int, seed: int, config: SyntheticConfig, featu
         "scores": flat_lists(scores),
         "shape": pa.FixedSizeListArray.from_arrays(pa.array(shape.reshape(-1).astype(np.int32)), 4),
         "layout": pa.array([LAYOUT] * num_rows, pa.string()),
-        "space": pa.array(["image"] * num_rows, pa.string()),
-        "unit": pa.array(["pixels"] * num_rows, pa.string()),
+        "space": pa.array([config.space] * num_rows, pa.string()),
+        "unit": pa.array(["pixels" if config.space == "image" else "metres"] * num_rows, pa.string()),
         "fps": pa.array(np.full(num_rows, config.fps, np.float32)),
-        "frame_size": pa.FixedSizeListArray.from_arrays(pa.array(np.tile(IMAGE_SIZE, num_rows).astype(np.int32)), 2),
+        "frame_size": pa.FixedSizeListArray.from_arrays(
+            pa.array(np.tile(_frame_size(config), num_rows).astype(np.int32)), 2
+        ),
         "label": pa.array(labels.astype(np.int64)),
         "subject": pa.array(clips.subjects[:num_rows].astype(np.int32)),
         "recording": sources,
@@ -232,9 +240,15 @@ def _source(action: str, seed: int, clip: int) -> str:
     return f"synthetic/{action}/{seed}-{clip}"
 
 
+def _frame_size(config: SyntheticConfig) -> tuple[int, int]:
+    return IMAGE_SIZE if config.space == "image" else (0, 0)
+
+
 def _film(seed: int, chunk: int, config: SyntheticConfig) -> tuple[_Chunk, np.ndarray, np.ndarray]:
-    """Return a chunk, its noisy key-points [N, F, 17, 2] in pixels and its scores [N, F, 17]."""
+    """Return a chunk, its key-points [N, F, 17, 2] in noisy pixels, or in metres, and its scores [N, F, 17]."""
     clips = _act(seed, chunk, config)
+    if config.space == "world":
+        return clips, clips.joints, np.ones(clips.joints.shape[:-1], np.float32)
     generator = np.random.default_rng([seed, chunk, 1])
     pixels, depth = _project(clips, generator)
     return clips, *apply_noise(pixels, hidden_by_body(clips.joints, depth), config.noise, generator)

@@ -5,6 +5,7 @@ import pytest
 from datasets.distributed import split_dataset_by_node
 
 from motion_data.schema import decode_row, motion_features
+from motion_data.synthetic.actions import ACTIONS, FREE_ACTIONS
 from motion_data.synthetic.body import (
     LIMB_LIMITS,
     NUM_TRAITS,
@@ -15,7 +16,6 @@ from motion_data.synthetic.body import (
     subject_traits,
 )
 from motion_data.synthetic.corpus import (
-    ACTIONS,
     CHUNK_CLIPS,
     SyntheticConfig,
     generate_joints_3d,
@@ -32,6 +32,38 @@ STANDING = ("squat", "wave", "punch", "sit_down", "stand_up", "pick_up", "idle")
 @pytest.fixture(scope="module")
 def motions():
     return generate_joints_3d(NUM_CLIPS, seed=0)
+
+
+def test_the_corpus_in_3d_is_what_the_pictures_were_taken_of():
+    config = SyntheticConfig(space="world", actions=(*ACTIONS, *FREE_ACTIONS))
+    rows = generate_motion(CHUNK_CLIPS, 5, config)
+    joints, labels, _ = generate_joints_3d(CHUNK_CLIPS, 5, config)
+    assert {row["space"] for row in rows} == {"world"} and {row["unit"] for row in rows} == {"metres"}
+    assert [row["label"] for row in rows] == labels.tolist() and set(labels) == set(range(16))
+    table = synthetic_dataset(CHUNK_CLIPS, 5, config)
+    for i in (0, 77):
+        keypoints, scores = decode_row(rows[i])
+        assert keypoints.shape[-1] == 3 and (scores == 1).all()
+        np.testing.assert_array_equal(decode_row(table[i])[0], keypoints)
+    with pytest.raises(ValueError, match="space is 'moon'"):
+        SyntheticConfig(space="moon")
+    with pytest.raises(ValueError, match="actions is"):
+        SyntheticConfig(actions=("dance",))
+    assert len(joints) == len(rows)
+
+
+@pytest.mark.parametrize("action", FREE_ACTIONS)
+def test_free_actions_are_varied_and_within_what_bodies_can_do(action):
+    joints, _, _ = generate_joints_3d(CHUNK_CLIPS, 3, SyntheticConfig(actions=(action,), num_frames=(60, 60)))
+    thighs = np.linalg.norm(joints[:, :, HIPS] - joints[:, :, KNEES], axis=-1)
+    np.testing.assert_allclose(thighs, np.broadcast_to(thighs[:, :1], thighs.shape), rtol=1e-4)
+    assert joints[..., 1].min() > -0.35  # toes that are no joint carry the body; wrists and ankles stay near the floor
+    speed = np.linalg.norm(np.diff(joints, axis=1), axis=-1).max((1, 2)) * 30
+    assert np.median(speed) > 1 and np.quantile(speed, 0.95) < 15  # metres a second
+    heights = joints[:, :, 0, 1].mean(1)
+    assert np.ptp(heights) > (0.3 if action in ("stir", "sprawl", "gesture") else 0.1)
+    wrists = (joints[:, 30, WRISTS[0]] - joints[:, 30, SHOULDERS[0]])[:, 1]
+    assert wrists.max() > 0.2 and wrists.min() < -0.2
 
 
 @pytest.fixture(scope="module")
