@@ -6,7 +6,7 @@ training, measuring, fine-tuning and the pipelines all call `view`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .recording import Recording
 from .resampling import FPS
 
 ROOM = 1.5  # metres between a random camera and the nearest joint
+PITCHES = (-10.0, 30.0)  # degrees, of random cameras
 
 
 @dataclass(frozen=True)
@@ -64,24 +65,42 @@ def view(recording: Recording, generator: np.random.Generator | None = None, opt
     Raises:
         ValueError: no joint is in sight; see `as_motion`.
     """
-    part = choose_segment(recording.keypoints.shape[1], recording.fps, options, generator)
-    keypoints, scores = recording.keypoints[:, part], recording.scores[:, part]
-    if options.one_person and generator is not None:
-        present = np.flatnonzero(scores.any((1, 2)))
-        person = int(generator.choice(present)) if len(present) else 0
-        keypoints, scores = keypoints[person : person + 1], scores[person : person + 1]
+    keypoints, scores = _part(recording, generator, options)
     camera = own_camera(recording)
     if camera is not None and generator is not None:
         if options.random_camera:
-            camera = _far_enough(random_camera(generator), keypoints, scores)
+            camera = _far_enough(random_camera(generator, pitch=PITCHES), keypoints, scores)
         if options.max_turn:
             angle = float(generator.uniform(-options.max_turn, options.max_turn))
             keypoints = turn_bodies(keypoints, scores, angle)
     motion = as_motion(keypoints, scores, recording.layout, camera)
-    if options.keep_absent:
-        return motion
-    present = motion.scores.any((1, 2))
-    return Motion(motion.keypoints[present], motion.scores[present])
+    return motion if options.keep_absent else _who_are_present(motion)
+
+
+def two_views(
+    recording: Recording, generator: np.random.Generator, options: ViewOptions = WHOLE, max_yaw: float = 75.0
+) -> tuple[Motion, Motion]:
+    """Return the same segment and people of a recording, seen by two cameras.
+
+    A 2D recording has one picture: both are the same.
+
+    Args:
+        recording, generator, options: as in `view`.
+        max_yaw: largest angle between two random cameras about the vertical, degrees; their pitches are independent.
+
+    Raises:
+        ValueError: no joint is in sight; see `as_motion`.
+    """
+    keypoints, scores = _part(recording, generator, options)
+    first = own_camera(recording)
+    if first is None or not options.random_camera:
+        motion = _who_are_present(as_motion(keypoints, scores, recording.layout, first))
+        return motion, motion
+    first = _far_enough(random_camera(generator, pitch=PITCHES), keypoints, scores)
+    yaw = first.yaw + float(generator.uniform(-max_yaw, max_yaw))
+    second = replace(first, yaw=yaw, pitch=float(generator.uniform(*PITCHES)))
+    seen = [as_motion(keypoints, scores, recording.layout, camera) for camera in (first, second)]
+    return _who_are_present(seen[0]), _who_are_present(seen[1])
 
 
 def picture(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
@@ -121,6 +140,24 @@ def turn_bodies(keypoints: np.ndarray, scores: np.ndarray, degrees: float) -> np
     present = scores > 0
     middle = keypoints[present].mean(0) if present.any() else np.zeros(3, np.float32)
     return (keypoints - middle) @ turn.T + middle
+
+
+def _part(
+    recording: Recording, generator: np.random.Generator | None, options: ViewOptions
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the key-points and scores of the chosen segment, and person."""
+    part = choose_segment(recording.keypoints.shape[1], recording.fps, options, generator)
+    keypoints, scores = recording.keypoints[:, part], recording.scores[:, part]
+    if options.one_person and generator is not None:
+        present = np.flatnonzero(scores.any((1, 2)))
+        person = int(generator.choice(present)) if len(present) else 0
+        keypoints, scores = keypoints[person : person + 1], scores[person : person + 1]
+    return keypoints, scores
+
+
+def _who_are_present(motion: Motion) -> Motion:
+    present = motion.scores.any((1, 2))
+    return Motion(motion.keypoints[present], motion.scores[present])
 
 
 def _far_enough(camera: Camera, keypoints: np.ndarray, scores: np.ndarray) -> Camera:

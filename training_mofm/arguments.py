@@ -177,12 +177,13 @@ def training_samples(
     args: MotionTrainingArguments,
     extractor: MoFMFeatureExtractor,
     noise_shape: tuple[int, ...] | None = None,
+    pairs: bool = False,
 ) -> torch.utils.data.Dataset:
-    """Return the samples of a whole pre-training, as many as its steps take."""
+    """Return the samples of a whole pre-training, as many as its steps take; two views of a motion each, or one."""
     corpora = [load_corpus(name, "train", data.streaming) for name in data.dataset]
     maker = ClipMaker(extractor, Augmentation() if data.augment else None)
     if data.streaming:
         stream = mix_streams(corpora, data.weights, args.seed)
-        return StreamedSamples(stream, maker, args.seed, noise_shape, args.process_index, args.world_size)
-    source: ClipSource = RandomRows(Mixture(corpora, data.weights), maker)
+        return StreamedSamples(stream, maker, args.seed, noise_shape, args.process_index, args.world_size, pairs=pairs)
+    source: ClipSource = RandomRows(Mixture(corpora, data.weights), maker, pairs=pairs)
     return MotionSamples(source, num_samples(args), args.seed, noise_shape)

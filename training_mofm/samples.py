@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from tqdm import tqdm
 from motion_data.corpora.mixing import Mixture, recording_weights
 from motion_data.keypoints import Motion, NobodyVisibleError
 from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
-from motion_data.views import FINETUNING, MEASURING, PRETRAINING, ViewOptions, view
+from motion_data.views import FINETUNING, MEASURING, PRETRAINING, ViewOptions, two_views, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
 from .augmentation import Augmentation
@@ -54,6 +54,14 @@ class ClipMaker:
             motion = Motion(*self.augmentation.vary_picture(motion.keypoints, motion.scores, generator))
         return self._vary_map(self.extractor.clip(motion, generator), generator)
 
+    def pair(self, motions: tuple[Motion, Motion], generator: np.random.Generator) -> tuple[Motion, Motion]:
+        """Sample clips of two views of a motion: both mirrored or neither, all else varied by itself."""
+        maker = self
+        if self.augmentation is not None:
+            flipped = float(generator.random() < self.augmentation.flip_prob)
+            maker = replace(self, augmentation=replace(self.augmentation, flip_prob=flipped))
+        return maker.clip(motions[0], generator), maker.clip(motions[1], generator)
+
     def vary(self, motion: Motion, generator: np.random.Generator) -> Motion:
         """Vary a clip whose frames were sampled before."""
         if self.augmentation is None:
@@ -84,20 +92,21 @@ class RandomRows:
         corpora: what rows are drawn from.
         maker: of the clips.
         options: segment and camera.
+        pairs: whether a sample is two views of a motion.
     """
 
-    def __init__(self, corpora: Mixture, maker: ClipMaker, options: ViewOptions = PRETRAINING):
-        self.corpora, self.maker, self.options = corpora, maker, options
+    def __init__(self, corpora: Mixture, maker: ClipMaker, options: ViewOptions = PRETRAINING, pairs: bool = False):
+        self.corpora, self.maker, self.options, self.pairs = corpora, maker, options, pairs
 
     def draw(self, index: int, generator: np.random.Generator) -> Sample:
-        """Return `keypoints` [F, 17, 2] and `scores` [F, 17].
+        """Return `keypoints` [F, 17, 2] and `scores` [F, 17]; of pairs `other_keypoints` and `other_scores` as well.
 
         Raises:
             ValueError: nobody is in sight in any of `MAX_DRAWS` rows, or a row that is no motion.
         """
         for _ in range(MAX_DRAWS):
             try:
-                return one_person(self.corpora.draw(generator), self.maker, self.options, generator)
+                return one_person(self.corpora.draw(generator), self.maker, self.options, generator, self.pairs)
             except NobodyVisibleError as error:  # in this segment: draw another
                 reason = error
         raise ValueError(f"none of {MAX_DRAWS} rows drawn from the corpus can be a clip; the last: {reason}")
@@ -199,9 +208,10 @@ class StreamedSamples(torch.utils.data.IterableDataset):
 
     Args:
         corpus: rows with the columns of `motion_features`.
-        maker, options: as in `RandomRows`.
+        maker: as in `RandomRows`.
         seed, noise_shape: as in `MotionSamples`.
         process_index, num_processes: which part of the stream is read.
+        options, pairs: as in `RandomRows`.
 
     Raises:
         ValueError: the process has no row to read, or nobody is in sight in 100 rows one after the other.
@@ -216,7 +226,9 @@ class StreamedSamples(torch.utils.data.IterableDataset):
         process_index: int = 0,
         num_processes: int = 1,
         options: ViewOptions = PRETRAINING,
+        pairs: bool = False,
     ):
+        self.pairs = pairs
         self.corpus = split_dataset_by_node(corpus, process_index, num_processes).with_format("arrow")
         self.maker, self.seed, self.noise_shape, self.options = maker, seed, noise_shape, options
         self.process_index, self.num_processes = process_index, num_processes
@@ -247,7 +259,8 @@ class StreamedSamples(torch.utils.data.IterableDataset):
             if generator.random() >= weight / progress.heaviest:
                 continue
             try:
-                sample = with_noise(one_person(row, self.maker, self.options, generator), self.noise_shape, generator)
+                sample = one_person(row, self.maker, self.options, generator, self.pairs)
+                sample = with_noise(sample, self.noise_shape, generator)
             except NobodyVisibleError as error:
                 progress.unusable += 1
                 if progress.unusable == MAX_DRAWS:
@@ -273,9 +286,20 @@ def shuffle_with_buffer(samples: Iterator, size: int, generator: np.random.Gener
         yield waiting[chosen]
 
 
-def one_person(row: dict, maker: ClipMaker, options: ViewOptions, generator: np.random.Generator) -> Sample:
-    """Return `keypoints` [F, 17, 2] and `scores` [F, 17] of a random clip of one person of a row."""
-    motion = maker.clip(view(row_recording(row), generator, options), generator)
+def one_person(
+    row: dict, maker: ClipMaker, options: ViewOptions, generator: np.random.Generator, pair: bool = False
+) -> Sample:
+    """Return `keypoints` [F, 17, 2] and `scores` [F, 17] of a random clip of one person of a row.
+
+    Of a pair also `other_keypoints` and `other_scores`, the same motion from another camera.
+    """
+    if not pair:
+        return _arrays(maker.clip(view(row_recording(row), generator, options), generator))
+    first, second = maker.pair(two_views(row_recording(row), generator, options), generator)
+    return _arrays(first) | {f"other_{name}": values for name, values in _arrays(second).items()}
+
+
+def _arrays(motion: Motion) -> Sample:
     return {"keypoints": motion.keypoints[0].astype(np.float32), "scores": motion.scores[0].astype(np.float32)}
 
 

@@ -16,6 +16,7 @@ from motion_data.views import (
     own_camera,
     picture,
     turn_bodies,
+    two_views,
     view,
 )
 
@@ -39,6 +40,24 @@ def test_a_3d_recording_is_seen_by_the_camera_of_its_space(space, camera):
     seen, scores = picture(recording(space=space))
     np.testing.assert_allclose(seen, camera.project(body()))
     assert scores.all()
+
+
+def test_two_views_are_the_same_frames_of_the_same_person_from_two_cameras():
+    many = recording(keypoints=body(frames=300, people=3))
+    first, second = two_views(many, np.random.default_rng(2), PRETRAINING)
+    assert first.keypoints.shape == second.keypoints.shape and len(first.keypoints) == 1
+    assert not np.allclose(first.keypoints, second.keypoints)
+    one = view(many, np.random.default_rng(2), PRETRAINING)
+    np.testing.assert_array_equal(first.keypoints, one.keypoints)
+    same = two_views(many, np.random.default_rng(2), PRETRAINING, max_yaw=0.0)
+    level = [np.ptp(motion.keypoints[0, :, :, 0]) for motion in same]  # only the pitch differs: widths are close
+    assert level[0] == pytest.approx(level[1], rel=0.1)
+
+
+def test_two_views_of_a_picture_are_that_picture():
+    flat = recording(keypoints=body(frames=300, dimensions=2))
+    first, second = two_views(flat, np.random.default_rng(0), PRETRAINING)
+    np.testing.assert_array_equal(first.keypoints, second.keypoints)
 
 
 def test_spaces_must_fit_the_dimensions():

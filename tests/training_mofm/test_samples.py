@@ -63,6 +63,27 @@ def changed(corpus, **columns):
     return Dataset.from_list(rows * 40, features=motion_features())
 
 
+def test_a_pair_is_mirrored_together_and_varied_apart(corpus, extractor):
+    def pairs(**varied):
+        still = {"rotation": 0, "scale": 1, "translation": 0, "joint_dropout": 0, "score_noise": 0}
+        maker = ClipMaker(extractor, Augmentation(**{**still, **varied}))
+        samples = MotionSamples(RandomRows(Mixture([corpus.select([0])]), maker, pairs=True), 30, 0, (17, 4))
+        return [(sample["keypoints"], sample["other_keypoints"]) for sample in (samples[i] for i in range(30))]
+
+    straight = pairs(flip_prob=0)[0][0]
+    mirrored = [np.abs(first - straight).mean() > 4 for first, _ in pairs()]
+    assert 5 < sum(mirrored) < 25
+    assert all(np.abs(first - second).mean() < 2 for first, second in pairs())  # frames differ a little
+    assert max(np.abs(first - second).mean() for first, second in pairs(scale=0.5)) > 1
+
+
+def test_a_stream_gives_pairs_too(corpus, extractor):
+    stream = StreamedSamples(corpus.select([1]).to_iterable_dataset(), ClipMaker(extractor), 0, pairs=True)
+    sample = next(iter(stream))
+    assert sample["other_keypoints"].shape == sample["keypoints"].shape == (16, 17, 2)
+    assert not np.allclose(sample["keypoints"], sample["other_keypoints"])
+
+
 def test_a_corpus_without_anybody_is_an_error(corpus, extractor):
     empty = changed(corpus, scores=0.0)
     with pytest.raises(ValueError, match="none of 100 rows drawn .*joint"):
