@@ -38,6 +38,12 @@ class MoFMConfig(ThermalCubeConfig):
         masking: "keypoint" (the paper's), "uniform" or "tube".
         mask_ratio: target fraction of active cubes to mask; whole key-points are masked, so the nearest reachable one.
         mask_span: time slices for which a key-point is masked in one go.
+        word_loss_weight, coordinate_loss_weight, view_loss_weight: how much each objective of pre-training counts: the
+            words of masked cubes (the paper's), the coordinates of hidden key-points, and what two views of a motion
+            share; 0 leaves it out.
+        hide_ratio: chance that a key-point is hidden for a span where coordinates are asked for.
+        coordinate_decoder_layers: layers of the decoder of coordinates.
+        view_size: width in which two views are compared.
         classifier_dropout: dropout before the head of `MoFMForSequenceClassification`.
         anomaly_score: what `MoFMForAnomalyDetection` calls anomalous: "nll" (negative log-likelihood of words, each
             predicted while it is masked), "distance" (from normal clips), "combined" (both) or "classifier" (the
@@ -73,6 +79,12 @@ class MoFMConfig(ThermalCubeConfig):
     masking: str = "keypoint"
     mask_ratio: float = 0.4
     mask_span: int = 2
+    word_loss_weight: float | int = 1.0
+    coordinate_loss_weight: float | int = 0.0
+    view_loss_weight: float | int = 0.0
+    hide_ratio: float = 0.6
+    coordinate_decoder_layers: int = 2
+    view_size: int = 512
 
     # classification
     classifier_dropout: float | int = 0.0
@@ -114,6 +126,7 @@ class MoFMConfig(ThermalCubeConfig):
             raise ValueError(f"mask_ratio must be in (0, 1), got {self.mask_ratio}")
         if not 1 <= self.mask_span <= self.grid_size[0]:
             raise ValueError(f"mask_span must be in [1, {self.grid_size[0]}] time slices, got {self.mask_span}")
+        self._validate_objectives()
         if self.anomaly_score not in ANOMALY_SCORES:
             raise ValueError(f"anomaly_score must be one of {ANOMALY_SCORES}, got {self.anomaly_score!r}")
         for name, low in (("num_nll_masks", 2), ("reference_size", 0), ("num_neighbors", 1)):
@@ -127,6 +140,24 @@ class MoFMConfig(ThermalCubeConfig):
             )
         if not 0 < self.pos_weight < float("inf"):
             raise ValueError(f"pos_weight must be positive and finite, got {self.pos_weight}")
+
+    def _validate_objectives(self) -> None:
+        names = ("word_loss_weight", "coordinate_loss_weight", "view_loss_weight")
+        for name in names:
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be 0 or more, and finite, got {getattr(self, name)}")
+        if not any(getattr(self, name) for name in names):
+            raise ValueError(f"one of {', '.join(names)} must be above 0: else there is nothing to learn")
+        if self.coordinate_loss_weight and self.masking != "keypoint":
+            raise ValueError(
+                f"coordinate_loss_weight is {self.coordinate_loss_weight}, which needs masking 'keypoint': "
+                f"coordinates are asked of hidden key-points; got masking {self.masking!r}"
+            )
+        if not 0 < self.hide_ratio < 1:
+            raise ValueError(f"hide_ratio must be in (0, 1), got {self.hide_ratio}")
+        for name in ("coordinate_decoder_layers", "view_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
     @classmethod
     def from_preset(cls, name: str, **overrides: int | float | str | bool) -> "MoFMConfig":

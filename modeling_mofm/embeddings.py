@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from motion_data.keypoints import Motion
@@ -79,6 +79,13 @@ def embed_clips(
     if clips.people is not None:
         parts, present = parts.unflatten(0, clips.people), present.unflatten(0, clips.people)
     return MotionEmbeddings(parts, present)
+
+
+def joint_means(outputs: ModelOutput, clips: ClipInputs, config: PreTrainedConfig) -> Tensor:
+    """Return each key-point over a clip, `[N, K, D]`, from the tokens of a `MoFMModel`; 0 where it is missing."""
+    num_slices = config.grid_size[0]
+    parts = pool_parts(outputs.on_grid(outputs.last_hidden_state, config.num_cubes), clips.touched, num_slices)
+    return _mean(parts, clips.touched.unflatten(1, (num_slices, -1)).any(2), -3)
 
 
 @torch.no_grad()

@@ -42,7 +42,7 @@ def mask_cubes(
     """
     active = touched.any(-1)
     if masking == "keypoint":
-        order = _spread_over_span(noise, span)  # N K T
+        order = spread_over_span(noise, span)  # N K T
         cells = grid_size[1] * grid_size[2]
         per_cube = order.transpose(1, 2).repeat_interleave(cells, dim=1)  # N L K
         order = torch.where(touched, per_cube, torch.inf).amin(-1)  # a cube falls with the first key-point touching it
@@ -85,7 +85,7 @@ def covering_masks(touched: Tensor, grid_size: tuple[int, int, int], num_masks: 
     return torch.einsum("nlk,rlk->nrl", touched.to(torch.float32), hidden) > 0
 
 
-def _spread_over_span(noise: Tensor, span: int) -> Tensor:
+def spread_over_span(noise: Tensor, span: int) -> Tensor:
     """Let neighbouring time slices of a key-point share their number: `[N, K, T]`; spans start at a random slice."""
     slices = noise.shape[-1]
     span = min(max(span, 1), slices)

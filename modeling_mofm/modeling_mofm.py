@@ -26,8 +26,9 @@ from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.cube_embedding import CubeEmbedding, CubeProjection
 
 from .configuration_mofm import MoFMConfig
-from .embeddings import MotionEmbeddings, embed_clips
+from .embeddings import MotionEmbeddings, embed_clips, joint_means
 from .masking import mask_cubes, noise_shape
+from .objectives import CoordinateDecoder, ViewProjector, coordinate_loss, hidden_keypoints, hide, view_loss
 
 HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder", "local_files_only", "force_download")
 
@@ -62,15 +63,23 @@ class MoFMModelOutput(ModelOutput):
 class MoFMForMaskedMotionModelingOutput(ModelOutput):
     """
     Args:
-        loss: scalar, cross-entropy of the masked cubes: the mean over a clip's masked cubes, then over clips, so that
-            every clip weighs the same however a batch is split over processes.
+        loss: scalar, the objectives of the configuration, each by its weight.
+        word_loss: scalar, cross-entropy of the masked cubes: the mean over a clip's masked cubes, then over clips, so
+            that every clip weighs the same however a batch is split over processes.
+        coordinate_loss: scalar, smooth absolute error of the coordinates of hidden key-points, the map from -1 to 1.
+        coordinate_error: scalar, their mean distance from the true ones, map pixels.
+        view_loss: scalar, how little two views of a motion share.
         logits: `[N, L, T]` scores of the MotionBook's words for each cube of the grid; 0 where a cube was left out.
-            None while training with labels.
+            None while training with labels, and where words are no objective.
         bool_masked_pos: bool `[N, L]`, the masked cubes.
         hidden_states, attentions: of each layer, where asked for.
     """
 
     loss: Tensor | None = None
+    word_loss: Tensor | None = None
+    coordinate_loss: Tensor | None = None
+    coordinate_error: Tensor | None = None
+    view_loss: Tensor | None = None
     logits: Tensor | None = None
     bool_masked_pos: Tensor | None = None
     hidden_states: tuple[Tensor, ...] | None = None
@@ -279,6 +288,8 @@ class MoFMPreTrainedModel(PreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, MoFMEmbeddings):
             init.trunc_normal_(module.mask_token, std=self.config.initializer_range)
+        elif isinstance(module, CoordinateDecoder):
+            init.trunc_normal_(module.queries, std=self.config.initializer_range)
         elif isinstance(module, CubeProjection):
             init.copy_(module.weight, module.smooth_weights(1.5 * self.config.initializer_range))
 
@@ -370,12 +381,18 @@ class MoFMModel(MoFMPreTrainedModel):
 
 
 class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
-    """MoFM with the pre-training head: the MotionBook ids of masked cubes."""
+    """MoFM with the heads of pre-training: the MotionBook ids of masked cubes (the paper's), and what else the
+    configuration asks for, the coordinates of hidden key-points and what two views of a motion share.
+    """
 
     def __init__(self, config: MoFMConfig):
         super().__init__(config)
         self.mofm = MoFMModel(config)
-        self.lm_head = nn.Linear(config.hidden_size, config.codebook_size)
+        self.lm_head = nn.Linear(config.hidden_size, config.codebook_size) if config.word_loss_weight else None
+        self.coordinate_decoder = CoordinateDecoder(config) if config.coordinate_loss_weight else None
+        self.view_projector = ViewProjector(config) if config.view_loss_weight else None
+        if self.lm_head is None:  # nothing is masked
+            self.mofm.embeddings.mask_token.requires_grad_(False)
         self.post_init()
 
     @can_return_tuple
@@ -387,42 +404,88 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         bool_masked_pos: Tensor | None = None,
         mask_noise: Tensor | None = None,
         labels: Tensor | None = None,
+        other_keypoints: Tensor | None = None,
+        other_scores: Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> MoFMForMaskedMotionModelingOutput:
-        """Predict the words of masked cubes.
+        """Predict the words of masked cubes, and what the other objectives of the configuration ask.
+
+        Words are asked of the clips; coordinates of the other view, where there is one, else of the clips as well.
 
         Args:
             keypoints, scores, heatmaps: as in `MoFMModel.forward`.
             bool_masked_pos: bool `[N, L]`, the masked cubes. Without it they are chosen as the configuration says
                 if there is `mask_noise`, or if the model is training; else nothing is masked.
-            mask_noise: `[N, *noise_shape]` random numbers in [0, 1) from which the mask follows.
+            mask_noise: `[N, *noise_shape]` random numbers in [0, 1) from which the mask, and what is hidden, follow.
             labels: `[N, L]` MotionBook ids, as the dVED gives them: for every cube, the masked ones are used.
+            other_keypoints, other_scores: another view of the same motions, such as from another camera.
+
+        Raises:
+            ValueError: as in `MoFMModel.forward`; or a training whose objectives lack their labels or other view.
         """
+        config = self.config
         clips = self.read_clips(keypoints, scores, heatmaps)
-        check_per_cube("labels", labels, self.config, len(clips))
-        if bool_masked_pos is None and (mask_noise is not None or self.training):
+        check_per_cube("labels", labels, config, len(clips))
+        if self.training and (missing := self._missing_inputs(labels, other_keypoints)):
+            raise ValueError(missing)
+        if mask_noise is None and self.training:
+            shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
+            mask_noise = torch.rand(len(clips), *shape, device=clips.touched.device)
+        if bool_masked_pos is None and mask_noise is not None:
             bool_masked_pos = self.mask(clips, mask_noise)
-        outputs = self.mofm(clips=clips, bool_masked_pos=bool_masked_pos, **kwargs)
-        packed = self.lm_head(outputs.last_hidden_state)  # N P T
-        loss = None
-        if labels is not None:
-            loss = self.masked_loss(packed, labels, bool_masked_pos, outputs)
-        # on the grid they are several times as large as packed, and training reads the loss alone
-        logits = None if self.training and loss is not None else outputs.on_grid(packed, self.config.num_cubes)
+        other = clips if other_keypoints is None else self.read_clips(other_keypoints, other_scores)
+        if len(other) != len(clips):
+            raise ValueError(f"other_keypoints has {len(other)} clips, keypoints {len(clips)}; they must be as many")
+
+        shown = other
+        if self.coordinate_decoder is not None and mask_noise is not None:
+            shown = hide(other, hidden_keypoints(mask_noise, config.mask_span, config.hide_ratio), config)
+        outputs, seen, terms = None, None, {}
+        if self.lm_head is not None or (self.view_projector is not None and other is not clips):
+            asked = bool_masked_pos if self.lm_head is not None else None
+            outputs = self.mofm(clips=clips, bool_masked_pos=asked, **kwargs)
+        if shown is not clips:
+            seen = self.mofm(clips=shown)
+        logits = None
+        if self.lm_head is not None:
+            packed = self.lm_head(outputs.last_hidden_state)  # N P T
+            if labels is not None:
+                terms["word_loss"] = self.masked_loss(packed, labels, bool_masked_pos, outputs)
+            # on the grid they are several times as large as packed, and training reads the loss alone
+            if not (self.training and labels is not None):
+                logits = outputs.on_grid(packed, config.num_cubes)
+        error = None
+        if self.coordinate_decoder is not None and seen is not None:
+            places = self.coordinate_decoder(seen.last_hidden_state, seen.attention_mask)
+            terms["coordinate_loss"], error = coordinate_loss(places, other, shown, config.heatmap_size)
+        if self.view_projector is not None and other is not clips:
+            joints = (joint_means(run, view, config) for run, view in ((outputs, clips), (seen, shown)))
+            terms["view_loss"] = view_loss(*map(self.view_projector, joints))
+        weighted = [getattr(config, f"{name}_weight") * term for name, term in terms.items()]
         return MoFMForMaskedMotionModelingOutput(
-            loss=loss,
+            loss=sum(weighted[1:], weighted[0]) if weighted else None,
+            **terms,
+            coordinate_error=error,
             logits=logits,
             bool_masked_pos=bool_masked_pos,
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
+            hidden_states=outputs.hidden_states if outputs is not None else None,
+            attentions=outputs.attentions if outputs is not None else None,
         )
 
-    def mask(self, clips: ClipInputs, noise: Tensor | None = None) -> Tensor:
+    def _missing_inputs(self, labels: Tensor | None, other_keypoints: Tensor | None) -> str | None:
+        config = self.config
+        several = self.coordinate_decoder is not None or self.view_projector is not None
+        if self.lm_head is not None and labels is None and several:
+            return f"labels are missing; word_loss_weight is {config.word_loss_weight}, which learns to predict them"
+        if self.view_projector is not None and other_keypoints is None:
+            return (
+                f"other_keypoints are missing; view_loss_weight is {config.view_loss_weight}, which compares two views"
+            )
+        return None
+
+    def mask(self, clips: ClipInputs, noise: Tensor) -> Tensor:
         """Choose the masked cubes as the configuration says, bool `[N, L]`."""
         config = self.config
-        if noise is None:
-            shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
-            noise = torch.rand(len(clips), *shape, device=clips.touched.device)
         return mask_cubes(clips.touched, noise, config.grid_size, config.masking, config.mask_ratio, config.mask_span)
 
     def masked_loss(

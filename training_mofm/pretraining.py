@@ -32,6 +32,7 @@ from .run_identity import check_identity, read_rows
 from .samples import MotionSamples, StoredClips
 from .seen_rows import record_rows
 
+TERMS = ("word_loss", "coordinate_loss", "coordinate_error", "view_loss")
 SIZE_FIELDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 
 
@@ -50,6 +51,13 @@ class MoFMArguments:
     masking: str = field(default="keypoint", metadata={"help": "keypoint, uniform or tube."})
     mask_ratio: float = field(default=0.4, metadata={"help": "Target fraction of active cubes to mask."})
     mask_span: int = field(default=2, metadata={"help": "Time slices for which a key-point is masked in one go."})
+    word_loss_weight: float = field(default=1.0, metadata={"help": "Weight of the words of masked cubes; 0 is none."})
+    coordinate_loss_weight: float = field(
+        default=0.0, metadata={"help": "Weight of the coordinates of hidden key-points; 0 is none."}
+    )
+    view_loss_weight: float = field(
+        default=0.0, metadata={"help": "Weight of what two views of a motion share; 0 is none."}
+    )
 
     def config(self, dved: DVEDModel) -> MoFMConfig:
         """Return the configuration; its geometry and vocabulary are the tokenizer's."""
@@ -64,6 +72,9 @@ class MoFMArguments:
             masking=self.masking,
             mask_ratio=self.mask_ratio,
             mask_span=span,
+            word_loss_weight=self.word_loss_weight,
+            coordinate_loss_weight=self.coordinate_loss_weight,
+            view_loss_weight=self.view_loss_weight,
         )
 
 
@@ -74,14 +85,25 @@ class MoFMTrainer(MotionTrainer):
         super().__init__(*args, **kwargs)
         self.dved = dved.to(self.args.device).eval()
         self.clips = clips
+        self.terms: dict[str, list[Tensor]] = {}  # since the last line of the log
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        if "labels" not in inputs:
+        if "labels" not in inputs and self.model.config.word_loss_weight:
             with torch.no_grad():
                 labels = self.dved.encode(inputs["keypoints"], inputs["scores"]).input_ids
             inputs = {**inputs, "labels": labels}
         outputs = model(**inputs)
+        for name in TERMS:
+            if outputs.get(name) is not None:
+                self.terms.setdefault(name, []).append(outputs[name].detach())
         return (outputs.loss, outputs) if return_outputs else outputs.loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log the terms of the loss beside it, where there are several."""
+        if "loss" in logs and len(self.terms) > 1:
+            logs = logs | {name: float(torch.stack(values).mean()) for name, values in self.terms.items()}
+            self.terms = {}
+        super().log(logs, start_time)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
         metrics = evaluate_mofm(self.model, self.dved, self.clips)
@@ -120,6 +142,11 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
     dved, extractor = tokenizer.dved, tokenizer.feature_extractor
     config = model_args.config(dved)
     config.words = tokenizer.fingerprint
+    if config.view_loss_weight and not data.augment:
+        raise ValueError(
+            f"augment is false and view_loss_weight {config.view_loss_weight}: two views of a clip that never changes "
+            "are the same; leave augment on, or view_loss_weight at 0"
+        )
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
     check_words(args.output_dir, tokenizer)
     rows = read_rows(data)
@@ -129,7 +156,7 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
     check_space(model, args)
     shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
     clips = fixed_clips(data, extractor, "test", data.eval_clips or None)
-    samples = training_samples(data, args, extractor, shape)
+    samples = training_samples(data, args, extractor, shape, pairs=config.view_loss_weight > 0)
     if not data.augment and not data.streaming:
         fixed = fixed_clips(data, extractor, "train")
         fixed["labels"] = tokenise(dved, fixed)

@@ -14,6 +14,7 @@ import pytest
 import torch
 from clips import TINY_GEOMETRY
 from datasets import Dataset
+from transformers import AutoConfig
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from motion_data.schema import encode_row, motion_features
@@ -234,19 +235,43 @@ def test_refuses_a_disk_without_room_for_the_checkpoints(monkeypatch, tmp_path):
     check_space(model, args)
 
 
+def two_steps(output_dir):
+    return MotionTrainingArguments(
+        output_dir=str(output_dir),
+        use_cpu=True,
+        max_steps=2,
+        per_device_train_batch_size=4,
+        dataloader_num_workers=0,
+        logging_steps=1,
+        report_to="none",
+    )
+
+
 def test_streams_and_fixed_clips_train_too(corpus, tokenizer_dir, tmp_path):
     for name, options in {"stream": {"streaming": True}, "fixed": {"augment": False}}.items():
         data = DataArguments(dataset=corpus, eval_clips=4, **options)
-        args = MotionTrainingArguments(
-            output_dir=str(tmp_path / name),
-            use_cpu=True,
-            max_steps=2,
-            per_device_train_batch_size=4,
-            dataloader_num_workers=0,
-            report_to="none",
-        )
-        metrics = pretrain(MoFMArguments(tokenizer=tokenizer_dir), data, args)
+        metrics = pretrain(MoFMArguments(tokenizer=tokenizer_dir), data, two_steps(tmp_path / name))
         assert metrics["eval_loss"] > 0 and 0 <= metrics["eval_dved_ssim"] <= 1
+
+
+@pytest.mark.parametrize("words", [0.2, 0.0])
+def test_all_objectives_train_together_and_without_words(words, corpus, tokenizer_dir, tmp_path):
+    weights = {"word_loss_weight": words, "coordinate_loss_weight": 5.0, "view_loss_weight": 0.5}
+    model = MoFMArguments(tokenizer=tokenizer_dir, **weights)
+    metrics = pretrain(model, DataArguments(dataset=corpus, eval_clips=4), two_steps(tmp_path))
+    assert metrics["eval_coordinate_error"] > 0 and ("eval_top1" in metrics) == (words > 0)
+    state = json.loads((Path(last_checkpoint(str(tmp_path))) / "trainer_state.json").read_text())
+    logged = state["log_history"][0]
+    terms = {"word_loss": words, "coordinate_loss": 5.0, "view_loss": 0.5}
+    assert logged["loss"] == pytest.approx(sum(w * logged.get(name, 0) for name, w in terms.items()), abs=1e-3)
+    config = AutoConfig.from_pretrained(tmp_path)
+    assert (config.word_loss_weight, config.view_loss_weight) == (words, 0.5)
+
+
+def test_two_views_of_clips_that_never_change_are_refused(corpus, tokenizer_dir, tmp_path):
+    data = DataArguments(dataset=corpus, eval_clips=4, augment=False)
+    with pytest.raises(ValueError, match="augment is false and view_loss_weight 0.5"):
+        pretrain(MoFMArguments(tokenizer=tokenizer_dir, view_loss_weight=0.5), data, two_steps(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -29,18 +29,26 @@ def evaluate_mofm(
         `unigram_top1`, always the word that is most frequent in these very clips, and `neighbour_top1`, the true word
         of the same place one time slice earlier (later where there is none), which the model may have had to guess
         too. `ratio` is top1 over the better reference; `masked_fraction` the share of cubes with a word that was
-        masked.
+        masked. Where coordinates of hidden key-points were an objective, `coordinate_error` is their mean distance
+        from the true ones, map pixels. An objective that the model was not trained for has no figures.
+
+    Raises:
+        ValueError: words were an objective, and no clip has two active cubes.
     """
     model.eval()
     config = model.config
     generator = torch.Generator().manual_seed(seed)
     shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
-    losses, ranks, words, neighbours, active = [], [], [], [], 0
+    losses, ranks, words, neighbours, active, distances = [], [], [], [], 0, []
     for start in trange(0, len(clips["keypoints"]), batch_size, desc="measuring", leave=False):
         batch = {name: values[start : start + batch_size].to(model.device) for name, values in clips.items()}
-        ids = dved.encode(**batch).input_ids
-        noise = torch.rand(len(ids), *shape, generator=generator).to(model.device)
+        noise = torch.rand(len(batch["keypoints"]), *shape, generator=generator).to(model.device)
         outputs = model(**batch, mask_noise=noise)
+        if outputs.coordinate_error is not None:
+            distances.append(outputs.coordinate_error.cpu().expand(len(noise)))
+        if outputs.logits is None:
+            continue
+        ids = dved.encode(**batch).input_ids
         masked = outputs.bool_masked_pos & (ids < dved.config.empty_id)  # the encoder's heat reaches wider than words
         logits, labels = outputs.logits[masked].float(), ids[masked]
         losses.append(torch.nn.functional.cross_entropy(logits, labels, reduction="none").cpu())
@@ -49,11 +57,14 @@ def evaluate_mofm(
         words.append(labels.cpu())
         neighbours.append(neighbour_words(ids, config.grid_size, dved.config.empty_id)[masked].cpu())
         active += int((ids < dved.config.empty_id).sum())
+    metrics = {"coordinate_error": float(torch.cat(distances).mean())} if distances else {}
+    if model.lm_head is None:
+        return metrics
     loss, rank, word, neighbour = (torch.cat(parts) for parts in (losses, ranks, words, neighbours))
     if not len(word):
         raise ValueError("clips has no clip with two or more active cubes; none could be masked")
     unigram = torch.bincount(word).max().item() / len(word)
-    metrics = {
+    metrics |= {
         "loss": float(loss.mean()),
         "top1": float((rank < 1).double().mean()),
         "top5": float((rank < 5).double().mean()),

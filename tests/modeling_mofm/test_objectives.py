@@ -1,0 +1,161 @@
+"""Objectives of pre-training besides words: hidden coordinates and two views."""
+
+import pytest
+import torch
+from clips import TINY_GEOMETRY, make_clips
+from huggingface_hub.errors import StrictDataclassClassValidationError
+from torch.nn import functional as F
+
+from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from modeling_mofm.masking import noise_shape
+from modeling_mofm.objectives import coordinate_loss, hidden_keypoints, hide, view_loss
+
+SIZES = {
+    "hidden_size": 36,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 72,
+    "codebook_size": 32,
+    "view_size": 24,
+}
+ALL = {"coordinate_loss_weight": 5.0, "view_loss_weight": 0.5}
+
+
+def build(**fields):
+    torch.manual_seed(3)
+    return MoFMForMaskedMotionModeling(MoFMConfig(**{**TINY_GEOMETRY, **SIZES, **ALL, **fields}))
+
+
+def inputs(model, num_clips=4):
+    keypoints, scores = make_clips(num_clips)
+    config = model.config
+    return {
+        "keypoints": keypoints,
+        "scores": scores,
+        "other_keypoints": keypoints.flip(1),
+        "other_scores": scores.flip(1),
+        "labels": torch.randint(0, 32, (num_clips, config.num_cubes)),
+        "mask_noise": torch.rand(num_clips, *noise_shape("keypoint", config.grid_size, config.num_keypoints)),
+    }
+
+
+def test_hidden_key_points_leave_no_heat():
+    model = build()
+    keypoints, scores = make_clips(3)
+    clips = model.read_clips(keypoints, scores)
+    K, T = model.config.num_keypoints, model.config.grid_size[0]
+    hidden = torch.zeros(3, K, T, dtype=torch.bool)
+    hidden[0, 5] = True
+    hidden[1, :, 0] = True
+    hidden[2] = True  # nothing would be left
+    shown = hide(clips, hidden, model.config)
+    frames = model.config.cube_size[0]
+    assert not shown.touched[0, :, 5].any() and not shown.scores[0, :, 5].any()
+    others = [k for k in range(K) if k != 5]
+    assert torch.equal(shown.touched[0][:, others], clips.touched[0][:, others])
+    assert not shown.scores[1, :frames].any() and torch.equal(shown.scores[1, frames:], clips.scores[1, frames:])
+    assert torch.equal(shown.scores[2], clips.scores[2])
+    moved = keypoints.clone()
+    moved[0, :, 5] += 3
+    seen, same = (
+        model.eval().mofm(clips=hide(model.read_clips(k, scores), hidden, model.config)) for k in (keypoints, moved)
+    )
+    assert torch.equal(seen.last_hidden_state[0], same.last_hidden_state[0])
+
+
+def test_share_and_span_of_what_is_hidden():
+    noise = torch.rand(200, 17, 4)
+    hidden = hidden_keypoints(noise, 1, 0.6)
+    assert abs(float(hidden.float().mean()) - 0.6) < 0.02
+    whole = hidden_keypoints(noise, 4, 0.6)
+    assert ((whole.sum(-1) == 0) | (whole.sum(-1) == 4)).all()
+
+
+def test_coordinate_loss_is_of_hidden_present_joints_in_pixels():
+    model = build()
+    keypoints, scores = make_clips(2)
+    scores[0, :, 3] = 0  # missing: nothing to be asked
+    clips = model.read_clips(keypoints, scores)
+    hidden = torch.zeros(2, 17, model.config.grid_size[0], dtype=torch.bool)
+    hidden[0, 3] = hidden[1, 7] = True
+    shown = hide(clips, hidden, model.config)
+    side = model.config.heatmap_size
+    true = keypoints / ((side - 1) / 2) - 1
+    exact, error = coordinate_loss(true, clips, shown, side)
+    assert float(exact) < 1e-9 and float(error) < 1e-4
+    wrong = true.clone()
+    wrong[0, :, 3] += 1  # not asked
+    wrong[1, :, 6] += 1  # not hidden
+    assert float(coordinate_loss(wrong, clips, shown, side)[0]) < 1e-9
+    wrong[1, :, 7, 0] += 4 / ((side - 1) / 2)
+    assert float(coordinate_loss(wrong, clips, shown, side)[1]) == pytest.approx(4, abs=1e-3)
+
+
+def test_view_loss_wants_agreement_spread_and_different_axes():
+    torch.manual_seed(0)
+    vectors = torch.randn(512, 8)
+    best = view_loss(vectors, vectors)
+    assert float(best) < 0.1
+    assert float(view_loss(vectors, vectors.roll(1, 0))) > float(best) + 1  # motions do not agree
+    assert float(view_loss(vectors * 0.01, vectors * 0.01)) > float(best) + 0.9  # everything is the same
+    same = vectors[:, :1].expand(-1, 8)
+    assert float(view_loss(same, same)) > float(best) + 0.3  # every axis says the same
+
+
+def test_loss_is_the_weighted_sum_and_every_parameter_learns():
+    model = build().train()
+    outputs = model(**inputs(model))
+    terms = outputs.word_loss + 5 * outputs.coordinate_loss + 0.5 * outputs.view_loss
+    assert torch.allclose(outputs.loss, terms)
+    outputs.loss.backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+
+
+@pytest.mark.parametrize("left_out", ["word", "coordinate", "view"])
+def test_an_objective_of_no_weight_has_no_parameters_and_no_term(left_out):
+    model = build(**{f"{left_out}_loss_weight": 0}).train()
+    outputs = model(**inputs(model))
+    assert f"{left_out}_loss" not in outputs
+    outputs.loss.backward()
+    learns = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    assert len(learns) >= len(list(model.parameters())) - 1 and all(parameter.grad is not None for parameter in learns)
+
+
+def test_words_alone_are_the_loss_of_the_paper():
+    """More heads do not change what is asked of words."""
+    alone, together = build(coordinate_loss_weight=0, view_loss_weight=0).eval(), build().eval()
+    together.mofm.load_state_dict(alone.mofm.state_dict())
+    together.lm_head.load_state_dict(alone.lm_head.state_dict())
+    given = {name: value for name, value in inputs(alone).items() if not name.startswith("other")}
+    first, second = alone(**given), together(**given)
+    assert torch.allclose(first.loss, second.word_loss) and torch.equal(first.bool_masked_pos, second.bool_masked_pos)
+    logits = first.logits.transpose(1, 2)
+    asked = torch.where(first.bool_masked_pos, given["labels"], -100)
+    by_clip = F.cross_entropy(logits, asked, reduction="none").sum(1) / first.bool_masked_pos.sum(1)
+    assert torch.allclose(first.loss, by_clip.mean(), atol=1e-5)
+
+
+def test_what_a_training_lacks_is_said():
+    model = build().train()
+    given = inputs(model)
+    with pytest.raises(ValueError, match="other_keypoints are missing.*view_loss_weight"):
+        model(**{name: value for name, value in given.items() if not name.startswith("other")})
+    with pytest.raises(ValueError, match="labels are missing.*word_loss_weight"):
+        model(**{name: value for name, value in given.items() if name != "labels"})
+    with pytest.raises(ValueError, match="other_keypoints has 2 clips, keypoints 4"):
+        model(**{**given, "other_keypoints": given["other_keypoints"][:2], "other_scores": None})
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"word_loss_weight": -1}, "word_loss_weight must be 0 or more"),
+        ({"word_loss_weight": 0, "coordinate_loss_weight": 0, "view_loss_weight": 0}, "nothing to learn"),
+        ({"masking": "uniform"}, "needs masking 'keypoint'"),
+        ({"hide_ratio": 1.0}, r"hide_ratio must be in \(0, 1\)"),
+        ({"view_size": 0}, "view_size must be at least 1"),
+    ],
+)
+def test_objectives_that_cannot_be_are_refused(fields, message):
+    with pytest.raises(StrictDataclassClassValidationError, match=message):
+        build(**fields)
