@@ -52,6 +52,7 @@ class MoFMConfig(ThermalCubeConfig):
             the fraction of cubes that pre-training hides.
         window_seconds: of the sliding windows that it was fitted on and scores.
         fps: frames a second to which motion is brought before windows are cut out of it.
+        event_threshold: `anomaly_score` from which a frame is part of an event; set by `AnomalyScorer.calibrate`.
         reference_size: normal clips that distances are measured to; set by `fit_reference`.
         num_neighbors: nearest normal clips whose distance counts.
         pos_weight: weight of anomalous examples in the classifier's loss; normal ones weigh 1.
@@ -94,6 +95,7 @@ class MoFMConfig(ThermalCubeConfig):
     num_nll_masks: int = 4
     window_seconds: float | int = 0.8
     fps: float | int = 30.0
+    event_threshold: float | int | None = None
     reference_size: int = 0
     num_neighbors: int = 3
     pos_weight: float | int = 1.0

@@ -8,15 +8,18 @@ import numpy as np
 
 from motion_data.inputs import MotionInput, as_recordings, input_options
 from motion_data.recording import Recording
+from motion_data.resampling import known_rate
 from motion_data.views import EVERYBODY, view
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
+from ..events import find_events
 from ..motion_pipeline import MotionPipeline
-from .scorer import AnomalyScorer, AnomalyScores
+from .scorer import AnomalyScorer, AnomalyScores, event_threshold
 from .stream import MotionStream
 from .windows import MAX_GAP
 
 SCORER_OPTIONS = ("window", "stride", "max_gap", "smoothing")
+ANSWER_OPTIONS = ("joint_scores", "events", "threshold")
 
 
 class MotionAnomalyPipeline(MotionPipeline):
@@ -47,6 +50,9 @@ class MotionAnomalyPipeline(MotionPipeline):
             poses: a `PoseEstimation`, which models see the people in a video.
             window, stride, max_gap, smoothing: seconds; see `AnomalyScorer`.
             joint_scores: whether to return what each joint contributes.
+            events: whether to return who was anomalous from when to when.
+            threshold: score from which a frame is part of an event; None takes the one that
+                `AnomalyScorer.calibrate` has set.
 
         Returns:
             of each input a list with one dict for each of its recordings:
@@ -55,7 +61,8 @@ class MotionAnomalyPipeline(MotionPipeline):
             - `frame_scores`: the maximum over people, a frame without a score at the minimum, smoothed; None if nobody
               is in sight for a window;
             - `people`: for each `track_id` and `scores` [F], None where there is none, and, if asked for,
-              `joint_scores` [F, 17].
+              `joint_scores` [F, 17];
+            - `events`, if asked for: `person` (track id), `label`, `start` and `end` (seconds), `score` (the highest).
             Of several inputs, `{"error": ...}` for one that cannot be read.
 
         Raises:
@@ -71,6 +78,7 @@ class MotionAnomalyPipeline(MotionPipeline):
         window: float | None = None,
         stride: float | None = None,
         max_gap: float = MAX_GAP,
+        threshold: float | None = None,
         **options,
     ) -> MotionStream:
         """Return a `MotionStream` that takes frames one by one and never grows.
@@ -78,22 +86,28 @@ class MotionAnomalyPipeline(MotionPipeline):
         Args:
             fps: see `MotionStream`.
             window, stride, max_gap: seconds; see `AnomalyScorer`.
+            threshold: of events; see `MotionStream`.
             layout, coordinates, frame_size, min_score, max_score: what frames do not say themselves (`ReadOptions`).
         """
         scorer = AnomalyScorer(self.model, self.tokenizer, window, stride, max_gap)
-        return MotionStream(scorer, fps, input_options(("fps", "window", "stride", "max_gap"), **options))
+        options = input_options(("fps", "window", "stride", "max_gap", "threshold"), **options)
+        return MotionStream(scorer, fps, options, threshold)
 
     def _sanitize_parameters(
         self,
-        joint_scores: bool | None = None,
         windows_per_batch: int | None = None,
         **given,
     ):
         scorer = {name: given.pop(name) for name in SCORER_OPTIONS if name in given}
-        input_options(("joint_scores", "batch_size", *SCORER_OPTIONS), **given)
+        shown = {name: given.pop(name) for name in ANSWER_OPTIONS if name in given}
+        input_options(("batch_size", *ANSWER_OPTIONS, *SCORER_OPTIONS), **given)
         if windows_per_batch is not None:
             scorer["batch_size"] = windows_per_batch
-        return given, scorer, {} if joint_scores is None else {"joint_scores": joint_scores}
+        if shown.pop("events", False):  # refused here, before any work
+            shown["threshold"] = event_threshold(self.model.config, shown.get("threshold"))
+        else:
+            shown.pop("threshold", None)
+        return given, scorer, shown
 
     def preprocess(self, inputs: MotionInput, **options) -> dict:
         default = self.tokenizer.feature_extractor.layout
@@ -105,26 +119,34 @@ class MotionAnomalyPipeline(MotionPipeline):
         scores = [watch.score(view(recording, options=EVERYBODY), recording.fps) for recording in recordings]
         return {"recordings": recordings, "scores": scores}
 
-    def postprocess(self, model_outputs: dict, joint_scores: bool = False) -> list[dict]:
+    def postprocess(
+        self, model_outputs: dict, joint_scores: bool = False, threshold: float | None = None
+    ) -> list[dict]:
         pairs = zip(model_outputs["recordings"], model_outputs["scores"], strict=True)
-        return [self._answer(recording, scores, joint_scores) for recording, scores in pairs]
+        return [self._answer(recording, scores, joint_scores, threshold) for recording, scores in pairs]
 
     @staticmethod
-    def _answer(recording: Recording, scores: AnomalyScores, joint_scores: bool) -> dict:
+    def _answer(recording: Recording, scores: AnomalyScores, joint_scores: bool, threshold: float | None) -> dict:
         num_people, num_frames = scores.people.shape
         frames = recording.first_frame + np.arange(num_frames)
+        track_ids = [int(track_id) for track_id in recording.track_ids or range(num_people)]
         people = []
-        for person, track_id in enumerate(recording.track_ids or range(num_people)):
-            answer = {"track_id": int(track_id), "scores": _plain(scores.people[person])}
+        for person, track_id in enumerate(track_ids):
+            answer = {"track_id": track_id, "scores": _plain(scores.people[person])}
             if joint_scores:
                 answer["joint_scores"] = scores.joints[person]
             people.append(answer)
+        events = {}
+        if threshold is not None:
+            found = find_events(frames / known_rate(recording.fps), scores.people, threshold, track_ids)
+            events["events"] = [event.to_dict() for event in found]
         return {
             "name": recording.name,
             "first_frame": int(recording.first_frame),
             "times": (frames / recording.fps).tolist() if recording.fps else None,
             "frame_scores": None if np.isnan(scores.frames).all() else scores.frames.tolist(),
             "people": people,
+            **events,
         }
 
 

@@ -6,6 +6,7 @@ clips and share no cube. No heat-map is rendered for any of them: key-points are
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +17,14 @@ from motion_data.resampling import frames_in, grid_frames, known_rate, resample
 from tokenization_mofm.configuration_cubes import SHARED_FIELDS
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
+from ..configuration_mofm import MoFMConfig
+from ..events import JOIN, SHORTEST, find_events, highest_allowed
 from .modeling import MoFMForAnomalyDetection
 from .windows import MAX_GAP, fill_missing, over_people, place_at_centres, sliding_windows, smooth
 
 LONGEST = 3600.0  # seconds of a window
+# Hours without a false alarm show that there are fewer than 3 in so many, with 95 % confidence (the rule of three).
+SURE = 3.0
 
 
 @dataclass
@@ -35,6 +40,35 @@ class AnomalyScores:
     people: np.ndarray
     frames: np.ndarray
     joints: np.ndarray
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    Args:
+        threshold: of events.
+        hours: of people with a score, on which it rests.
+        false_alarms_per_hour: events of these hours at the threshold, by their number.
+    """
+
+    threshold: float
+    hours: float
+    false_alarms_per_hour: float
+
+
+def event_threshold(config: MoFMConfig, given: float | None = None) -> float:
+    """Return the threshold of events: the one given, else that of the configuration.
+
+    Raises:
+        ValueError: there is none.
+    """
+    threshold = config.event_threshold if given is None else given
+    if threshold is None or not np.isfinite(threshold):
+        raise ValueError(
+            f"threshold of events is {threshold}; give a number, or let `AnomalyScorer.calibrate` set it on normal "
+            "motion"
+        )
+    return float(threshold)
 
 
 class AnomalyScorer:
@@ -128,6 +162,46 @@ class AnomalyScorer:
         found = self._score_frames(resample(motion, fps, self.fps))
         frames = grid_frames(motion.scores.shape[1], fps, self.fps)
         return AnomalyScores(found.people[:, frames], found.frames[frames], found.joints[:, frames])
+
+    def calibrate(
+        self,
+        normal: Iterable[tuple[Motion, float]],
+        false_alarms_per_hour: float,
+        join: float = JOIN,
+        shortest: float = SHORTEST,
+    ) -> Calibration:
+        """Set the threshold of events (`config.event_threshold`) on normal motion that the detector has not learnt.
+
+        Args:
+            normal: recordings and their frames a second, 0 is unknown.
+            false_alarms_per_hour: events in an hour of one person that may be false.
+            join, shortest: of events, as in `events.find_events`.
+
+        Returns:
+            the threshold, and how much motion it rests on.
+
+        Raises:
+            ValueError: a rate that is not positive, or so few hours that it could not be told: without any event in
+                `3 / false_alarms_per_hour` hours it is below that with 95 % confidence.
+        """
+        if not 0 < false_alarms_per_hour < np.inf:
+            raise ValueError(f"false_alarms_per_hour must be positive and finite, got {false_alarms_per_hour}")
+        found, seconds = [], 0.0
+        for motion, fps in normal:
+            people = self.score(motion, fps).people
+            found.append((np.arange(people.shape[1]) / known_rate(fps), people))
+            seconds += float((~np.isnan(people)).sum()) / known_rate(fps)
+        hours, needed = seconds / 3600, SURE / false_alarms_per_hour
+        if hours < needed:
+            least = SURE / max(hours, 1e-9)
+            raise ValueError(
+                f"false_alarms_per_hour {false_alarms_per_hour:g} needs {needed:.3g} hours of people with a score, "
+                f"and the normal recordings hold {hours:.3g}; give more, or allow at least {least:.3g}"
+            )
+        threshold = highest_allowed(found, false_alarms_per_hour * hours, join, shortest)
+        alarms = sum(len(find_events(times, scores, threshold, None, join, shortest)) for times, scores in found)
+        self.model.config.event_threshold = threshold
+        return Calibration(threshold, hours, alarms / hours)
 
     def _score_frames(self, motion: Motion) -> AnomalyScores:
         shape = motion.scores.shape[:2]

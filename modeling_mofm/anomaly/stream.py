@@ -21,6 +21,7 @@ from motion_data.layouts import get_layout
 from motion_data.options import AXES, ReadOptions
 from motion_data.resampling import Joints, between, known_rate, nearest_frame
 
+from ..events import JOIN, SHORTEST, Event, EventWatch
 from .scorer import AnomalyScorer
 
 HOLD = 0.2  # seconds: frames nearer than this are joined by straight lines, between others nobody was seen
@@ -39,6 +40,8 @@ class FrameScores:
         score: the maximum over people; NaN where nobody has a score.
         people: track id -> score.
         joints: track id -> `[17]`, the score joint by joint.
+        events: the anomalies of which this frame is the first that shows that they have ended; those that go on until
+            the stream ends are in the last frame.
     """
 
     frame: int
@@ -46,6 +49,7 @@ class FrameScores:
     score: float = math.nan
     people: dict[int, float] = field(default_factory=dict)
     joints: dict[int, np.ndarray] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
 
 
 class _Track:
@@ -87,12 +91,22 @@ class MotionStream:
         fps: frames a second of frames that are pushed without a time; None or 0 is unknown, and taken for 30.
         options: what frames do not say themselves: `layout`, `coordinates`, `frame_size`, `min_score`, `max_score`.
             What is not given is decided by the first frame with someone in it (`motion_data.interpret`).
+        threshold: of events; None takes `config.event_threshold`, and without one there are no events.
+        join, shortest: of events, as in `events.find_events`.
 
     Raises:
         ValueError: an unknown layout, or fps that are not positive.
     """
 
-    def __init__(self, scorer: AnomalyScorer, fps: float | None = None, options: ReadOptions | None = None):
+    def __init__(
+        self,
+        scorer: AnomalyScorer,
+        fps: float | None = None,
+        options: ReadOptions | None = None,
+        threshold: float | None = None,
+        join: float = JOIN,
+        shortest: float = SHORTEST,
+    ):
         if fps is not None and not 0 <= fps < math.inf:
             raise ValueError(f"fps must be positive and finite, or 0 for unknown, got {fps}")
         options = options or ReadOptions()
@@ -101,6 +115,8 @@ class MotionStream:
         self.layout = get_layout(options.layout or scorer.tokenizer.feature_extractor.layout)
         self.options = replace(options, layout=self.layout.name, axes=AXES)
         self._decisions: ReadOptions | None = None
+        threshold = scorer.model.config.event_threshold if threshold is None else threshold
+        self._watch = None if threshold is None else EventWatch(threshold, join, shortest)
         self._restart()
 
     def _restart(self) -> None:
@@ -164,6 +180,9 @@ class MotionStream:
         last = self._frame
         self._waiting = deque((min(place, last), frame) for place, frame in self._waiting)
         rest = self._decided()
+        if self._watch is not None and (going_on := self._watch.close()):
+            rest = rest or [FrameScores(self._count - 1, self._time)]
+            rest[-1].events += going_on
         self._restart()
         return rest
 
@@ -272,6 +291,8 @@ class MotionStream:
             for name, (score, joint) in self._found.get(place, {}).items():
                 frame.people[name], frame.joints[name] = score, joint
             frame.score = max(frame.people.values(), default=math.nan)
+            if self._watch is not None:
+                frame.events = self._watch.push(frame.time, frame.people)
             decided.append(frame)
         needed = self._waiting[0][0] if self._waiting else min(reachable, self._frame)
         self._found = {place: found for place, found in self._found.items() if place >= needed}

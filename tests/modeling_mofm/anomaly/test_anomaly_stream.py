@@ -9,6 +9,7 @@ import torch
 from detectors import make_motion, make_scorer
 
 from modeling_mofm.anomaly.stream import MotionStream
+from modeling_mofm.events import find_events
 from motion_data import Motion
 from motion_data.options import ReadOptions
 
@@ -17,6 +18,7 @@ class CountingScorer:
     """Stands in for a model: the score of a window is the sum of what it holds."""
 
     tokenizer = SimpleNamespace(feature_extractor=SimpleNamespace(layout="coco17"))
+    model = SimpleNamespace(config=SimpleNamespace(event_threshold=None))
 
     def __init__(self, window=12, stride=1, max_gap=3, fps=30.0):
         self.window_frames, self.stride_frames, self.gap_frames, self.fps = window, stride, max_gap, fps
@@ -289,3 +291,28 @@ def test_frames_hold_their_own_scores_and_options_say_what_they_mean():
     undecided.push(BODY, np.full((2, 17), 0.9))
     with pytest.raises(ValueError, match="scores reach 90 and did not before; give max_score"):
         undecided.push(BODY, np.full((2, 17), 90.0))
+
+
+@pytest.mark.parametrize("fps", [24.0, 30.0])
+def test_events_of_a_stream_are_those_of_the_batch(dved, fps):
+    scorer = make_scorer(dved)
+    motion = leave_and_return()
+    people = scorer.score(motion, fps).people
+    threshold = float(np.nanquantile(people, 0.6))
+    options = {"threshold": threshold, "join": 0.1, "shortest": 0.05}
+    frames = [frame for answer in play(MotionStream(scorer, fps, **options), motion) for frame in answer]
+    found = sorted((event for frame in frames for event in frame.events), key=lambda e: (e.start, e.person))
+    expected = find_events(np.arange(60) / fps, people, threshold, [100, 101, 102], 0.1, 0.05)
+    assert len(expected) > 2
+    assert [(e.person, e.label) for e in found] == [(e.person, e.label) for e in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert (one.start, one.end) == pytest.approx((other.start, other.end))
+        assert one.score == pytest.approx(other.score, rel=1e-3)
+    for frame in frames[:-1]:
+        assert all(frame.time - event.end > 0.1 for event in frame.events)  # said as soon as they cannot go on
+    assert not any(frame.events for answer in play(MotionStream(scorer, fps), motion) for frame in answer)
+    scorer.model.config.event_threshold = threshold
+    with_configured = [
+        f for answer in play(MotionStream(scorer, fps, join=0.1, shortest=0.05), motion) for f in answer
+    ]
+    assert [event for frame in with_configured for event in frame.events] == [e for f in frames for e in f.events]

@@ -156,7 +156,7 @@ def test_the_stream_of_a_pipeline(detector):
             np.ones((9, 17, 2)),
             {"windows": 3},
             ValueError,
-            r"unknown arguments \['windows'\]; allowed are joint_scores",
+            r"unknown arguments \['windows'\]; allowed are batch_size, joint_scores",
         ),
         (np.ones((9, 17, 2)), {"stride": 0}, ValueError, "stride must be from 0.03333 to 0.4 seconds, got 0"),
     ],
@@ -170,3 +170,44 @@ def test_files_of_no_known_format_are_refused(detector, tmp_path):
     (tmp_path / "notes.txt").write_text("no poses")
     with pytest.raises(ValueError, match="notes.txt: is of no known format; known are"):
         detector(str(tmp_path / "notes.txt"))
+
+
+def test_events_say_who_from_when_to_when(detector):
+    motion = make_motion(2, 60)
+    recording = Recording(motion.keypoints, motion.scores, "coco17", fps=25.0, first_frame=50, track_ids=[4, 9])
+    (plain,) = detector(recording, **OPTIONS)
+    assert "events" not in plain
+    with pytest.raises(ValueError, match="threshold of events is None.*calibrate"):
+        detector(recording, events=True, **OPTIONS)
+    people = np.array([[np.nan if v is None else v for v in person["scores"]] for person in plain["people"]])
+    threshold = float(np.nanquantile(people, 0.5))
+    (answer,) = detector(recording, events=True, threshold=threshold, **OPTIONS)
+    assert answer["events"] and json.dumps(answer["events"])
+    for event in answer["events"]:
+        assert event["person"] in (4, 9) and event["label"] == "anomaly"
+        assert 2.0 <= event["start"] <= event["end"] <= 110 / 25  # the clock of `times`
+        row = people[[4, 9].index(event["person"])]
+        inside = [f for f in range(60) if event["start"] - 1e-6 <= answer["times"][f] <= event["end"] + 1e-6]
+        assert np.nanmax(row[inside]) == pytest.approx(event["score"]) and event["score"] >= threshold
+
+
+def test_a_calibrated_threshold_is_kept_with_the_model(detector, folder, tmp_path):
+    scorer = AnomalyScorer(detector.model, detector.tokenizer, **OPTIONS)
+    normal = [(make_motion(2, 60, seed), 30.0) for seed in range(4)]
+    with pytest.raises(ValueError, match=r"false_alarms_per_hour 1 needs 3 hours.*hold 0.00.*allow at least"):
+        scorer.calibrate(normal, 1)
+    with pytest.raises(ValueError, match="false_alarms_per_hour must be positive"):
+        scorer.calibrate(normal, 0)
+    assert detector.model.config.event_threshold is None
+    found = scorer.calibrate(normal, 1500)
+    try:
+        assert found.hours == pytest.approx(4 * 2 * (60 - 11) / 30 / 3600)
+        assert found.false_alarms_per_hour <= 1500
+        looser = scorer.calibrate(normal, 6000)
+        assert looser.threshold < found.threshold and looser.false_alarms_per_hour > found.false_alarms_per_hour
+        detector.save_pretrained(tmp_path)
+        again = pipeline("motion-anomaly-detection", model=str(tmp_path), device="cpu")
+        assert again.model.config.event_threshold == looser.threshold
+        assert "events" in again(normal[0][0].keypoints, fps=30, events=True, **OPTIONS)[0]
+    finally:
+        detector.model.config.event_threshold = None
