@@ -14,8 +14,8 @@ import torch
 
 from benchmarks.hot_paths import milliseconds
 from modeling_mofm import AnomalyScorer, MoFMConfig, MoFMForAnomalyDetection
-from modeling_mofm.anomaly.windows import sliding_windows
 from modeling_mofm.masking import covering_masks
+from modeling_mofm.windows import sliding_windows
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from motion_data.schema import row_recording
 from motion_data.views import view

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class Event:
     start: float
     end: float
     score: float
+
+    def later(self, seconds: float) -> Event:
+        """Return it on a clock that shows so many seconds more."""
+        return replace(self, start=self.start + seconds, end=self.end + seconds)
 
     def to_dict(self) -> dict[str, int | str | float]:
         """Return it as plain values, for JSON."""

@@ -17,10 +17,10 @@ from transformers import Trainer
 
 from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
 from modeling_mofm.anomaly.scorer import LONGEST
-from modeling_mofm.anomaly.windows import MAX_GAP, sliding_windows
 from modeling_mofm.configuration_mofm import ANOMALY_SCORES
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
+from modeling_mofm.windows import MAX_GAP, sliding_windows
 from motion_data.corpora.load import load_corpus
 from motion_data.keypoints import MIN_FRAMES, Motion, NobodyVisibleError, sample_frames
 from motion_data.resampling import FPS, frames_in, known_rate, resample, source_frames

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
+import numpy as np
 import torch
 
-from motion_data.inputs import MotionInput, input_options
+from motion_data.inputs import MotionInput, as_recordings, input_options
+from motion_data.keypoints import Motion, NobodyVisibleError
+from motion_data.recording import Recording
+from motion_data.resampling import known_rate
+from motion_data.views import EVERYBODY, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
 from ..motion_pipeline import MotionPipeline, extractor_beside, visible_motions
 from .clip_views import views_of
+from .timeline import action_events, cut_stretches
+
+EVENT_OPTIONS = ("events", "window", "stride", "max_gap")
+MAX_CLIPS = 64  # in one pass; an hour of motion has thousands
 
 Answer = list[dict[str, str | float]]
 
@@ -49,11 +58,14 @@ class MotionClassificationPipeline(MotionPipeline):
                 `motion_data.inputs.INPUT_OPTIONS` for all. Arrays of 17 joints are "coco17".
             poses: a `PoseEstimation`, which models see the people in a video.
             batch_size: inputs at a time.
+            events: answer with what each person does from when to when, instead of one answer for the recording.
+            window, stride, max_gap, min_confidence: of events; see `timeline.cut_stretches` and `action_events`.
 
         Returns:
             of each input the most likely classes, `[{"label": ..., "score": ...}, ...]`, [] where nobody is in sight;
-            of a file with several recordings a list of such lists. Of several inputs a list of these (of a generator,
-            a generator), with `{"error": ...}` for one that cannot be read.
+            of a file with several recordings a list of such lists. Events are `[{"person": track id, "label": ...,
+            "start": ..., "end": ..., "score": mean probability}, ...]`, in seconds. Of several inputs a
+            list of these (of a generator, a generator), with `{"error": ...}` for one that cannot be read.
 
         Raises:
             ValueError: see `as_recordings` and `as_motion`.
@@ -66,39 +78,79 @@ class MotionClassificationPipeline(MotionPipeline):
         flip: bool | None = None,
         **options,
     ):
-        shown = {"top_k": options.pop("top_k")} if "top_k" in options else {}
-        input_options(("top_k", "num_clips", "flip", "batch_size"), **options)
+        shown = {name: options.pop(name) for name in ("top_k", "min_confidence") if name in options}
+        along = {name: options.pop(name) for name in EVENT_OPTIONS if name in options}
+        names = ("top_k", "num_clips", "flip", "batch_size", *EVENT_OPTIONS, "min_confidence")
+        input_options(names, **options)
+        if len(along) + ("min_confidence" in shown) and not along.get("events"):
+            raise ValueError(f"{', '.join((*along, *shown))} are of events; give events=True as well")
         for name, value in (("top_k", shown.get("top_k")), ("num_clips", num_clips)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1{', or None for all' * (name == 'top_k')}, got {value}")
-        given = {"num_clips": num_clips, "flip": flip, **options}
+        if not 0 <= shown.get("min_confidence", 0) <= 1:
+            raise ValueError(f"min_confidence must be from 0 to 1, got {shown['min_confidence']}")
+        given = {"num_clips": num_clips, "flip": flip, **along, **options}
         return {name: value for name, value in given.items() if value is not None}, {}, shown
 
-    def preprocess(self, inputs: MotionInput, num_clips: int = 1, flip: bool = False, **options) -> dict:
+    def preprocess(
+        self, inputs: MotionInput, num_clips: int = 1, flip: bool = False, events: bool = False, **options
+    ) -> dict:
         extractor = self.feature_extractor
+        if events:
+            return self._cut(inputs, options)
         motions = visible_motions(inputs, options, extractor.layout)
         return {"views": [[] if one is None else views_of(one, extractor, num_clips, flip) for one in motions]}
+
+    def _cut(self, inputs: MotionInput, options: dict) -> dict:
+        """Return the clips of all stretches of all recordings of an input, and which they are."""
+        seconds = {name: options.pop(name) for name in EVENT_OPTIONS if name in options}
+        extractor = self.feature_extractor
+        recordings = as_recordings(inputs, input_options(**options), default_layout=extractor.layout)
+        cut = [cut_stretches(_everybody(recording), recording.fps, extractor, **seconds) for recording in recordings]
+        views = [[clip] for stretches in cut for clip in stretches.clips]
+        return {"views": views, "along": list(zip(recordings, cut, strict=True))}
 
     def forward_group(self, group: list[dict], forward_params: dict) -> list[dict]:
         outputs = self.forward({"views": [views for one in group for views in one["views"]]}, **forward_params)
         rest = iter(outputs["probabilities"])
-        return [{"probabilities": list(islice(rest, len(one["views"])))} for one in group]
+        return [{**one, "probabilities": list(islice(rest, len(one["views"])))} for one in group]
 
     def _forward(self, model_inputs: dict) -> dict:
         recordings = model_inputs["views"]
         views = [view for views in recordings for view in views]
         if not views:
-            return {"probabilities": [None for _ in recordings]}
-        batch = {name: values.to(self.model.device) for name, values in collate_people(views).items()}
-        probabilities = iter(self.model.probabilities(self.model(**batch).logits).cpu())
+            return {**model_inputs, "probabilities": [None for _ in recordings]}
+        parts = []
+        for start in range(0, len(views), MAX_CLIPS):
+            batch = collate_people(views[start : start + MAX_CLIPS])
+            batch = {name: values.to(self.model.device) for name, values in batch.items()}
+            parts.append(self.model.probabilities(self.model(**batch).logits).cpu())
+        probabilities = iter(torch.cat(parts))
         found = [list(islice(probabilities, len(views))) for views in recordings]
-        return {"probabilities": [torch.stack(one).mean(0) if one else None for one in found]}
+        return {**model_inputs, "probabilities": [torch.stack(one).mean(0) if one else None for one in found]}
 
-    def postprocess(self, model_outputs: dict, top_k: int | None = 5) -> Answer | list[Answer]:
+    def postprocess(
+        self, model_outputs: dict, top_k: int | None = 5, min_confidence: float = 0.0
+    ) -> Answer | list[Answer]:
+        if "along" in model_outputs:
+            return self._events(model_outputs, min_confidence)
         answers = [
             [] if probabilities is None else self._answer(probabilities, top_k)
             for probabilities in model_outputs["probabilities"]
         ]
+        return answers[0] if len(answers) == 1 else answers
+
+    def _events(self, model_outputs: dict, min_confidence: float) -> Answer | list[Answer]:
+        names = [self.model.config.id2label[number] for number in range(self.model.config.num_labels)]
+        rest = iter(model_outputs["probabilities"])
+        answers = []
+        for recording, cut in model_outputs["along"]:
+            found = list(islice(rest, len(cut.clips)))
+            table = torch.stack(found).float().numpy() if found else np.zeros((0, len(names)))
+            people = list(recording.track_ids) or list(range(len(recording.keypoints)))
+            begin = recording.first_frame / known_rate(recording.fps)
+            events = action_events(cut, table, names, people, min_confidence)
+            answers.append([event.later(begin).to_dict() for event in events])
         return answers[0] if len(answers) == 1 else answers
 
     def _answer(self, probabilities: torch.Tensor, top_k: int | None) -> Answer:
@@ -108,3 +160,12 @@ class MotionClassificationPipeline(MotionPipeline):
             {"label": names[number], "score": score}
             for number, score in zip(classes.tolist(), scores.tolist(), strict=True)
         ]
+
+
+def _everybody(recording: Recording) -> Motion:
+    """Return the people of a recording in their places, or nobody."""
+    try:
+        return view(recording, options=EVERYBODY)
+    except NobodyVisibleError:
+        people, frames = recording.scores.shape[:2]
+        return Motion(np.zeros((people, frames, 17, 2), np.float32), np.zeros((people, frames, 17), np.float32))

@@ -14,9 +14,9 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from ..events import find_events
 from ..motion_pipeline import MotionPipeline
+from ..windows import MAX_GAP
 from .scorer import AnomalyScorer, AnomalyScores, event_threshold
 from .stream import MotionStream
-from .windows import MAX_GAP
 
 SCORER_OPTIONS = ("window", "stride", "max_gap", "smoothing")
 ANSWER_OPTIONS = ("joint_scores", "events", "threshold")

@@ -19,8 +19,8 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from ..configuration_mofm import MoFMConfig
 from ..events import JOIN, SHORTEST, find_events, highest_allowed
+from ..windows import MAX_GAP, fill_missing, over_people, place_at_centres, sliding_windows, smooth
 from .modeling import MoFMForAnomalyDetection
-from .windows import MAX_GAP, fill_missing, over_people, place_at_centres, sliding_windows, smooth
 
 LONGEST = 3600.0  # seconds of a window
 # Hours without a false alarm show that there are fewer than 3 in so many, with 95 % confidence (the rule of three).

@@ -126,3 +126,32 @@ def test_saved_pipelines_open_again(recognise, tmp_path):
 def test_wrong_options_are_refused(recognise, options, message):
     with pytest.raises(ValueError, match=message):
         recognise(motion(), **options)
+
+
+def test_events_say_who_does_what_from_when_to_when(recognise):
+    keypoints = motion(4, 2, 120)
+    recording = Recording(
+        keypoints, np.ones(keypoints.shape[:-1]), "coco17", fps=30.0, first_frame=60, track_ids=[5, 8]
+    )
+    events = recognise(recording, events=True, window=1.0, stride=0.25)
+    assert json.dumps(events) and {event["person"] for event in events} == {5, 8}
+    for person in (5, 8):
+        own = [event for event in events if event["person"] == person]
+        assert own[0]["start"] == pytest.approx(2.0) and own[-1]["end"] == pytest.approx(2.0 + 119 / 30)
+        assert all(one["end"] == pytest.approx(other["start"]) for one, other in zip(own, own[1:], strict=False))
+        assert all(one["label"] != other["label"] for one, other in zip(own, own[1:], strict=False))
+        assert {event["label"] for event in own} <= set(LABELS.values())
+    batch = recognise([recording, motion(1, 1, 40)], events=True, batch_size=2, window=1.0, stride=0.25)
+    assert batch[0] == [{**event, "score": pytest.approx(event["score"], rel=1e-4)} for event in events]
+    whole = recognise(motion(1, 1, 40), events=True, window=60.0)
+    assert len(whole) == 1 and whole[0]["label"] == recognise(motion(1, 1, 40))[0]["label"]
+    assert recognise(recording, events=True, min_confidence=1.0) == []
+
+
+def test_options_of_events_alone_are_refused(recognise):
+    with pytest.raises(ValueError, match="window, min_confidence are of events; give events=True"):
+        recognise(motion(), window=1.0, min_confidence=0.5)
+    with pytest.raises(ValueError, match="min_confidence must be from 0 to 1"):
+        recognise(motion(), events=True, min_confidence=2)
+    with pytest.raises(ValueError, match="stride must be above 0"):
+        recognise(motion(), events=True, stride=0)

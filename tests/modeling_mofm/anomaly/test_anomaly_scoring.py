@@ -7,7 +7,7 @@ from detectors import build, make_motion, make_scorer, normal_set
 
 from modeling_mofm import MoFMForAnomalyDetection
 from modeling_mofm.anomaly.scorer import AnomalyScorer
-from modeling_mofm.anomaly.windows import fill_missing, over_people, place_at_centres, sliding_windows, smooth
+from modeling_mofm.windows import fill_missing, over_people, place_at_centres, sliding_windows, smooth
 from motion_data import Motion
 from motion_data.notes import collect_notes
 from tokenization_mofm import MoFMTokenizer

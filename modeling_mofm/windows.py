@@ -12,12 +12,30 @@ from scipy.ndimage import gaussian_filter1d
 MAX_GAP = 0.4  # seconds out of sight after which a person starts another track
 
 
-def sliding_windows(present: np.ndarray, length: int, stride: int, max_gap: int) -> tuple[np.ndarray, np.ndarray]:
-    """List the windows over people's tracks.
+def tracks(present: np.ndarray, max_gap: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """List people's tracks.
 
     A track goes from a frame in which a person is present to another, between which they are never missing for more
-    than `max_gap` frames; someone who stays away longer starts another track. A track of fewer frames than a
-    window has none.
+    than `max_gap` frames; someone who stays away longer starts another track.
+
+    Args:
+        present: bool `[M, F]`, whether a person has any joint in a frame.
+        max_gap: frames.
+
+    Returns:
+        people, first and last frames, each `[tracks]` int64, in that order.
+    """
+    person, frame = np.nonzero(present)
+    if not len(person):
+        return person, frame, frame
+    leaves = np.flatnonzero((np.diff(person) > 0) | (np.diff(frame) > max_gap + 1))
+    first = np.concatenate(([0], leaves + 1))
+    last = np.concatenate((leaves, [len(person) - 1]))
+    return person[first], frame[first], frame[last]
+
+
+def sliding_windows(present: np.ndarray, length: int, stride: int, max_gap: int) -> tuple[np.ndarray, np.ndarray]:
+    """List the windows over people's tracks; a track of fewer frames than a window has none.
 
     Args:
         present: bool `[M, F]`, whether a person has any joint in a frame.
@@ -28,15 +46,10 @@ def sliding_windows(present: np.ndarray, length: int, stride: int, max_gap: int)
     Returns:
         people `[W]` and first frames `[W]`, int64, in that order.
     """
-    person, frame = np.nonzero(present)
-    if not len(person):
-        return person, frame
-    leaves = np.flatnonzero((np.diff(person) > 0) | (np.diff(frame) > max_gap + 1))
-    first = np.concatenate(([0], leaves + 1))
-    last = np.concatenate((leaves, [len(person) - 1]))
-    count = np.maximum((frame[last] - frame[first] + 1 - length) // stride + 1, 0)
+    person, first, last = tracks(present, max_gap)
+    count = np.maximum((last - first + 1 - length) // stride + 1, 0)
     number = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)
-    return np.repeat(person[first], count), np.repeat(frame[first], count) + number * stride
+    return np.repeat(person, count), np.repeat(first, count) + number * stride
 
 
 def place_at_centres(
