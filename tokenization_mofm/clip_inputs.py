@@ -92,6 +92,15 @@ class ClipInputs:
             touches = touched_cubes(self.keypoints, self.scores, config.heatmap_size, cell, *gaussian)
         return touches.unflatten(1, (config.num_frames, -1))
 
+    def select(self, ids: Tensor) -> ClipInputs:
+        """Return some of the clips, people folded into the batch; `ids` [n]."""
+        chosen = {
+            name: value[ids]
+            for name in ("keypoints", "scores", "heatmaps", "touched", "embeds")
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(self, people=None, **chosen)
+
     def repeat_embedded(self, embeds: Tensor, times: int) -> ClipInputs:
         """Return each clip `times` times, with its cubes embedded already: `embeds` [N, L, D]."""
         return replace(

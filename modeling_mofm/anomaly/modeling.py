@@ -107,6 +107,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         heatmaps: Tensor | None = None,
         input_ids: Tensor | None = None,
         labels: Tensor | None = None,
+        gate: float | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> MoFMForAnomalyDetectionOutput:
         """Score clips.
@@ -116,6 +117,11 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
             input_ids: `[N, L]` or `[B, M, L]` MotionBook ids, as the tokenizer gives them.
             labels: for the head, `[B]` of clips or `[B, F]` of frames: 1 is anomalous, 0 normal, negative not known.
                 With a people axis the clip's logit is the maximum over people.
+            gate: of the words of clips whose distance is fewer standard deviations above normal nothing is asked:
+                they count as those of normal motion, and cost one pass instead of `num_nll_masks` + 1.
+
+        Raises:
+            ValueError: as in `MoFMModel.forward`, or a gate without a reference.
         """
         config = self.config
         clips = self.read_clips(keypoints, scores, heatmaps)
@@ -132,7 +138,13 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
             fields["distance"], fields["joint_distance"] = self.reference(parts)
         if input_ids is not None:
             input_ids = self._check_words(input_ids, len(clips))
-            fields |= self.word_nll(clips, input_ids, in_frames)
+            if gate is None:
+                fields |= self.word_nll(clips, input_ids, in_frames)
+            elif "distance" in fields:
+                suspicious = self.reference.standardise("distance", fields["distance"]) >= gate
+                fields |= self.some_nll(clips, input_ids, in_frames, suspicious)
+            else:
+                raise ValueError(f"gate is {gate}, but there is no reference of normal motion: no distance to go by")
         score = self.anomaly_score(logits, fields.get("nll"), fields.get("distance"))
         if score is not None:
             fields["anomaly_score"] = torch.where(present, score, torch.nan)
@@ -193,6 +205,22 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
             "frame_nll": frames,
             "joint_nll": joints,
         }
+
+    def some_nll(self, clips: ClipInputs, input_ids: Tensor, in_frames: Tensor, chosen: Tensor) -> dict[str, Tensor]:
+        """Return `word_nll` of chosen clips, bool `[N]`; of the others what normal motion has on average."""
+        N, L, K = clips.touched.shape
+        usual = self.reference.nll_mean.float()
+        whole = {
+            "nll": usual.expand(N).clone(),
+            "cube_nll": usual.new_zeros(N, L),
+            "frame_nll": usual.expand(N, self.config.num_frames).clone(),
+            "joint_nll": usual.expand(N, self.config.num_frames, K).clone(),
+        }
+        ids = chosen.nonzero()[:, 0]
+        if len(ids):
+            found = self.word_nll(clips.select(ids), input_ids[ids], in_frames[ids])
+            whole = {name: values.index_copy(0, ids, found[name].to(values.dtype)) for name, values in whole.items()}
+        return whole
 
     def per_frame(self, cubes: Tensor, valid: Tensor, in_frames: Tensor) -> tuple[Tensor, Tensor]:
         """Average what `valid` cubes [N, L] hold over those with heat in each frame `[N, F]`, and of each joint there.

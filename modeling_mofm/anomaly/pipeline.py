@@ -18,7 +18,7 @@ from ..windows import MAX_GAP
 from .scorer import AnomalyScorer, AnomalyScores, event_threshold
 from .stream import MotionStream
 
-SCORER_OPTIONS = ("window", "stride", "max_gap", "smoothing")
+SCORER_OPTIONS = ("window", "stride", "max_gap", "smoothing", "gate")
 ANSWER_OPTIONS = ("joint_scores", "events", "threshold")
 
 
@@ -49,6 +49,7 @@ class MotionAnomalyPipeline(MotionPipeline):
                 and `motion_data.inputs.INPUT_OPTIONS` for all. Arrays of 17 joints are "coco17".
             poses: a `PoseEstimation`, which models see the people in a video.
             window, stride, max_gap, smoothing: seconds; see `AnomalyScorer`.
+            gate: the words of less suspicious windows are not asked about; see `AnomalyScorer`.
             joint_scores: whether to return what each joint contributes.
             events: whether to return who was anomalous from when to when.
             threshold: score from which a frame is part of an event; None takes the one that
@@ -79,6 +80,7 @@ class MotionAnomalyPipeline(MotionPipeline):
         stride: float | None = None,
         max_gap: float = MAX_GAP,
         threshold: float | None = None,
+        gate: float | None = None,
         **options,
     ) -> MotionStream:
         """Return a `MotionStream` that takes frames one by one and never grows.
@@ -86,11 +88,12 @@ class MotionAnomalyPipeline(MotionPipeline):
         Args:
             fps: see `MotionStream`.
             window, stride, max_gap: seconds; see `AnomalyScorer`.
+            gate: see `AnomalyScorer`.
             threshold: of events; see `MotionStream`.
             layout, coordinates, frame_size, min_score, max_score: what frames do not say themselves (`ReadOptions`).
         """
-        scorer = AnomalyScorer(self.model, self.tokenizer, window, stride, max_gap)
-        options = input_options(("fps", "window", "stride", "max_gap", "threshold"), **options)
+        scorer = AnomalyScorer(self.model, self.tokenizer, window, stride, max_gap, gate=gate)
+        options = input_options(("fps", "window", "stride", "max_gap", "threshold", "gate"), **options)
         return MotionStream(scorer, fps, options, threshold)
 
     def _sanitize_parameters(

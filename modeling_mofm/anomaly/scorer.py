@@ -83,6 +83,7 @@ class AnomalyScorer:
         max_gap: a person out of sight for more seconds starts a new track.
         smoothing: standard deviation of the Gaussian over time, seconds; None takes a quarter of a window.
         batch_size: windows at a time.
+        gate: see `MoFMForAnomalyDetection.forward`; of scores "combined" only. None asks about the words of every window.
 
     Attributes:
         fps, window_frames, stride_frames, gap_frames: the model's rate, and the above in frames of it.
@@ -100,8 +101,14 @@ class AnomalyScorer:
         max_gap: float = MAX_GAP,
         smoothing: float | None = None,
         batch_size: int = 32,
+        gate: float | None = None,
     ):
         config = model.config
+        if gate is not None and (config.anomaly_score != "combined" or not np.isfinite(gate)):
+            raise ValueError(
+                f"gate is {gate}, and anomaly_score {config.anomaly_score!r}; a gate is a finite number of standard "
+                "deviations, and for 'combined' alone"
+            )
         window = config.window_seconds if window is None else window
         stride = 1 / config.fps if stride is None else stride
         ranges = {
@@ -145,6 +152,7 @@ class AnomalyScorer:
         self.gap_frames = frames_in(max_gap, self.fps, 0)
         self.smoothing = window / 4 if smoothing is None else smoothing
         self.batch_size = batch_size
+        self.gate = gate
         self._sampled = sample_frames(self.window_frames, config.num_frames)
         # where the window's centre frame is in the clip that the model sees
         self._centre = int(np.abs(self._sampled - self.window_frames // 2).argmin())
@@ -243,7 +251,7 @@ class AnomalyScorer:
             }
             if self.model.config.anomaly_score in ("nll", "combined"):
                 clips["input_ids"] = self.tokenizer.dved.encode(**clips).input_ids
-            outputs = self.model(**clips)
+            outputs = self.model(**clips, gate=self.gate)
             joints = outputs.joint_score[:, self._centre]
             parts.append((outputs.anomaly_score.float().cpu().numpy(), joints.float().cpu().numpy()))
         if not parts:

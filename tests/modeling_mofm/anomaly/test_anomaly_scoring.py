@@ -158,6 +158,8 @@ def test_batches_of_windows_are_bounded(scorer):
         ({"max_gap": -1}, "max_gap must be from 0 to 3600 seconds, got -1"),
         ({"smoothing": -1.0}, "smoothing must be from 0 to 3600 seconds, got -1.0"),
         ({"batch_size": 0}, "batch_size must be 1 or more, got 0"),
+        ({"gate": float("nan")}, "gate is nan, and anomaly_score 'combined'"),
+        ({"gate": 1.0, "kind": "nll"}, "gate is 1.0, and anomaly_score 'nll'"),
     ],
 )
 def test_wrong_options_are_refused(dved, options, message):

@@ -446,3 +446,30 @@ def test_the_picture_shows_every_slice(tmp_path):
         )
         assert len(figure.axes) == 2 + 2  # slices and colour bars
         figure.savefig(tmp_path / f"{i}.png")
+
+
+@torch.no_grad()
+def test_a_gate_asks_only_about_the_words_of_suspicious_clips(model):
+    clips = make_clips(6, seed=5)
+    given = {"keypoints": clips[0], "scores": clips[1], "input_ids": words_of(clips)}
+    model.fit_reference(normal_set())
+    whole = model(**given)
+    excess = model.reference.standardise("distance", whole.distance)
+    gate = float(excess.sort().values[2:4].mean())
+    asked = []
+    original = model.word_nll
+    model.word_nll = lambda chosen, *rest: asked.append(len(chosen)) or original(chosen, *rest)
+    found = model(**given, gate=gate)
+    del model.word_nll
+    suspicious = excess >= gate
+    assert asked == [3] and suspicious.sum() == 3
+    for name in ("anomaly_score", "nll", "joint_score", "cube_nll"):
+        torch.testing.assert_close(found[name][suspicious], whole[name][suspicious], rtol=1e-4, atol=1e-5)
+    softplus = torch.nn.functional.softplus
+    others = softplus(excess[~suspicious]) + softplus(torch.zeros(3))
+    torch.testing.assert_close(found.anomaly_score[~suspicious], others)
+    nobody = model(**given, gate=1e6)
+    torch.testing.assert_close(nobody.nll, model.reference.nll_mean.expand(6))
+    torch.testing.assert_close(model(**given, gate=-1e6).anomaly_score, whole.anomaly_score, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="gate is 1.0, but there is no reference"):
+        build(anomaly_score="nll")(**given, gate=1.0)
