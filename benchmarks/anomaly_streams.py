@@ -22,7 +22,7 @@ from motion_data.resampling import resample
 from motion_data.schema import row_recording
 from motion_data.views import view
 from tokenization_mofm import MoFMTokenizer
-from training_mofm.evaluation.protocols import find_protocol
+from training_mofm.evaluation.protocols import Protocol, find_protocol
 
 WAYS = [
     {"anomaly_score": "combined", "stride": 0.04},
@@ -55,7 +55,7 @@ def watch(scorer: AnomalyScorer, motion: Motion, fps: float) -> float:
     return (time.perf_counter() - start) / (motion.scores.shape[1] / fps)
 
 
-def auc(scorer: AnomalyScorer, protocol) -> float:
+def auc(scorer: AnomalyScorer, protocol: Protocol) -> float:
     """Return the mean AUC over folds; a recording's score is the mean over its frames and people."""
     from sklearn.metrics import roc_auc_score
 
@@ -84,10 +84,10 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     tokenizer = MoFMTokenizer.from_pretrained(args.model)
-    protocol = find_protocol(args.dataset, args.protocol) if args.protocol else None
-    print(
-        f"{args.threads} thread(s), {args.fps:g} fps; seconds of work for a second of video, median of {args.repeats}"
-    )
+    protocol = None
+    if args.protocol:
+        protocol = find_protocol(args.dataset, load_corpus(args.dataset, None), args.protocol, "anomaly")
+    print(f"{args.threads} thread(s), {args.fps:g} fps; seconds of work a second of video, median of {args.repeats}")
     for way in WAYS:
         options = dict(way)
         model = MoFMForAnomalyDetection.from_pretrained(args.model, anomaly_score=options.pop("anomaly_score"))

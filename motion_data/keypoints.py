@@ -158,13 +158,31 @@ def normalise_clip(keypoints: np.ndarray, scores: np.ndarray, size: int = 72, sc
     dtype = keypoints.dtype if keypoints.dtype.kind == "f" else np.dtype(np.float32)
     keypoints = keypoints.astype(np.float64)
     present = (scores > 0)[..., None]  # ... F K 1
+    middle, factor = map_box(keypoints, scores, size, scale)
+    offset = np.where(present, keypoints - middle, 0)
+    return np.where(present, offset * factor + (size - 1) / 2, 0).astype(dtype)
+
+
+def map_box(
+    keypoints: np.ndarray, scores: np.ndarray, size: int = 72, scale: float = 0.9
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the box of each track is, and by which factor it is scaled into the map.
+
+    A point p comes to lie at `(p - middle) * factor + (size - 1) / 2`.
+
+    Args:
+        keypoints, scores, size, scale: as in `normalise_clip`, which checks them.
+
+    Returns:
+        middle `[..., 1, 1, 2]` and factor `[..., 1, 1, 1]`, float64.
+    """
+    keypoints = keypoints.astype(np.float64)
+    present = (scores > 0)[..., None]  # ... F K 1
     low, high = _box(keypoints, scores)
     span = (high - low).max(-1, keepdims=True)  # ... 1 1 1
     alone = (present.sum(-2, keepdims=True) < 2).all(-3, keepdims=True)  # ... 1 1 1
     span = np.where(alone, np.maximum(span, scale * size), span)
-    factor = scale * size / np.where(span > 0, span, 1)
-    offset = np.where(present, keypoints - (low + high) / 2, 0)
-    return np.where(present, offset * factor + (size - 1) / 2, 0).astype(dtype)
+    return (low + high) / 2, scale * size / np.where(span > 0, span, 1)
 
 
 def _box(keypoints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

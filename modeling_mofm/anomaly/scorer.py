@@ -83,7 +83,7 @@ class AnomalyScorer:
         max_gap: a person out of sight for more seconds starts a new track.
         smoothing: standard deviation of the Gaussian over time, seconds; None takes a quarter of a window.
         batch_size: windows at a time.
-        gate: see `MoFMForAnomalyDetection.forward`; of scores "combined" only. None asks about the words of every window.
+        gate: see `MoFMForAnomalyDetection.forward`; of scores "combined" only. None asks about all words.
 
     Attributes:
         fps, window_frames, stride_frames, gap_frames: the model's rate, and the above in frames of it.
