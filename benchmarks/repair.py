@@ -3,7 +3,7 @@
 python -m benchmarks.repair --model <folder> --dataset <corpus> ... [--ratio 0.3]
 
 Beside the model: straight lines in time between the frames in which the key-point is seen (its nearest one at the
-ends; never seen, the mean of what is), and a PCA of poses of the training part, fitted to the key-points seen in each frame.
+ends; never seen, the mean of what is), and a PCA of poses of the training part, fitted to what is seen in each frame.
 """
 
 import os

@@ -89,7 +89,12 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
     def _reference(self, size: int) -> NormalReference:
         config = self.config
         return NormalReference(
-            size, config.grid_size[0], config.num_keypoints, config.hidden_size, config.num_neighbors
+            size,
+            config.grid_size[0],
+            config.num_frames,
+            config.num_keypoints,
+            config.hidden_size,
+            config.num_neighbors,
         )
 
     @torch.no_grad()
@@ -308,23 +313,14 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         Raises:
             ValueError: fewer clips with a joint than distances need, or held-out clips that do not vary at all.
         """
-        measured = []
+        chosen = []
         for clips in (normal, held_out):
             if clips is not None:
                 order = torch.randperm(len(clips["keypoints"]), generator=torch.Generator().manual_seed(seed))
-                chosen = order[:max_size].sort().values
-                measured += self.measure({name: clips[name][chosen] for name in CLIP_FIELDS}, batch_size)
-        self.fit_parts(*measured)
-
-    @torch.no_grad()
-    def fit_parts(
-        self,
-        parts: Tensor,
-        nll: Tensor,
-        held_out_parts: Tensor | None = None,
-        held_out_nll: Tensor | None = None,
-    ) -> None:
-        """Set the reference from what `measure` gave of normal clips, and of held-out ones; as `fit_reference`."""
+                ids = order[:max_size].sort().values
+                chosen.append({name: clips[name][ids] for name in CLIP_FIELDS})
+        measured = [self.measure(clips, batch_size) for clips in chosen]
+        parts, nll = measured[0]
         present = nll.isfinite()
         parts, nll = parts[present], nll[present]
         needed = self.config.num_neighbors + 1
@@ -335,12 +331,15 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
             )
         reference = self._reference(len(parts)).to(parts)
         reference.parts.copy_(parts)
-        if held_out_parts is None:
+        for name in ("keypoints", "scores"):
+            getattr(reference, name).copy_(chosen[0][name].cpu()[present])
+        if held_out is None:
             distances = part_distances(parts, parts).fill_diagonal_(torch.inf)
             distances = distances.topk(self.config.num_neighbors, -1, largest=False).values.mean(-1)
         else:
-            present = held_out_nll.isfinite()
-            distances, nll = reference(held_out_parts[present])[0], held_out_nll[present]
+            parts, nll = measured[1]
+            present = nll.isfinite()
+            distances, nll = reference(parts[present])[0], nll[present]
         for name, values in (("nll", nll), ("distance", distances)):
             values = values.double()
             if not len(values) > 1 or not values.std() > 0:
@@ -349,7 +348,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
                 )
             getattr(reference, f"{name}_mean").fill_(values.mean())
             getattr(reference, f"{name}_std").fill_(values.std())
-        self.config.reference_size = len(parts)
+        self.config.reference_size = len(reference.parts)
         self.reference = reference.to(self.device)
         self.new_parts -= {"reference"}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 
 from motion_data.inputs import MotionInput, as_recordings, input_options
+from motion_data.keypoints import Motion
 from motion_data.recording import Recording
 from motion_data.resampling import known_rate
 from motion_data.views import EVERYBODY, view
@@ -19,7 +21,7 @@ from .scorer import AnomalyScorer, AnomalyScores, event_threshold
 from .stream import MotionStream
 
 SCORER_OPTIONS = ("window", "stride", "max_gap", "smoothing", "gate")
-ANSWER_OPTIONS = ("joint_scores", "events", "threshold")
+EVENT_OPTIONS = ("events", "threshold", "explain")
 
 
 class MotionAnomalyPipeline(MotionPipeline):
@@ -52,6 +54,7 @@ class MotionAnomalyPipeline(MotionPipeline):
             gate: the words of less suspicious windows are not asked about; see `AnomalyScorer`.
             joint_scores: whether to return what each joint contributes.
             events: whether to return who was anomalous from when to when.
+            explain: whether to say of each event, in a sentence, which joint is odd, when and how (`anomaly.explain`).
             threshold: score from which a frame is part of an event; None takes the one that
                 `AnomalyScorer.calibrate` has set.
 
@@ -63,7 +66,8 @@ class MotionAnomalyPipeline(MotionPipeline):
               is in sight for a window;
             - `people`: for each `track_id` and `scores` [F], None where there is none, and, if asked for,
               `joint_scores` [F, 17];
-            - `events`, if asked for: `person` (track id), `label`, `start` and `end` (seconds), `score` (the highest).
+            - `events`, if asked for: `person` (track id), `label`, `start` and `end` (seconds), `score` (the highest)
+              and, if asked for, `explanation`.
             Of several inputs, `{"error": ...}` for one that cannot be read.
 
         Raises:
@@ -102,55 +106,84 @@ class MotionAnomalyPipeline(MotionPipeline):
         **given,
     ):
         scorer = {name: given.pop(name) for name in SCORER_OPTIONS if name in given}
-        shown = {name: given.pop(name) for name in ANSWER_OPTIONS if name in given}
-        input_options(("batch_size", *ANSWER_OPTIONS, *SCORER_OPTIONS), **given)
+        events = {name: given.pop(name) for name in EVENT_OPTIONS if name in given}
+        shown = {"joint_scores": given.pop("joint_scores")} if "joint_scores" in given else {}
+        input_options(("batch_size", "joint_scores", *EVENT_OPTIONS, *SCORER_OPTIONS), **given)
         if windows_per_batch is not None:
             scorer["batch_size"] = windows_per_batch
-        if shown.pop("events", False):  # refused here, before any work
-            shown["threshold"] = event_threshold(self.model.config, shown.get("threshold"))
-        else:
-            shown.pop("threshold", None)
-        return given, scorer, shown
+        if events.get("events"):  # refused here, before any work
+            events["threshold"] = event_threshold(self.model.config, events.get("threshold"))
+        elif len(events) > ("events" in events):
+            raise ValueError(
+                f"{', '.join(name for name in events if name != 'events')} are of events; give events=True"
+            )
+        return given, {**scorer, **events}, shown
 
     def preprocess(self, inputs: MotionInput, **options) -> dict:
         default = self.tokenizer.feature_extractor.layout
         return {"recordings": as_recordings(inputs, input_options(**options), default_layout=default)}
 
-    def _forward(self, model_inputs: dict, **scorer) -> dict:
+    def _forward(
+        self,
+        model_inputs: dict,
+        events: bool = False,
+        threshold: float = math.nan,
+        explain: bool = False,
+        **scorer,
+    ) -> dict:
         recordings = model_inputs["recordings"]
         watch = AnomalyScorer(self.model, self.tokenizer, **scorer)
-        scores = [watch.score(view(recording, options=EVERYBODY), recording.fps) for recording in recordings]
-        return {"recordings": recordings, "scores": scores}
+        scores, found = [], []
+        for recording in recordings:
+            motion = view(recording, options=EVERYBODY)
+            scores.append(watch.score(motion, recording.fps))
+            found.append(_events(watch, recording, motion, scores[-1].people, threshold, explain) if events else None)
+        return {"recordings": recordings, "scores": scores, "events": found}
 
-    def postprocess(
-        self, model_outputs: dict, joint_scores: bool = False, threshold: float | None = None
-    ) -> list[dict]:
-        pairs = zip(model_outputs["recordings"], model_outputs["scores"], strict=True)
-        return [self._answer(recording, scores, joint_scores, threshold) for recording, scores in pairs]
+    def postprocess(self, model_outputs: dict, joint_scores: bool = False) -> list[dict]:
+        rows = zip(model_outputs["recordings"], model_outputs["scores"], model_outputs["events"], strict=True)
+        return [self._answer(*row, joint_scores) for row in rows]
 
     @staticmethod
-    def _answer(recording: Recording, scores: AnomalyScores, joint_scores: bool, threshold: float | None) -> dict:
+    def _answer(recording: Recording, scores: AnomalyScores, events: list[dict] | None, joint_scores: bool) -> dict:
         num_people, num_frames = scores.people.shape
         frames = recording.first_frame + np.arange(num_frames)
-        track_ids = [int(track_id) for track_id in recording.track_ids or range(num_people)]
         people = []
-        for person, track_id in enumerate(track_ids):
+        for person, track_id in enumerate(_track_ids(recording, num_people)):
             answer = {"track_id": track_id, "scores": _plain(scores.people[person])}
             if joint_scores:
                 answer["joint_scores"] = scores.joints[person]
             people.append(answer)
-        events = {}
-        if threshold is not None:
-            found = find_events(frames / known_rate(recording.fps), scores.people, threshold, track_ids)
-            events["events"] = [event.to_dict() for event in found]
         return {
             "name": recording.name,
             "first_frame": int(recording.first_frame),
             "times": (frames / recording.fps).tolist() if recording.fps else None,
             "frame_scores": None if np.isnan(scores.frames).all() else scores.frames.tolist(),
             "people": people,
-            **events,
+            **({} if events is None else {"events": events}),
         }
+
+
+def _track_ids(recording: Recording, num_people: int) -> list[int]:
+    return [int(track_id) for track_id in recording.track_ids or range(num_people)]
+
+
+def _events(
+    watch: AnomalyScorer, recording: Recording, motion: Motion, scores: np.ndarray, threshold: float, explain: bool
+) -> list[dict]:
+    """Return the events of a recording as plain values, on the clock of its source, explained where asked for."""
+    times = np.arange(scores.shape[1]) / known_rate(recording.fps)
+    begin = recording.first_frame / known_rate(recording.fps)
+    track_ids = _track_ids(recording, len(scores))
+    answers = []
+    for event in find_events(times, scores, threshold):  # people by their place
+        answer = {**event.later(begin).to_dict(), "person": track_ids[event.person]}
+        if explain:
+            inside = (times >= event.start) & (times <= event.end)
+            peak = times[inside][np.nanargmax(scores[event.person, inside])]
+            answer["explanation"] = watch.explain(motion, recording.fps, event.person, peak, begin).sentence
+        answers.append(answer)
+    return answers
 
 
 def _plain(scores: np.ndarray) -> list[float | None]:

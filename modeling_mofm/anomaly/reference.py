@@ -24,13 +24,24 @@ class NormalReference(nn.Module):
 
     Args:
         size: clips R that are remembered.
-        num_slices, num_keypoints, hidden_size: of their parts.
+        num_slices, num_frames, num_keypoints, hidden_size: of them and their parts.
         num_neighbors: nearest clips whose distance counts.
     """
 
-    def __init__(self, size: int, num_slices: int, num_keypoints: int, hidden_size: int, num_neighbors: int):
+    def __init__(
+        self,
+        size: int,
+        num_slices: int,
+        num_frames: int,
+        num_keypoints: int,
+        hidden_size: int,
+        num_neighbors: int,
+    ):
         super().__init__()
         self.num_neighbors = num_neighbors
+        # the clips themselves, in map pixels: what an odd motion is compared with in words and pictures
+        self.register_buffer("keypoints", torch.zeros(size, num_frames, num_keypoints, 2))
+        self.register_buffer("scores", torch.zeros(size, num_frames, num_keypoints))
         self.register_buffer("parts", torch.zeros(size, num_slices, num_keypoints, hidden_size))
         for name in ("nll", "distance"):
             self.register_buffer(f"{name}_mean", torch.zeros(()))
@@ -51,6 +62,10 @@ class NormalReference(nn.Module):
         both = (parts.any(-1)[:, None] & neighbors.any(-1)).to(parts.dtype)  # N k T K
         apart = (1 - (parts[:, None] * neighbors).sum(-1)) * both
         return distances.mean(-1), apart.sum((1, 2)) / both.sum((1, 2)).clamp(min=1)
+
+    def nearest(self, parts: Tensor) -> Tensor:
+        """Return the place of the nearest clip of each of `parts` [N, T, K, D], int64 `[N]`."""
+        return part_distances(parts.float(), self.parts.float()).argmin(-1)
 
     def standardise(self, name: str, values: Tensor) -> Tensor:
         """Return a score, "nll" or "distance", in standard deviations above the mean of normal motion."""

@@ -20,7 +20,8 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 from ..configuration_mofm import MoFMConfig
 from ..events import JOIN, SHORTEST, find_events, highest_allowed
 from ..windows import MAX_GAP, fill_missing, over_people, place_at_centres, sliding_windows, smooth
-from .modeling import MoFMForAnomalyDetection
+from .explain import Explanation, explain
+from .modeling import MoFMForAnomalyDetection, MoFMForAnomalyDetectionOutput
 
 LONGEST = 3600.0  # seconds of a window
 # Hours without a false alarm show that there are fewer than 3 in so many, with 95 % confidence (the rule of three).
@@ -171,6 +172,45 @@ class AnomalyScorer:
         frames = grid_frames(motion.scores.shape[1], fps, self.fps)
         return AnomalyScores(found.people[:, frames], found.frames[frames], found.joints[:, frames])
 
+    def explain(self, motion: Motion, fps: float, person: int, time: float, begin: float = 0.0) -> Explanation:
+        """Explain the score of a person at a time: the window around it.
+
+        Args:
+            motion, fps: as in `score`.
+            person: place in the motion.
+            time: seconds from its first frame.
+            begin: seconds at its first frame, for what is said.
+
+        Raises:
+            ValueError: nobody is in sight in that window.
+        """
+        fps = known_rate(fps)
+        if fps != self.fps:
+            motion = resample(motion, fps, self.fps)
+        last = motion.scores.shape[1] - self.window_frames
+        first = int(np.clip(round(time * self.fps) - self.window_frames // 2, 0, max(last, 0)))
+        frames = np.minimum(first + self._sampled, motion.scores.shape[1] - 1)
+        clip = self.tokenizer.feature_extractor.fit(
+            Motion(motion.keypoints[person : person + 1, frames], motion.scores[person : person + 1, frames])
+        )
+        outputs = self._outputs(clip)
+        missing = clip.scores[0] == 0
+        if missing.all():
+            raise ValueError(f"person {person} has no joint in the window around {time:.2f} s; one must be in sight")
+        normal = None
+        if self.model.config.reference_size:
+            place = self.model.reference.nearest(outputs.parts)[0]
+            reference = self.model.reference
+            normal = torch.where(reference.scores[place, ..., None] > 0, reference.keypoints[place], torch.nan)
+            normal = normal.float().cpu().numpy()
+        return explain(
+            np.where(missing[..., None], np.nan, clip.keypoints[0]),
+            np.where(missing, np.nan, outputs.joint_score[0].float().cpu().numpy()),
+            begin + frames / self.fps,
+            self.model.config.grid_size[0],
+            normal,
+        )
+
     def calibrate(
         self,
         normal: Iterable[tuple[Motion, float]],
@@ -243,17 +283,21 @@ class AnomalyScorer:
         for first in range(0, len(keypoints), self.batch_size):
             batch = slice(first, first + self.batch_size)
             sampled = Motion(keypoints[batch][:, self._sampled], scores[batch][:, self._sampled])
-            motion = self.tokenizer.feature_extractor.fit(sampled)
-            clips = {"keypoints": motion.keypoints, "scores": motion.scores}
-            clips = {
-                name: torch.as_tensor(values, dtype=torch.float32, device=self.model.device)
-                for name, values in clips.items()
-            }
-            if self.model.config.anomaly_score in ("nll", "combined"):
-                clips["input_ids"] = self.tokenizer.dved.encode(**clips).input_ids
-            outputs = self.model(**clips, gate=self.gate)
+            outputs = self._outputs(self.tokenizer.feature_extractor.fit(sampled))
             joints = outputs.joint_score[:, self._centre]
             parts.append((outputs.anomaly_score.float().cpu().numpy(), joints.float().cpu().numpy()))
         if not parts:
             return np.zeros(0), np.zeros((0, scores.shape[-1]))
         return np.concatenate([score for score, _ in parts]), np.concatenate([joints for _, joints in parts])
+
+    @torch.no_grad()
+    def _outputs(self, motion: Motion) -> MoFMForAnomalyDetectionOutput:
+        """Return what the model says of prepared clips `[W, F, 17, 2]` of one person each."""
+        clips = {"keypoints": motion.keypoints, "scores": motion.scores}
+        clips = {
+            name: torch.as_tensor(values, dtype=torch.float32, device=self.model.device)
+            for name, values in clips.items()
+        }
+        if self.model.config.anomaly_score in ("nll", "combined"):
+            clips["input_ids"] = self.tokenizer.dved.encode(**clips).input_ids
+        return self.model(**clips, gate=self.gate)

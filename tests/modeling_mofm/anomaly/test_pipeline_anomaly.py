@@ -183,6 +183,11 @@ def test_events_say_who_from_when_to_when(detector):
     threshold = float(np.nanquantile(people, 0.5))
     (answer,) = detector(recording, events=True, threshold=threshold, **OPTIONS)
     assert answer["events"] and json.dumps(answer["events"])
+    (explained,) = detector(recording, events=True, explain=True, threshold=threshold, **OPTIONS)
+    for event, other in zip(explained["events"], answer["events"], strict=True):
+        assert event.pop("explanation").endswith(" s") and event == other
+    with pytest.raises(ValueError, match="explain are of events; give events=True"):
+        detector(recording, explain=True, **OPTIONS)
     for event in answer["events"]:
         assert event["person"] in (4, 9) and event["label"] == "anomaly"
         assert 2.0 <= event["start"] <= event["end"] <= 110 / 25  # the clock of `times`
