@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--model", required=True, help="folder or Hub id of an encoder")
     parser.add_argument("--dataset", required=True, help="a corpus with a one-shot protocol")
     parser.add_argument("--protocol", required=True, help="its name")
+    parser.add_argument("--metric", action="store_true", help="learn from the other actions what does not matter")
     parser.add_argument("--cache", help="folder in which features stay, for later runs")
     parser.add_argument("--output_dir", help="save the recogniser, which knows the exemplars, to this folder")
     args = parser.parse_args()
@@ -34,7 +35,7 @@ def main() -> int:
         protocol = askable(args.model, find_protocol(args.dataset, corpus, args.protocol, "one-shot"))
         recogniser = MotionRecogniser.from_pretrained(args.model)
         recogniser.model.to("cuda" if torch.cuda.is_available() else "cpu")
-        figures = measure_one_shot(recogniser, protocol, args.cache)
+        figures = measure_one_shot(recogniser, protocol, args.cache, args.metric)
         if args.output_dir:
             recogniser.save_pretrained(args.output_dir)
     except (ValueError, OSError) as error:

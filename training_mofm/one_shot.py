@@ -15,7 +15,10 @@ from .evaluation.protocols import OneShotFold, Protocol
 
 
 def measure_one_shot(
-    recogniser: MotionRecogniser, protocol: Protocol, cache: str | os.PathLike | None = None
+    recogniser: MotionRecogniser,
+    protocol: Protocol,
+    cache: str | os.PathLike | None = None,
+    metric: bool = False,
 ) -> dict[str, Spread]:
     """Fit a recogniser on the auxiliary rows, show it the exemplars, and ask about the queries.
 
@@ -23,6 +26,7 @@ def measure_one_shot(
         recogniser: an encoder that was taught nothing; afterwards it knows the exemplars of the last fold.
         protocol: of the task "one-shot".
         cache: folder in which features stay.
+        metric: see `MotionRecogniser.fit`.
 
     Returns:
         `accuracy`, each query among the novel classes; `open_set_auroc`, how well the highest similarity tells a class
@@ -43,7 +47,7 @@ def measure_one_shot(
         if not isinstance(fold, OneShotFold):
             continue
         recogniser.forget()
-        recogniser.fit(features[fold.auxiliary], labels[fold.auxiliary])
+        recogniser.fit(features[fold.auxiliary], labels[fold.auxiliary], metric)
         recogniser.teach_features([names[label] for label in labels[fold.exemplars]], features[fold.exemplars])
         similar = recogniser.similarities(features[fold.queries])  # in the order of the exemplars
         novel, asked = labels[fold.exemplars], labels[fold.queries]

@@ -23,6 +23,7 @@ from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 from ..embeddings import embed_scenes
 from ..modeling_mofm import MoFMModel
 from ..motion_pipeline import extractor_beside, visible_motions
+from .metric import within_class_axes
 
 FILE, VECTORS = "actions.json", "actions.safetensors"
 UNKNOWN = "unknown"
@@ -49,6 +50,7 @@ class MotionRecogniser:
         width = slices * model.config.num_keypoints * model.config.hidden_size
         self._shown = np.zeros((0, width), np.float32)
         self._mean, self._std = np.zeros(width, np.float32), np.ones(width, np.float32)
+        self._axes: np.ndarray | None = None  # of the metric
 
     def embed(self, motions: Sequence[Motion], batch_size: int = 32) -> np.ndarray:
         """Return the embeddings of motions, `[N, D]`: the parts of everybody in them, the mean over people."""
@@ -58,7 +60,7 @@ class MotionRecogniser:
             found.append(embed_scenes(self.model, clips).parts.flatten(1).float().cpu().numpy())
         return np.concatenate(found)
 
-    def fit(self, features: np.ndarray, labels: Sequence[int]) -> None:
+    def fit(self, features: np.ndarray, labels: Sequence[int], metric: bool = False) -> None:
         """Learn from other actions which directions vary, and how similar two of the same action are.
 
         The threshold is where as many recordings of an action that was shown would be called unknown as of others
@@ -67,6 +69,8 @@ class MotionRecogniser:
         Args:
             features: `[N, D]` embeddings (`embed`) of auxiliary recordings.
             labels: `[N]`, their classes.
+            metric: learn as well which differences do not matter (`metric.within_class_axes`); pays with dozens of
+                classes.
 
         Raises:
             ValueError: fewer than two classes, or none with two recordings.
@@ -82,6 +86,7 @@ class MotionRecogniser:
                 "of one are needed"
             )
         self._mean, self._std = features.mean(0), np.where(features.std(0) > 0, features.std(0), 1)
+        self._axes = within_class_axes((features - self._mean) / self._std, labels) if metric else None
         similar = self._unit(features[rest]) @ self._unit(features[first]).T  # rest, classes
         own = labels[rest, None] == classes
         known, unknown = similar.max(1), np.where(own, -np.inf, similar).max(1)
@@ -157,6 +162,8 @@ class MotionRecogniser:
         self.extractor.save_pretrained(folder)
         (Path(folder) / FILE).write_text(json.dumps({"names": self.names, "threshold": self.threshold}, indent=1))
         arrays = {"shown": self._shown, "mean": self._mean, "std": self._std}
+        if self._axes is not None:
+            arrays["axes"] = self._axes
         arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
         save_file(arrays, Path(folder) / VECTORS)
 
@@ -170,8 +177,11 @@ class MotionRecogniser:
             facts, arrays = json.loads((path / FILE).read_text()), load_file(path / VECTORS)
             recogniser.names, recogniser.threshold = facts["names"], facts["threshold"]
             recogniser._shown, recogniser._mean, recogniser._std = (arrays[name] for name in ("shown", "mean", "std"))
+            recogniser._axes = arrays.get("axes")
         return recogniser
 
     def _unit(self, features: np.ndarray) -> np.ndarray:
         scaled = (features - self._mean) / self._std
+        if self._axes is not None:
+            scaled = scaled @ self._axes
         return scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-9)

@@ -55,6 +55,42 @@ def test_what_is_like_nothing_shown_is_unknown(recogniser):
     assert answer[0] == {"label": "unknown", "score": recogniser.threshold} and answer[1]["label"] == "left leg"
 
 
+def test_a_metric_leaves_out_what_differs_within_actions(recogniser):
+    """Two directions tell actions apart, one of them drowned by what recordings of one action differ by."""
+    generator = np.random.default_rng(0)
+    width = recogniser._mean.size
+
+    def features(labels):
+        found = generator.normal(0, 0.3, (len(labels), width)).astype(np.float32)
+        found[:, :200] += generator.normal(0, 4, (len(labels), 1))  # what nobody asks about
+        found[:, 200:240] += np.asarray(labels)[:, None] - 10
+        return found
+
+    labels = np.repeat(np.arange(20), 6)
+    auxiliary, novel = features(labels), np.array([3.5, 8.5, 16.5])
+    asked = np.repeat([0, 1, 2], 30)
+    exemplars, queries = features(novel), features(novel[asked])
+    right = {}
+    for metric in (False, True):
+        recogniser.forget()
+        recogniser.fit(auxiliary, labels, metric)
+        recogniser.teach_features(["a", "b", "c"], exemplars)
+        right[metric] = (recogniser.similarities(queries).argmax(1) == asked).mean()
+    assert right[True] > right[False] + 0.1
+
+
+def test_a_metric_is_saved_and_needs_recordings_that_differ(recogniser, tmp_path):
+    features = np.random.default_rng(0).normal(size=(6, recogniser._mean.size)).astype(np.float32)
+    recogniser.fit(features, [0, 0, 0, 1, 1, 1], metric=True)
+    recogniser.teach("left arm", clip("left arm"))
+    recogniser.save_pretrained(tmp_path)
+    again = MotionRecogniser.from_pretrained(tmp_path)
+    np.testing.assert_allclose(again.similarities(features), recogniser.similarities(features), rtol=1e-4, atol=1e-5)
+    assert recogniser._axes.shape[1] == 5
+    with pytest.raises(ValueError, match="no class has two recordings that differ"):
+        recogniser.fit(np.repeat(features[:2], 2, 0), [0, 0, 1, 1], metric=True)
+
+
 def test_it_is_saved_with_what_it_knows(recogniser, tmp_path):
     recogniser.fit(np.random.default_rng(0).normal(size=(6, 816)).astype(np.float32), [0, 0, 0, 1, 1, 1])
     recogniser.teach("left arm", clip("left arm"))
