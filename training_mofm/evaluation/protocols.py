@@ -164,7 +164,7 @@ def read_protocols(folder: str | Path, corpus: Dataset) -> dict[str, Protocol]:
     """
     columns = _columns(corpus)
     path = Path(folder) / PROTOCOLS
-    lists, specs = published_protocols(columns["recording"].tolist(), columns["label"].tolist())
+    lists, specs = published_protocols(Path(folder), columns["recording"].tolist(), columns["label"].tolist())
     found = {name: _protocol(name, spec, corpus, columns, lists) for name, spec in specs.items()}
     if found and not path.is_file():
         return found

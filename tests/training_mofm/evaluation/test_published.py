@@ -82,6 +82,36 @@ def test_protocols_of_shanghaitech(tmp_path):
     assert whole.test.tolist() == [2, 3, 4, 5] and people.test.tolist() == [2, 5]
 
 
+def test_protocols_of_chad_are_its_own_lists(tmp_path):
+    names = [f"annotations/{name}.pkl" for name in ("1_071_0", "1_072_1", "2_005_0", "4_086_1")]
+    labels = [[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 1, 1]]
+    corpus = make_corpus(names, frame_labels=labels)
+    with pytest.raises(FileNotFoundError):
+        read_protocols(tmp_path, corpus)
+    splits = tmp_path / "splits"
+    splits.mkdir()
+    for name, videos in {
+        "train_split_1": "1_071_0.mp4 2_005_0.mp4",
+        "test_split_1": "1_072_1.mp4 4_086_1.mp4",
+        "train_split_2": "1_071_0 1_072_1",
+    }.items():
+        (splits / f"{name}.txt").write_text("\n".join(videos.split()) + "\n")
+    with pytest.raises(ValueError, match="lacks test_split_2.txt"):
+        read_protocols(tmp_path, corpus)
+    (splits / "test_split_2.txt").write_text("2_005_0\n4_086_1\n")
+    found = read_protocols(tmp_path, corpus)
+    assert {name: protocol.task for name, protocol in found.items()} == {
+        "chad/1": "anomaly",
+        "chad/2": "supervised-anomaly",
+    }
+    (normal,), (labelled,) = found["chad/1"].folds, found["chad/2"].folds
+    assert (normal.train.tolist(), normal.test.tolist()) == ([0, 2], [1, 3])
+    assert (labelled.train.tolist(), labelled.test.tolist()) == ([0, 1], [2, 3])
+    (splits / "test_split_2.txt").write_text("2_005_0\n4_087_1\n")
+    with pytest.raises(ValueError, match="names 4_087_1, which no row"):
+        read_protocols(tmp_path, corpus)
+
+
 def test_other_corpora_have_none(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_protocols(tmp_path, make_corpus(["walk", "S001C002P003R002A013"]))
