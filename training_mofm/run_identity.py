@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from transformers import TrainingArguments
 
-from motion_data.corpora.load import SYNTHETIC, load_corpus
+from motion_data.corpora.load import GENERATED, load_corpus
 
 from .arguments import DataArguments, last_checkpoint
 from .row_digests import row_digests
@@ -31,11 +31,11 @@ MEASURING = ("eval_clips", "num_clips", "flip_views")  # options that shape figu
 def read_rows(data: DataArguments) -> list[str] | None:
     """Return the hashes of the rows that a training on corpora learns from; None if they are streamed.
 
-    Those of the embedded corpus are left out: nobody is asked about them.
+    Those of the generated corpora are left out: nobody is asked about them.
     """
     if data.streaming:
         return None
-    return [digest for name in data.dataset if name != SYNTHETIC for digest in row_digests(load_corpus(name, "train"))]
+    return [digest for name in data.dataset if name not in GENERATED for digest in row_digests(load_corpus(name, "train"))]
 
 
 def digest_of(*values: object) -> str:

@@ -29,6 +29,7 @@ from .splits import split_dataset
 
 SYNTHETIC = "synthetic"
 SYNTHETIC_3D = "synthetic-3d"  # the same actions and freer ones, before any camera: for views of pre-training
+GENERATED = (SYNTHETIC, SYNTHETIC_3D)
 # clips, first seed and people of each split of the embedded corpus: no clip and nobody is in two splits
 SYNTHETIC_SPLITS = {"train": (4096, 0, (0, 48)), "test": (512, 10**9, (48, 64))}
 MAX_SHARDS = 64
@@ -60,7 +61,7 @@ def load_corpus(
         ValueError: if there is no such split, it is empty, or the columns are not those of a motion corpus.
     """
     path = Path(name_or_path).expanduser()
-    if name_or_path in (SYNTHETIC, SYNTHETIC_3D):
+    if name_or_path in GENERATED:
         dataset = _load_synthetic(str(name_or_path), split, streaming)
     elif path.exists():
         dataset = _load_local(path, split, streaming)
