@@ -30,6 +30,8 @@ from .embeddings import MotionEmbeddings, embed_clips, joint_means
 from .masking import mask_cubes, noise_shape
 from .objectives import CoordinateDecoder, ViewProjector, coordinate_loss, hidden_keypoints, hide, view_loss
 
+# of all classes: one folder may hold them all beside the encoder, and each class takes what is its own
+HEADS = ("lm_head", "coordinate_decoder", "view_projector", "norm", "classifier", "reference", "anomaly_head")
 HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder", "local_files_only", "force_download")
 
 
@@ -257,6 +259,7 @@ class MoFMPreTrainedModel(PreTrainedModel):
     _supports_flex_attn = True
     _supports_attention_backend = True
     _can_compile_fullgraph = True
+    _keys_to_ignore_on_load_unexpected = [rf"^({'|'.join(HEADS)})\."]
     _can_record_outputs = {"hidden_states": MoFMLayer, "attentions": MoFMAttention}
 
     # where the model was loaded from, for the parts beside it: revision, token, cache_dir, subfolder ...

@@ -35,7 +35,8 @@ def read_rows(data: DataArguments) -> list[str] | None:
     """
     if data.streaming:
         return None
-    return [digest for name in data.dataset if name not in GENERATED for digest in row_digests(load_corpus(name, "train"))]
+    recorded = [name for name in data.dataset if name not in GENERATED]
+    return [digest for name in recorded for digest in row_digests(load_corpus(name, "train"))]
 
 
 def digest_of(*values: object) -> str:

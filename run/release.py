@@ -1,0 +1,22 @@
+"""Put a pre-trained MoFM and heads that are fitted on it together in one folder.
+
+python run/release.py --model runs/mofm --dataset corpora/uiprmd_kinect corpora/cmu_subset synthetic --output_dir mofm
+"""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
+from transformers import HfArgumentParser
+
+from training_mofm.release import ReleaseArguments, release
+
+
+def main() -> None:
+    (options,) = HfArgumentParser(ReleaseArguments).parse_args_into_dataclasses()
+    for name, count in release(options).items():
+        print(f"  {name:16s} {count}")
+
+
+if __name__ == "__main__":
+    main()

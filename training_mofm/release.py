@@ -1,0 +1,216 @@
+"""Put a pre-trained MoFM and its heads together in one folder, to be used without any training.
+
+The encoder stays as it is; every head is fitted on what it says: which everyday action it is, from labelled corpora,
+and what is normal, from windows of everyday motion. One `model.safetensors` holds all; each class takes its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import Dataset
+from safetensors.torch import save_file
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+from tqdm import tqdm
+
+from modeling_mofm.actions.modeling import MoFMForSequenceClassification
+from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
+from modeling_mofm.configuration_mofm import MoFMConfig
+from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
+from motion_data.corpora.load import GENERATED, load_corpus
+from motion_data.keypoints import Motion, NobodyVisibleError
+from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
+from motion_data.views import ViewOptions, view
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
+from tokenization_mofm.tokenization_mofm import MoFMTokenizer
+
+from .actions import class_names
+from .anomaly import hold_out, normal_clips
+from .augmentation import Augmentation
+from .row_digests import row_digests
+from .samples import ClipMaker
+from .seen_rows import record_rows
+
+WEIGHTS, HASHES = "model.safetensors", "sha256.json"
+# from anywhere, as of pre-training, and as much of the recording as an action needs
+VIEWS = ViewOptions(max_seconds=4.8, min_seconds=1.6, random_camera=True, one_person=True)
+PROBE_C = 0.03  # inverse strength of the head's penalty; chosen on the subjects that the head does not learn from
+FRAMES_PER_SECOND = 30.0
+
+
+@dataclass
+class ReleaseArguments:
+    """What is put together."""
+
+    model: str = field(metadata={"help": "Folder of a pre-trained MoFM with its tokenizer beside it."})
+    output_dir: str = field(metadata={"help": "Folder for the result."})
+    dataset: list[str] = field(default_factory=list, metadata={"help": "Labelled corpora to learn actions from."})
+    rename: list[str] = field(
+        default_factory=list, metadata={"help": "old=new: names under which classes of several corpora are one."}
+    )
+    rows_per_class: int = field(default=300, metadata={"help": "Rows of a class of a corpus that are learnt from."})
+    views: int = field(default=2, metadata={"help": "Random views of each row that are learnt from."})
+    normal: list[str] = field(
+        default_factory=lambda: ["walk", "sit_down", "stand_up", "wave", "pick_up", "idle"],
+        metadata={"help": "Actions that are normal in everyday life."},
+    )
+    reference_size: int = field(default=128, metadata={"help": "Normal windows that are remembered."})
+    seed: int = field(default=0, metadata={"help": "Of the rows and views."})
+
+    def __post_init__(self) -> None:
+        wrong = [pair for pair in self.rename if pair.count("=") != 1]
+        if wrong:
+            raise ValueError(f"rename has {wrong[0]!r}; it must be old=new")
+        for name in ("rows_per_class", "views", "reference_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Old names of classes and their new ones."""
+        return dict(pair.split("=") for pair in self.rename)
+
+
+def labelled_views(
+    corpora: Sequence[Dataset], names: Mapping[str, str], extractor: MoFMFeatureExtractor, options: ReleaseArguments
+) -> tuple[list[Motion], list[str]]:
+    """Return random views of rows of each class of each corpus, and the names of their actions."""
+    maker = ClipMaker(extractor, Augmentation(joint_dropout=0.1))
+    clips, labels = [], []
+    for corpus in corpora:
+        titles = class_names(corpus)
+        numbers = np.asarray(corpus["label"][:])
+        generator = np.random.default_rng(options.seed)
+        rows = corpus.select_columns(VIEW_COLUMNS).with_format("arrow")
+        for number, title in enumerate(tqdm(titles, desc="views", leave=False)):
+            chosen = generator.permutation(np.flatnonzero(numbers == number))[: options.rows_per_class]
+            for row in chosen.tolist() * options.views:
+                try:
+                    seen = view(row_recording(first_row(rows[row])), generator, VIEWS)
+                except NobodyVisibleError:
+                    continue
+                clips.append(maker.clip(seen, generator))
+                labels.append(names.get(title, title))
+    return clips, labels
+
+
+@torch.no_grad()
+def head_features(model: MoFMForSequenceClassification, clips: Sequence[Motion], batch_size: int = 32) -> np.ndarray:
+    """Return what the head reads of clips, `[N, T * K * D]`."""
+    parts = []
+    for start in tqdm(range(0, len(clips), batch_size), desc="features", leave=False):
+        batch = collate_people(clips[start : start + batch_size])
+        parts.append(model(**{name: values.to(model.device) for name, values in batch.items()}).parts.flatten(1))
+    return torch.cat(parts).float().cpu().numpy()
+
+
+def fit_actions(
+    folder: str, config: MoFMConfig, clips: Sequence[Motion], labels: Sequence[str]
+) -> MoFMForSequenceClassification:
+    """Return a classifier whose head is fitted on the frozen encoder; classes weigh the same."""
+    titles = sorted(set(labels))
+    config.id2label = dict(enumerate(titles))
+    config.label2id = {title: number for number, title in enumerate(titles)}
+    model = MoFMForSequenceClassification.from_pretrained(folder, config=config).eval()
+    features = head_features(model, clips)
+    mean, std = features.mean(0), features.std(0) + 0.1
+    probe = LogisticRegression(C=PROBE_C, max_iter=300, class_weight="balanced")
+    probe.fit((features - mean) / std, [config.label2id[label] for label in labels])
+    weight = probe.coef_ / std  # the head reads features as they are
+    with torch.no_grad():
+        model.classifier.weight.copy_(torch.from_numpy(weight))
+        model.classifier.bias.copy_(torch.from_numpy(probe.intercept_ - weight @ mean))
+    return model
+
+
+def fit_normal(
+    folder: str, config: MoFMConfig, tokenizer: MoFMTokenizer, corpora: Sequence[Dataset], options: ReleaseArguments
+) -> MoFMForAnomalyDetection:
+    """Return a detector that remembers windows of normal actions; other people scale its scores."""
+    learnt, held = [], []
+    for corpus in corpora:
+        titles = [options.names.get(title, title) for title in class_names(corpus)]
+        wanted = [number for number, title in enumerate(titles) if title in options.normal]
+        rows = np.flatnonzero(np.isin(np.asarray(corpus["label"][:]), wanted))
+        if not len(rows):
+            continue
+        rows = np.random.default_rng(options.seed).permutation(rows)[: options.rows_per_class * len(wanted)]
+        for part, into in zip(hold_out(corpus, np.sort(rows), 0.3, options.seed), (learnt, held), strict=True):
+            into.append(normal_clips(corpus, part, tokenizer, rate=FRAMES_PER_SECOND))
+    detector = MoFMForAnomalyDetection.from_pretrained(folder, config=config)
+    detector.config.fps = FRAMES_PER_SECOND
+    normal = {name: torch.cat([part[name] for part in learnt]) for name in learnt[0]}
+    others = {name: torch.cat([part[name] for part in held]) for name in held[0]}
+    detector.fit_reference(normal, others, options.reference_size, seed=options.seed)
+    return detector
+
+
+def release(options: ReleaseArguments) -> dict[str, int]:
+    """Put everything together in `options.output_dir`, and return how much of each there is.
+
+    Raises:
+        ValueError: corpora without classes, or a class that no corpus has.
+        OSError: a model that cannot be loaded, or a folder that cannot be written.
+    """
+    tokenizer = MoFMTokenizer.from_pretrained(options.model)
+    corpora = [load_corpus(name, "train") for name in options.dataset]
+    titles = {title for corpus in corpora for title in class_names(corpus)}
+    unknown = [name for name in options.names if name not in titles]
+    unknown += [name for name in options.normal if name not in {options.names.get(t, t) for t in titles}]
+    if unknown:
+        raise ValueError(f"{unknown} are classes of no corpus in dataset; there are {', '.join(sorted(titles))}")
+    base = MoFMForMaskedMotionModeling.from_pretrained(options.model)
+    config = base.config
+    clips, labels = labelled_views(corpora, options.names, tokenizer.feature_extractor, options)
+    actions = fit_actions(options.model, config, clips, labels)
+    detector = fit_normal(options.model, config, tokenizer, corpora, options)
+    config = detector.config  # a copy of the other, with what the reference has set
+    config.view_loss_weight = 0.0
+    config.architectures = [type(base).__name__]
+    tensors: dict[str, Tensor] = {}
+    for model in (base, actions, detector):
+        tensors |= model.state_dict()
+    # two views need not be compared any more, and nothing has trained the head of supervised detection
+    tensors = {name: values for name, values in tensors.items() if not name.startswith(("view_", "anomaly_head"))}
+    folder = Path(options.output_dir)
+    tokenizer.save_pretrained(folder)
+    config.save_pretrained(folder)
+    unfinished = folder / f"{WEIGHTS}.unfinished"
+    save_file({name: values.contiguous() for name, values in tensors.items()}, unfinished, {"format": "pt"})
+    os.replace(unfinished, folder / WEIGHTS)
+    rows = [
+        digest
+        for name, corpus in zip(options.dataset, corpora, strict=True)
+        if name not in GENERATED
+        for digest in row_digests(corpus)
+    ]
+    record_rows(folder, rows, options.model)
+    write_hashes(folder)
+    return {"clips": len(clips), "actions": len(config.id2label), "normal windows": config.reference_size}
+
+
+def write_hashes(folder: str | os.PathLike) -> None:
+    """Write the SHA-256 of each file of a folder into it."""
+    path = Path(folder)
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name not in (HASHES, "README.md"))
+    hashes = {file.relative_to(path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    (path / HASHES).write_text(json.dumps(hashes, indent=1) + "\n")
+
+
+def damaged_files(folder: str | os.PathLike) -> list[str]:
+    """Return the files of a folder that are missing, or not those of which the hashes were written."""
+    path = Path(folder)
+    hashes = json.loads((path / HASHES).read_text())
+    return [
+        name
+        for name, digest in hashes.items()
+        if not (path / name).is_file() or hashlib.sha256((path / name).read_bytes()).hexdigest() != digest
+    ]
