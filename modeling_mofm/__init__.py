@@ -22,23 +22,21 @@ from .configuration_mofm import MoFMConfig
 from .feature_pipeline import MotionFeaturePipeline
 from .masking import mask_cubes
 from .modeling_mofm import MoFMForMaskedMotionModeling, MoFMModel, MoFMPreTrainedModel
+from .shipped import SHIPPED
 
 AutoConfig.register(MoFMConfig.model_type, MoFMConfig, exist_ok=True)
 AutoModel.register(MoFMConfig, MoFMModel, exist_ok=True)
 AutoModelForPreTraining.register(MoFMConfig, MoFMForMaskedMotionModeling, exist_ok=True)
 AutoModelForSequenceClassification.register(MoFMConfig, MoFMForSequenceClassification, exist_ok=True)
 AutoFeatureExtractor.register(MoFMConfig, MoFMFeatureExtractor, exist_ok=True)
-PIPELINE_REGISTRY.register_pipeline(
-    "motion-classification",
-    pipeline_class=MotionClassificationPipeline,
-    pt_model=AutoModelForSequenceClassification,
-)
-PIPELINE_REGISTRY.register_pipeline(
-    "motion-feature-extraction", pipeline_class=MotionFeaturePipeline, pt_model=AutoModel
-)
-PIPELINE_REGISTRY.register_pipeline(
-    "motion-anomaly-detection", pipeline_class=MotionAnomalyPipeline, pt_model=MoFMForAnomalyDetection
-)
+for task, pipeline_class, auto_class in (
+    ("motion-classification", MotionClassificationPipeline, AutoModelForSequenceClassification),
+    ("motion-feature-extraction", MotionFeaturePipeline, AutoModel),
+    ("motion-anomaly-detection", MotionAnomalyPipeline, MoFMForAnomalyDetection),
+):
+    PIPELINE_REGISTRY.register_pipeline(
+        task, pipeline_class=pipeline_class, pt_model=auto_class, default={"model": (str(SHIPPED), None)}
+    )
 
 __all__ = [
     "AnomalyScorer",

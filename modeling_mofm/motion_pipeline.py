@@ -15,6 +15,7 @@ from motion_data.views import view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 
 from .modeling_mofm import MoFMPreTrainedModel
+from .shipped import check_shipped
 
 
 class MotionPipeline(Pipeline):
@@ -29,6 +30,10 @@ class MotionPipeline(Pipeline):
     _load_image_processor = False
     _load_video_processor = False
     _load_processor = False
+
+    def __init__(self, *args, model: MoFMPreTrainedModel, **kwargs):
+        check_shipped(model.name_or_path)
+        super().__init__(*args, model=model, **kwargs)
 
     def __call__(self, inputs: MotionInput | Iterable[MotionInput], **kwargs) -> Any:
         return super().__call__(one_or_list(inputs), **kwargs)

@@ -6,8 +6,6 @@ and what is normal, from windows of everyday motion. One `model.safetensors` hol
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
 from modeling_mofm.configuration_mofm import MoFMConfig
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
+from modeling_mofm.shipped import write_hashes
 from motion_data.corpora.load import GENERATED, load_corpus
 from motion_data.keypoints import Motion, NobodyVisibleError
 from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
@@ -39,7 +38,7 @@ from .row_digests import row_digests
 from .samples import ClipMaker
 from .seen_rows import record_rows
 
-WEIGHTS, HASHES = "model.safetensors", "sha256.json"
+WEIGHTS = "model.safetensors"
 # from anywhere, as of pre-training, and as much of the recording as an action needs
 VIEWS = ViewOptions(max_seconds=4.8, min_seconds=1.6, random_camera=True, one_person=True)
 PROBE_C = 0.03  # inverse strength of the head's penalty; chosen on the subjects that the head does not learn from
@@ -195,22 +194,3 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     record_rows(folder, rows, options.model)
     write_hashes(folder)
     return {"clips": len(clips), "actions": len(config.id2label), "normal windows": config.reference_size}
-
-
-def write_hashes(folder: str | os.PathLike) -> None:
-    """Write the SHA-256 of each file of a folder into it."""
-    path = Path(folder)
-    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name not in (HASHES, "README.md"))
-    hashes = {file.relative_to(path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-    (path / HASHES).write_text(json.dumps(hashes, indent=1) + "\n")
-
-
-def damaged_files(folder: str | os.PathLike) -> list[str]:
-    """Return the files of a folder that are missing, or not those of which the hashes were written."""
-    path = Path(folder)
-    hashes = json.loads((path / HASHES).read_text())
-    return [
-        name
-        for name, digest in hashes.items()
-        if not (path / name).is_file() or hashlib.sha256((path / name).read_bytes()).hexdigest() != digest
-    ]

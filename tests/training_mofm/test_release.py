@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from clips import make_clips
 from transformers import AutoModel, AutoModelForPreTraining, AutoModelForSequenceClassification, pipeline
 
 from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMotionModeling
+from modeling_mofm.shipped import check_files
 from motion_data.corpora.load import load_corpus
 from motion_data.schema import decode_row
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
-from training_mofm.release import ReleaseArguments, damaged_files, release
+from training_mofm.release import ReleaseArguments, release
 
 GEOMETRY = {"num_frames": 8, "heatmap_size": 24, "cube_size": (4, 6, 6), "codebook_size": 32}
 SIZES = {"hidden_size": 36, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 72}
@@ -89,17 +91,23 @@ def test_what_was_learnt_from_is_recorded(released):
         assert json.load(file)["rows"] == ["a row"]
 
 
-def test_changed_and_missing_files_are_found(released, tmp_path):
-    import shutil
-
-    assert damaged_files(released) == []
+def test_changed_and_missing_files_are_refused(released, tmp_path, monkeypatch):
+    check_files(released)
     copy = tmp_path / "mofm"
     shutil.copytree(released, copy)
     with open(copy / "model.safetensors", "r+b") as file:
         file.seek(-1, 2)
         file.write(b"\x55")
+    with pytest.raises(OSError, match="model.safetensors in .* is not the file that sha256.json lists"):
+        check_files(copy)
+    monkeypatch.setattr("modeling_mofm.shipped.SHIPPED", copy)
+    with pytest.raises(OSError, match="model.safetensors"):
+        pipeline("motion-classification", model=str(copy), device="cpu")
     (copy / "dved" / "config.json").unlink()
-    assert damaged_files(copy) == ["dved/config.json", "model.safetensors"]
+    with pytest.raises(OSError, match="lacks dved/config.json"):
+        check_files(copy)
+    (copy / "sha256.json").unlink()
+    check_files(copy)  # a folder of one's own needs none
 
 
 @pytest.mark.parametrize(

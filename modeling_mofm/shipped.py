@@ -1,0 +1,45 @@
+"""The model that comes with the package, in the folder `mofm` beside it: what pipelines use if none is named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+SHIPPED = Path(__file__).resolve().parents[1] / "mofm"
+HASHES = "sha256.json"  # of each file
+
+
+def write_hashes(folder: str | os.PathLike) -> None:
+    """Write the SHA-256 of each file of a folder into it; of its card none, which may be mended."""
+    path = Path(folder)
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name not in (HASHES, "README.md"))
+    hashes = {file.relative_to(path).as_posix(): _digest(file) for file in files}
+    (path / HASHES).write_text(json.dumps(hashes, indent=1) + "\n")
+
+
+def check_files(folder: str | os.PathLike) -> None:
+    """Refuse a folder whose files are not those of which the hashes were written; one without hashes passes.
+
+    Raises:
+        OSError: naming the files that are missing, cut off or changed.
+    """
+    path = Path(folder)
+    if not (path / HASHES).is_file():
+        return
+    for name, digest in json.loads((path / HASHES).read_text()).items():
+        if not (path / name).is_file():
+            raise OSError(f"{path} lacks {name}, which {HASHES} lists; get the folder again")
+        if _digest(path / name) != digest:
+            raise OSError(f"{name} in {path} is not the file that {HASHES} lists; get the folder again")
+
+
+def check_shipped(name_or_path: str) -> None:
+    """Check the files of the shipped model (`check_files`) where that is what was loaded."""
+    if name_or_path and Path(name_or_path).resolve() == SHIPPED:
+        check_files(SHIPPED)
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
