@@ -32,6 +32,7 @@ from .objectives import CoordinateDecoder, ViewProjector, coordinate_loss, hidde
 
 # of all classes: one folder may hold them all beside the encoder, and each class takes what is its own
 HEADS = ("lm_head", "coordinate_decoder", "view_projector", "norm", "classifier", "reference", "anomaly_head")
+LANGUAGE_INPUTS = ("input_ids", "attention_mask", "inputs_embeds", "position_ids")
 HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder", "local_files_only", "force_download")
 
 
@@ -336,6 +337,9 @@ class MoFMModel(MoFMPreTrainedModel):
         Raises:
             ValueError: neither or both of key-points and heat-maps, or a shape that is not the configuration's.
         """
+        for name in LANGUAGE_INPUTS:  # wrappers such as PEFT's pass them, empty, to any model
+            if kwargs.pop(name, None) is not None:
+                raise ValueError(f"{name} is an input of language models; MoFM takes keypoints and scores")
         if clips is None:
             clips = self.read_clips(keypoints, scores, heatmaps)
         check_per_cube("bool_masked_pos", bool_masked_pos, self.config, len(clips))

@@ -25,6 +25,7 @@ from .arguments import DataArguments
 from .augmentation import Augmentation
 from .evaluation.metrics import MotionClassificationMetric, Spread
 from .evaluation.protocols import find_protocol
+from .publishing import publish
 from .seen_rows import askable
 
 
@@ -47,6 +48,11 @@ def finetune_classification(
     augmentation = Augmentation() if data.augment else None
     if data.streaming:
         raise ValueError("streaming is true; fine-tuning needs corpora that are read at random")
+    if options.protocol and args.push_to_hub:
+        raise ValueError(
+            f"push_to_hub is true, but protocol {options.protocol!r} trains a model for each fold; push the one of "
+            "the corpus's own splits"
+        )
     if not options.protocol:
         train, test = (_joined([load_corpus(name, split) for name in data.dataset]) for split in ("train", "test"))
         check_labels(train, test)
@@ -87,6 +93,7 @@ def finetune_fold(
         model.save_pretrained(args.output_dir)
         extractor.save_pretrained(args.output_dir)
         (Path(args.output_dir) / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+        publish(args)
     return figures
 
 

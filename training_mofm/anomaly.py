@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from datasets import ClassLabel, Dataset
 from torch import Tensor
-from transformers import Trainer
 
 from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
 from modeling_mofm.anomaly.scorer import LONGEST
@@ -31,6 +30,7 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .arguments import (
     DataArguments,
+    MotionTrainer,
     MotionTrainingArguments,
     check_checkpoint,
     check_run,
@@ -40,6 +40,7 @@ from .arguments import (
 )
 from .augmentation import Augmentation
 from .pretraining import SIZE_FIELDS, MoFMTrainer, check_words, tokenise
+from .publishing import publish
 from .row_digests import row_digests
 from .run_identity import check_identity, digest_of
 from .samples import ClipMaker, MotionSamples, StoredClips, collate_samples, report_empty
@@ -217,6 +218,12 @@ def train_unsupervised(
     windows = (options.window, options.stride, config.fps)
     normal = normal_clips(corpus, learnt, tokenizer, *windows)
     held_out = normal_clips(corpus, held, tokenizer, *windows) if len(held) else None
+    for name, clips, needed in (("learnt from", normal, config.num_neighbors + 1), ("held out", held_out, 2)):
+        if clips is not None and len(clips["keypoints"]) < needed:
+            raise ValueError(
+                f"{len(clips['keypoints'])} normal clips are {name}, and {needed} are needed; give more recordings, "
+                "longer ones, or another held_out_fraction"
+            )
     if args.max_steps > 0:
         check_checkpoint(args.output_dir, config, SIZE_FIELDS)
         check_words(args.output_dir, tokenizer)
@@ -355,7 +362,7 @@ def train_supervised(
     stored = {"keypoints": [c.keypoints for c in clips], "scores": [c.scores for c in clips], "labels": targets}
     source = StoredClips(stored, ClipMaker(extractor, augmentation))
     samples = MotionSamples(source, num_samples(args), args.seed)
-    trainer = Trainer(model=model, args=args, train_dataset=samples, data_collator=collate_samples)
+    trainer = MotionTrainer(model=model, args=args, train_dataset=samples, data_collator=collate_samples)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
     model.new_parts -= {"anomaly_head"}
     save(model, tokenizer, args, digests, options.model)
@@ -394,3 +401,4 @@ def save(
         detector.save_pretrained(args.output_dir)
         tokenizer.save_pretrained(args.output_dir)
         record_rows(args.output_dir, digests, model)
+        publish(args)

@@ -20,6 +20,7 @@ from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS, ThermalCubeCo
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 
 from .augmentation import Augmentation
+from .publishing import make_repository
 from .samples import ClipMaker, ClipSource, MotionSamples, RandomRows, StreamedSamples, held_out_clips
 
 
@@ -73,7 +74,19 @@ class MotionTrainingArguments(TrainingArguments):
 
 
 class MotionTrainer(Trainer):
-    """`Trainer` that leaves streams as they are: accelerate would split among processes what is already split."""
+    """`Trainer` that leaves streams as they are: accelerate would split among processes what is already split.
+
+    It pushes nothing to the Hub; `publishing.publish` does, once all parts of a model are there.
+    """
+
+    def init_hf_repo(self, *args, **kwargs) -> None:
+        """Leave the repository to `publishing`."""
+
+    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
+        """Push no checkpoints."""
+
+    def push_to_hub(self, *args, **kwargs) -> None:
+        """Leave it to `publishing.publish`, which knows all parts of the model."""
 
     def get_train_dataloader(self) -> DataLoader:
         if not isinstance(self.train_dataset, StreamedSamples):
@@ -98,7 +111,7 @@ def check_run(args: TrainingArguments) -> None:
 
     Raises:
         RuntimeError: the launcher started more processes than take part, so that each would train for itself.
-        OSError: the output directory cannot be written.
+        OSError: the output directory cannot be written, or the Hub refuses the repository to be pushed to.
     """
     launched = int(os.environ.get("WORLD_SIZE", 1))
     if launched != args.world_size:
@@ -115,6 +128,8 @@ def check_run(args: TrainingArguments) -> None:
         raise OSError(
             f"output_dir {args.output_dir!r} cannot be written ({error}); it must be a writable folder"
         ) from error
+    if args.process_index == 0:
+        make_repository(args)
 
 
 def check_space(model: nn.Module, args: TrainingArguments) -> None:

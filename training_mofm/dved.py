@@ -27,6 +27,7 @@ from .arguments import (
     training_samples,
 )
 from .evaluation.dved import evaluate_dved
+from .publishing import publish
 from .run_identity import check_identity, read_rows
 from .seen_rows import record_rows
 
@@ -128,4 +129,5 @@ def train_dved(model_args: DVEDArguments, data: DataArguments, args: MotionTrain
         MoFMTokenizer(trainer.model, extractor).save_pretrained(args.output_dir)
         record_rows(args.output_dir, rows)
         trainer.save_metrics("eval", metrics, combined=False)
+        publish(args)
     return metrics

@@ -28,6 +28,7 @@ from .arguments import (
 )
 from .evaluation.dved import evaluate_dved
 from .evaluation.pretraining import evaluate_mofm
+from .publishing import publish
 from .run_identity import check_identity, read_rows
 from .samples import MotionSamples, StoredClips
 from .seen_rows import record_rows
@@ -171,6 +172,7 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
         trainer.save_model(args.output_dir)
         record_rows(args.output_dir, rows, model_args.tokenizer)
         trainer.save_metrics("eval", metrics, combined=False)
+        publish(args)
     return metrics
 
 

@@ -519,3 +519,13 @@ def test_training_leaves_logits_packed():
     labels = random_labels(touching(keypoints, scores).any(-1))
     assert model(keypoints, scores, labels=labels).logits is None
     assert model(keypoints, scores).logits.shape == model.eval()(keypoints, scores, labels=labels).logits.shape
+
+
+@torch.no_grad()
+def test_empty_inputs_of_language_models_are_let_pass(model, encoder):
+    clips = make_clips(2)
+    empty = {"input_ids": None, "attention_mask": None, "inputs_embeds": None, "position_ids": None}
+    assert torch.equal(encoder(*clips, **empty).last_hidden_state, encoder(*clips).last_hidden_state)
+    assert torch.equal(model(*clips, **empty).logits, model(*clips).logits)
+    with pytest.raises(ValueError, match="attention_mask is an input of language models"):
+        encoder(*clips, attention_mask=torch.ones(2, 32))

@@ -108,6 +108,22 @@ def test_normal_motion_that_gives_no_clip_is_refused(tokenizer):
         normal_clips(make_corpus(2), [0, 1], tokenizer, window=0.8)
 
 
+@pytest.mark.parametrize(
+    ("rows", "share", "message"),
+    [
+        ([0, 2], 0.0, "2 normal clips are learnt from, and 4 are needed"),
+        (range(5), 0.2, "1 normal clips are held out"),
+    ],
+)
+def test_too_little_normal_motion_is_refused_before_training(rows, share, message, folder, tmp_path):
+    options = AnomalyArguments(folder, window=0, held_out_fraction=share)
+    corpus = make_corpus(5)
+    corpus = corpus.remove_columns("subject").add_column("subject", [-1] * 5)
+    with pytest.raises(ValueError, match=message):
+        train_unsupervised(options, corpus, list(rows), arguments(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
 def test_held_out_rows_are_of_other_subjects():
     corpus = make_corpus()
     rows = np.arange(0, 12, 2)

@@ -1,0 +1,117 @@
+"""What a training pushes is a whole model: through the real client, to a server on loopback, and back at a commit."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from datasets import Dataset
+from hub_server import HubServer
+
+from motion_data.schema import motion_features
+from motion_data.synthetic.corpus import generate_motion
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TRAIN = """
+import sys, torch
+from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
+from training_mofm.action_folds import finetune_classification
+from training_mofm.actions import ClassificationArguments, ClassificationTrainingArguments
+from training_mofm.anomaly import AnomalyArguments, finetune_anomaly
+from training_mofm.arguments import DataArguments, MotionTrainingArguments
+
+corpus, folder = sys.argv[1:]
+torch.manual_seed(0)
+geometry = {"num_frames": 8, "heatmap_size": 24, "cube_size": (4, 6, 6), "codebook_size": 32}
+sizes = {"hidden_size": 36, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 72}
+MoFMForMaskedMotionModeling(MoFMConfig(**geometry, **sizes)).save_pretrained(folder + "/mofm")
+MoFMTokenizer(DVEDModel(DVEDConfig(**geometry, hidden_size=16))).save_pretrained(folder + "/mofm")
+common = {"use_cpu": True, "report_to": "none", "push_to_hub": True, "save_steps": 1, "dataloader_num_workers": 0}
+data = DataArguments(dataset=corpus)
+for name, options, steps in (
+    ("watch", {"normal_classes": ["walk"]}, 2),
+    ("head", {"normal_classes": ["walk"], "mode": "supervised"}, 2),
+):
+    options = AnomalyArguments(folder + "/mofm", **options, window=0, reference_size=8, held_out_fraction=0.4)
+    args = MotionTrainingArguments(folder + "/" + name, max_steps=steps, hub_model_id="user/" + name, **common)
+    finetune_anomaly(options, data, args)
+args = ClassificationTrainingArguments(folder + "/actions", max_steps=2, hub_model_id="user/actions", **common)
+finetune_classification(ClassificationArguments(folder + "/mofm", num_clips=1), data, args)
+"""
+
+LOAD = """
+import json, sys
+import modeling_mofm
+from transformers import pipeline
+commit, clip = sys.argv[1], json.loads(sys.argv[2])
+watch = pipeline("motion-anomaly-detection", model="user/watch", revision=commit, device="cpu")
+found = watch({"keypoints": clip, "fps": 30.0})[0]
+print(json.dumps({
+    "detector": type(watch.model).__name__,
+    "reference": watch.model.config.reference_size,
+    "frames": len(found["people"][0]["scores"]),
+    "head": pipeline("motion-anomaly-detection", model="user/head", device="cpu").model.config.anomaly_score,
+    "actions": pipeline("motion-classification", model="user/actions", device="cpu")({"keypoints": clip})[0]["label"],
+}))
+"""
+
+
+@pytest.fixture
+def hub(tmp_path):
+    with HubServer() as hub:
+        hub.home = tmp_path / "hub-home"
+        yield hub
+
+
+def client(hub, code, *arguments):
+    environment = {**os.environ, **hub.environment(hub.home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250, cwd=hub.home.parent)
+
+
+def test_every_head_is_pushed_whole_and_loads_at_a_commit(hub, tmp_path):
+    names = ["walk", "wave"]
+    rows = [row for row in generate_motion(120, 0) if row["label"] in (0, 4)]
+    rows = [row | {"label": int(row["label"] == 4)} for row in rows]
+    corpus = tmp_path / "corpus"
+    for split, part in (("train", rows[:12]), ("test", rows[12:16])):
+        Dataset.from_list(part, features=motion_features(names)).to_parquet(str(corpus / f"{split}.parquet"))
+    result = client(hub, TRAIN, corpus, tmp_path)
+    assert result.returncode == 0, result.stderr
+    parts = {"config.json", "model.safetensors", "preprocessor_config.json", "training_rows.json"}
+    tokenizer = {"tokenizer.json", "tokenizer_config.json", "dved/config.json", "dved/model.safetensors"}
+    pushed = {name: hub.repositories["model", f"user/{name}"] for name in ("watch", "head", "actions")}
+    for name, repository in pushed.items():
+        files = set(repository.files) - {".gitattributes"}
+        assert len(repository.commits) == 2, "one commit, after the empty one"
+        assert parts <= files and (name == "actions" or tokenizer <= files)
+        assert not [file for file in files if "checkpoint" in file or file.endswith((".bin", ".pt"))]
+    assert json.loads(pushed["watch"].files["config.json"])["architectures"] == ["MoFMForAnomalyDetection"]
+
+    commit = list(pushed["watch"].commits)[-1]
+    broken = dict(pushed["watch"].files)
+    for name in ("dved/model.safetensors", "model.safetensors", "preprocessor_config.json"):
+        broken[name] = b"not this one"
+    pushed["watch"].commit(broken)  # main has moved on
+    clip = [[[float(x), float(y)] for x, y in zip(range(17), range(17, 0, -1), strict=True)] for _ in range(40)]
+    result = client(hub, LOAD, commit, json.dumps(clip))
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert found["detector"] == "MoFMForAnomalyDetection" and 4 <= found["reference"] <= 8 and found["frames"] == 40
+    assert found["head"] == "classifier" and found["actions"] in names
+    later = client(hub, LOAD.replace("revision=commit, ", ""), commit, json.dumps(clip))
+    assert later.returncode != 0, "main holds files that cannot be read"
+
+
+def test_a_hub_that_refuses_costs_no_training(hub, tmp_path):
+    hub.refuse = "POST /api/repos/create"
+    code = (
+        "import sys\nfrom training_mofm.arguments import MotionTrainingArguments, check_run\n"
+        "check_run(MotionTrainingArguments(sys.argv[1], push_to_hub=True, hub_model_id='user/x', use_cpu=True))\n"
+    )
+    result = client(hub, code, tmp_path / "out")
+    assert result.returncode != 0 and "HfHubHTTPError" in result.stderr
