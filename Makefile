@@ -22,7 +22,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 pretrain: setup
 	$(LAUNCH) run/train_tokenizer.py --preset tiny $(QUICK) --dataset synthetic --output_dir runs/quick-tokenizer \
 		--max_steps 1700
-	$(LAUNCH) run/pretrain.py --preset tiny --tokenizer runs/quick-tokenizer --dataset synthetic --output_dir mofm \
+	$(LAUNCH) run/pretrain.py --preset tiny --tokenizer runs/quick-tokenizer --dataset synthetic --output_dir runs/mofm \
 		--max_steps 1000 --learning_rate 2e-3
 
 test: setup
@@ -38,4 +38,4 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) runs mofm build *.egg-info
+	rm -rf $(VENV) runs build *.egg-info
