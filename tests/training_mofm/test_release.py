@@ -3,6 +3,9 @@
 import json
 import logging
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +15,13 @@ from transformers import AutoModel, AutoModelForPreTraining, AutoModelForSequenc
 
 from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMotionModeling
 from modeling_mofm.shipped import check_files
+from modeling_mofm.watching import watch
 from motion_data.corpora.load import load_corpus
 from motion_data.schema import decode_row
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 from training_mofm.release import ReleaseArguments, release
 
+ROOT = Path(__file__).resolve().parents[2]
 GEOMETRY = {"num_frames": 8, "heatmap_size": 24, "cube_size": (4, 6, 6), "codebook_size": 32}
 SIZES = {"hidden_size": 36, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 72}
 
@@ -84,6 +89,48 @@ def test_the_head_recognises_what_it_learnt(pretrained, released):
     answers = recognise(given, top_k=1, batch_size=32)
     right = [answer[0]["label"] == names[corpus[row]["label"]] for row, answer in zip(rows, answers, strict=True)]
     assert np.mean(right) > 2.5 / 12
+
+
+def test_a_recording_is_watched_in_one_call(released):
+    keypoints, scores = decode_row(load_corpus("synthetic", "test")[3])
+    clip = {"keypoints": keypoints, "scores": scores, "fps": 30.0, "first_frame": 30, "track_ids": [7]}
+    (plain,) = watch(clip, released, device="cpu")
+    assert plain.actions and plain.anomalies is None and plain.scores.shape == scores.shape[:2]
+    threshold = float(np.nanquantile(plain.scores, 0.5))
+    (seen,) = watch(clip, released, threshold, device="cpu")
+    assert seen.anomalies and len(seen.lines()) == len(seen.actions) + len(seen.anomalies)
+    assert all("person 7" in line for line in seen.lines()) and "nearest normal motion" in "".join(seen.lines())
+    assert json.dumps(seen.to_dict()) and seen.times[0] == 1.0
+    captions, tints = seen.captions(), seen.tints()
+    assert len(captions) == len(tints) == keypoints.shape[1] and set(tints) == {0.0, 1.0}
+    assert seen.actions[0]["label"] in captions[0] and "anomaly" in captions[tints.index(1.0)]
+    figure = seen.draw()
+    assert len(figure.axes) == 3 and figure.axes[2].get_ylabel() == "anomaly score"
+    clip["scores"] = np.zeros_like(scores)
+    (nobody,) = watch(clip, released, device="cpu")
+    assert nobody.lines() == ["nobody is in sight"]
+    with pytest.raises(ValueError, match="nobody is in sight"):
+        nobody.draw()
+
+
+def test_the_script_writes_a_picture_a_film_and_events(released, tmp_path):
+    keypoints, scores = decode_row(load_corpus("synthetic", "test")[0])
+    poses = tmp_path / "walk.npy"
+    np.save(poses, np.concatenate([keypoints[0], scores[0, ..., None]], -1))
+    command = [sys.executable, str(ROOT / "run" / "watch.py"), str(poses), "--model", released, "--fps", "30"]
+    command += ["--layout", "coco17"]
+    for output in ("walk.png", "walk.gif"):
+        options = ["--output", str(tmp_path / output), "--events", str(tmp_path / "events.json")]
+        result = subprocess.run([*command, *options], capture_output=True, text=True, timeout=200)
+        assert result.returncode == 0 and "person 0" in result.stdout, result.stderr
+        assert (tmp_path / output).stat().st_size > 1000
+    (found,) = json.loads((tmp_path / "events.json").read_text())
+    assert found["actions"][0].keys() == {"person", "label", "start", "end", "score"}
+    result = subprocess.run([*command, "--output", "a.bmp"], capture_output=True, text=True, timeout=200)
+    assert result.returncode == 2 and "must end in one of .png" in result.stderr
+    command[2] = str(tmp_path / "gone.npy")
+    result = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert result.returncode == 1 and "gone.npy" in result.stderr and "Traceback" not in result.stderr
 
 
 def test_what_was_learnt_from_is_recorded(released):
