@@ -1,5 +1,15 @@
-"""The metadata is in pyproject.toml."""
+"""Where the parts of the package are; all other metadata is in pyproject.toml.
 
-from setuptools import setup
+The scripts of `run/` go into the package as `training_mofm/run`, so that the command `mofm` finds them where there is
+no clone; the folder `mofm` holds the weights that come along.
+"""
 
-setup()
+from setuptools import find_packages, setup
+
+ROOMS = ["motion_data*", "tokenization_mofm*", "modeling_mofm*", "training_mofm*"]
+
+setup(
+    packages=[*find_packages(include=ROOMS), "training_mofm.run", "mofm"],
+    package_dir={"training_mofm.run": "run"},
+    package_data={"": ["py.typed"], "mofm": ["*.json", "*.safetensors", "README.md", "dved/*"]},
+)

@@ -1,0 +1,54 @@
+"""Show actions once, and find them in other recordings; nothing is trained.
+
+python run/teach.py --actions my-actions wave=wave.json bow=bow.json
+python run/teach.py --actions my-actions --ask clip.json
+"""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
+import argparse
+import sys
+from pathlib import Path
+
+from modeling_mofm import MotionRecogniser
+from modeling_mofm.actions.recogniser import FILE
+from modeling_mofm.shipped import SHIPPED
+from motion_data.layouts import layout_names
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shown", nargs="*", help="name=file of actions that are shown, any known format of poses")
+    parser.add_argument("--actions", required=True, help="folder of what was taught; made if it is not there")
+    parser.add_argument("--ask", nargs="+", default=[], help="files in which the actions are looked for")
+    parser.add_argument("--model", default=str(SHIPPED), help="encoder of a new folder; default: the shipped one")
+    parser.add_argument("--layout", choices=layout_names(), help="skeleton layout, where files do not say")
+    args = parser.parse_args()
+    wrong = [pair for pair in args.shown if "=" not in pair]
+    if wrong:
+        parser.error(f"{wrong[0]!r} must be name=file")
+    known = (Path(args.actions) / FILE).is_file()
+    if not known and not args.shown:
+        parser.error(f"--actions {args.actions!r} holds nothing that was taught; show an action first, as name=file")
+    options = {"layout": args.layout} if args.layout else {}
+    try:
+        recogniser = MotionRecogniser.from_pretrained(args.actions if known else args.model)
+        for pair in args.shown:
+            recogniser.teach(*pair.split("=", 1), **options)
+        if args.shown:
+            recogniser.save_pretrained(args.actions)
+            print(f"{args.actions} knows {', '.join(recogniser.actions)}")
+        for path in args.ask:
+            answers = recogniser(path, **options)
+            best = answers[0] if answers and not isinstance(answers[0], list) else None
+            print(path, f"{best['label']} ({best['score']:.2f})" if best else answers or "nobody is in sight")
+    except (ValueError, OSError) as error:
+        print(f"teach: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

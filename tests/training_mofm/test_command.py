@@ -1,0 +1,44 @@
+"""The command `mofm`: every script has a name, help comes at once, and arguments reach the script."""
+
+import subprocess
+import sys
+
+import pytest
+
+from training_mofm.command import COMMANDS, EXAMPLE, main, scripts, usage
+
+
+def call(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["mofm", *arguments])
+    return main()
+
+
+def test_every_script_has_a_command_and_every_command_a_script():
+    assert {path.stem for path in scripts().glob("*.py")} == {script for script, _ in COMMANDS.values()}
+
+
+def test_help_fits_a_screen_and_starts_with_an_example(monkeypatch, capsys):
+    assert call(monkeypatch) == call(monkeypatch, "--help") == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(EXAMPLE) and all(name in shown for name in COMMANDS)
+    lines = usage().splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 100
+
+
+def test_an_unknown_command_is_named(monkeypatch, capsys):
+    assert call(monkeypatch, "dance") == 2
+    assert "'dance' is no command; there are watch, " in capsys.readouterr().err
+
+
+def test_arguments_reach_the_script_and_its_status_comes_back(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, "watch", "gone.json", "--output", "a.bmp")
+    assert stopped.value.code == 2 and "usage: mofm watch" in capsys.readouterr().err
+    assert call(monkeypatch, "one-shot", "--model", "m", "--dataset", "gone/corpus", "--protocol", "p") == 1
+    assert "gone/corpus" in capsys.readouterr().err
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, training_mofm.command as c; c.usage(); print('torch' in sys.modules, 'numpy' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.stdout.split() == ["False", "False"], result.stderr
