@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve e
 
 import argparse
 
+from modeling_mofm.shipped import SHIPPED
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import MoFMTokenizer
 from tokenization_mofm.drawing import draw_clip
@@ -17,7 +18,7 @@ from training_mofm.samples import held_out_clips
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="mofm", help="a folder or Hub id that holds a motion tokenizer")
+    parser.add_argument("--model", default=str(SHIPPED), help="a folder or Hub id that holds a motion tokenizer")
     parser.add_argument("--dataset", default=SYNTHETIC, help="corpus, drawn from its held-out part")
     parser.add_argument("--clip", type=int, default=0, help="which of the first 64 clips")
     parser.add_argument("--output", required=True, help="picture to write")

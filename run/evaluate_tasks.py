@@ -14,16 +14,22 @@ import torch
 from datasets.utils.logging import disable_progress_bar
 
 from modeling_mofm import MoFMModel
+from modeling_mofm.shipped import SHIPPED
 from training_mofm.evaluation.protocols import TASKS
 from training_mofm.evaluation.tables import TaskFigures, task_table
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="folder or Hub id of an encoder")
+    parser.add_argument(
+        "--model", default=str(SHIPPED), help="folder or Hub id of an encoder; default: the shipped one"
+    )
     parser.add_argument("--dataset", nargs="+", required=True, help="corpora with a protocols.json beside them")
     parser.add_argument(
-        "--protocol", nargs="+", default=[], help=f"names of protocols, or tasks ({', '.join(TASKS)}); default: all"
+        "--protocol",
+        nargs="+",
+        default=["frozen"],
+        help=f"names of protocols, or tasks ({', '.join(TASKS)}); default: frozen, which is all of them",
     )
     parser.add_argument("--random", type=int, default=1, help="encoders with random weights; default %(default)s")
     parser.add_argument("--output", help="folder for figures.json and the features, which later runs reuse")
@@ -34,7 +40,7 @@ def main() -> int:
         model = MoFMModel.from_pretrained(args.model).to(device)
         figures = TaskFigures(args.model, model, args.random, args.output)
         for corpus in args.dataset:
-            for line in figures.add(corpus, args.protocol):
+            for line in figures.add(corpus, [] if "frozen" in args.protocol else args.protocol):
                 print(line, file=sys.stderr)
     except (ValueError, OSError) as error:
         print(f"evaluate_tasks: {error}", file=sys.stderr)
