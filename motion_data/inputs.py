@@ -72,17 +72,17 @@ def as_recordings(
             missing, or numbers whose meaning only an option can tell.
     """
     if isinstance(inputs, Recording):
-        return [inputs]
+        return [inputs.without_unsure(options.min_score)]
     if isinstance(inputs, (str, os.PathLike)):
         return _doubted(_read(Path(inputs), options))
     if isinstance(inputs, Mapping):
         if "shape" in inputs and "keypoints" in inputs:
-            return [row_recording(inputs)]
+            return [row_recording(inputs).without_unsure(options.min_score)]
         if scores is not None:
             raise ValueError("scores are given beside a mapping; they must be in it")
         return _doubted(_of_fields(inputs, options, default_layout))
     if hasattr(inputs, "column_names"):
-        return [row_recording(row) for row in inputs]
+        return [row_recording(row).without_unsure(options.min_score) for row in inputs]
     return _doubted(_of_fields({"keypoints": inputs, "scores": scores}, options, default_layout))
 
 

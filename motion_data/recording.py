@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -63,3 +63,8 @@ class Recording:
     def unit(self) -> str:
         """Unit of the coordinates."""
         return "pixels" if self.space == "image" else "metres"
+
+    def without_unsure(self, min_score: float) -> Recording:
+        """Return it with the joints of a lower score missing; itself where there are none."""
+        unsure = (self.scores > 0) & (self.scores < min_score)
+        return replace(self, scores=np.where(unsure, 0, self.scores)) if unsure.any() else self

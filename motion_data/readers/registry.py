@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def register_format(
     recognises: Callable[[Path], bool] | None = None,
     needs_poses: bool = False,
 ) -> Callable[[Reader], Reader]:
-    """Register the decorated reader as a format.
+    """Register the decorated reader as a format; joints below `ReadOptions.min_score` of what it reads are missing.
 
     Args:
         name: as users name it; not yet taken.
@@ -88,7 +88,11 @@ def register_format(
         return path.name.lower().endswith(suffixes or "") and (recognises is None or recognises(path))
 
     def register(read: Reader) -> Reader:
-        _FORMATS[name] = Format(name, description, read, matches, needs_poses)
+        @wraps(read)
+        def sure(path: Path, options: ReadOptions) -> Iterator[Recording]:
+            return (recording.without_unsure(options.min_score) for recording in read(path, options))
+
+        _FORMATS[name] = Format(name, description, sure, matches, needs_poses)
         return read
 
     return register

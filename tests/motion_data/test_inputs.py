@@ -1,5 +1,6 @@
 """The door: whatever a user has is read rightly, or refused with the option that decides."""
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -170,3 +171,29 @@ def test_ids_are_whole_numbers():
 def test_what_is_no_motion_is_refused(inputs, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         as_recordings(inputs)
+
+
+def test_unsure_joints_are_missing_whatever_the_input_is(tmp_path):
+    scores = np.full((1, NUM_FRAMES, 17), 0.9)
+    scores[0, :, 9] = 0.2
+    recording = Recording(walk().astype(np.float32), scores.astype(np.float32), "coco17", fps=30.0)
+    row = encode_row(recording.keypoints, recording.scores, "coco17")
+    inputs = (recording, row, {"keypoints": walk(), "scores": scores})
+    for given in inputs:
+        found = one(given, min_score=0.5)
+        assert not found.scores[..., 9].any() and (found.scores[..., :9] > 0).all()
+        assert one(given).scores[..., 9].all()
+    assert one(recording, min_score=0.1) is recording
+
+
+@pytest.mark.parametrize("name", ["openpose.pose", "mediapipe.pose"])
+def test_unsure_joints_of_recorded_files_are_missing(name):
+    folder = os.environ.get("MOFM_DATA")
+    if not folder:
+        pytest.skip("MOFM_DATA is not set")
+    pytest.importorskip("pose_format")
+    path = os.path.join(folder, "formats", name)
+    whole, sure = (as_recordings(path, input_options(min_score=least)) for least in (0.0, 0.6))
+    for before, after in zip(whole, sure, strict=True):
+        assert (before.scores < 0.6)[before.scores > 0].any()
+        np.testing.assert_array_equal(after.scores, np.where(before.scores >= 0.6, before.scores, 0))

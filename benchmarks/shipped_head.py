@@ -1,0 +1,59 @@
+"""How often the shipped classifier names the action of held-out recordings, among all the actions that it knows.
+
+python -m benchmarks.shipped_head --dataset corpora/uiprmd_kinect corpora/cmu_subset synthetic \
+    --rename walking=walk running=run jumping=jump deep_squat=squat
+"""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
+import argparse
+from collections import Counter
+
+import numpy as np
+from transformers import pipeline
+
+import modeling_mofm  # noqa: F401
+from modeling_mofm.shipped import SHIPPED
+from motion_data.corpora.load import load_corpus
+from motion_data.schema import first_row, row_recording
+from training_mofm.evaluation.metrics import bootstrap
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=str(SHIPPED))
+    parser.add_argument("--dataset", nargs="+", required=True, help="corpora; their test parts are asked about")
+    parser.add_argument("--rename", nargs="*", default=[], help="old=new names of classes")
+    parser.add_argument("--clips", type=int, default=400, help="recordings of each, a seeded choice")
+    args = parser.parse_args()
+    names = dict(pair.split("=") for pair in args.rename)
+    recognise = pipeline("motion-classification", model=args.model)
+    known = set(recognise.model.config.id2label.values())
+    print(f"{len(known)} actions are known")
+    for name in args.dataset:
+        corpus = load_corpus(name, "test")
+        titles = [names.get(title, title) for title in corpus.features["label"].names]
+        labels = np.asarray(corpus["label"][:])
+        rows = np.flatnonzero([titles[label] in known for label in labels])
+        rows = np.sort(np.random.default_rng(0).permutation(rows)[: args.clips])
+        part = corpus.select(rows).with_format("arrow")
+        recordings = [row_recording(first_row(part[row])) for row in range(len(part))]
+        answers = recognise(recordings, top_k=3, batch_size=16)
+        true = [titles[label] for label in labels[rows]]
+        best = np.array([bool(a) and a[0]["label"] == t for a, t in zip(answers, true, strict=True)])
+        three = np.array([t in [entry["label"] for entry in a] for a, t in zip(answers, true, strict=True)])
+        (_, count), *_ = Counter(true).most_common(1)
+        first, among = (bootstrap(lambda hit: float(hit.mean()), hits, num_samples=500) for hits in (best, three))
+        print(f"{os.path.basename(name):20s} {len(rows):4d} recordings  first {first}  among three {among}  "
+              f"commonest class {count / len(rows):.3f}", flush=True)  # fmt: skip
+        for title in sorted(set(true)):
+            own = np.array([t == title for t in true])
+            wrong = Counter(a[0]["label"] for a, t in zip(answers, true, strict=True) if t == title and a)
+            others = ", ".join(f"{label} {n}" for label, n in wrong.most_common(3) if label != title)
+            print(f"    {title:46s} {best[own].mean():.2f} of {own.sum():3d}  {others}")
+
+
+if __name__ == "__main__":
+    main()
