@@ -57,3 +57,31 @@ def draw_anomaly(
     figure.colorbar(dots, ax=list(grid), label="score of joint", shrink=0.8)
     figure.colorbar(ground, ax=list(grid), label="nll of cube, nats", shrink=0.8)
     return figure
+
+
+def draw_ghost(keypoints: np.ndarray, scores: np.ndarray, ghost: np.ndarray, num_poses: int = 6) -> Figure:
+    """Draw a person along time over a grey ghost: the nearest normal motion, or what `repair` expects.
+
+    Args:
+        keypoints: `[F, 17, 2]` in map pixels or any other unit.
+        scores: `[F, 17]`; 0 is missing.
+        ghost: `[F, 17, 2]` in the same unit; NaN is missing.
+        num_poses: frames that are drawn, evenly apart.
+    """
+    from matplotlib.figure import Figure
+
+    frames = np.unique(np.linspace(0, len(keypoints) - 1, 2 * num_poses + 1).astype(int)[1::2])
+    figure = Figure(figsize=(2 * len(frames), 2.6), layout="constrained")
+    grid = figure.subplots(1, len(frames), sharex=True, sharey=True, squeeze=False)[0]
+    coco = get_layout("coco17")
+    both = np.concatenate([keypoints[scores > 0], ghost[np.isfinite(ghost).all(-1)]])
+    low, high = both.min(0), both.max(0)
+    for frame, axes in zip(frames, grid, strict=True):
+        there = np.isfinite(ghost[frame]).all(-1)
+        for a, b in coco.limbs:
+            if there[a] and there[b]:
+                axes.plot(*ghost[frame, [a, b]].T, color="#BBBBBB", linewidth=4, solid_capstyle="round")
+        draw_body(axes, coco, keypoints[frame], scores[frame], width=1.5, dot=4)
+        axes.set(xlim=(low[0] - 2, high[0] + 2), ylim=(high[1] + 2, low[1] - 2), xticks=[], yticks=[], aspect="equal")
+        axes.set_title(f"frame {frame}", fontsize=9)
+    return figure

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from detectors import make_motion, make_scorer
 
+from modeling_mofm.anomaly.drawing import draw_ghost
 from modeling_mofm.anomaly.explain import bending, explain
 from motion_data.layouts import get_layout
 
@@ -84,3 +85,15 @@ def test_a_scorer_explains_a_window_by_the_nearest_normal_clip(dved):
     motion.scores[0] = 0
     with pytest.raises(ValueError, match="person 0 has no joint in the window around 0.70 s"):
         scorer.explain(motion, 30.0, 0, 0.7)
+
+
+def test_the_ghost_is_drawn_under_the_person():
+    pytest.importorskip("matplotlib")
+    clip, normal = standing(), standing()
+    normal[:, LEFT_WRIST] = np.nan
+    figure = draw_ghost(clip, np.ones((8, 17)), normal, num_poses=3)
+    assert len(figure.axes) == 3 and figure.axes[0].get_title() == "frame 1"
+    grey = [line for line in figure.axes[0].lines if line.get_color() == "#BBBBBB"]
+    limbs = get_layout("coco17").limbs
+    assert len(grey) == sum(LEFT_WRIST not in limb for limb in limbs)
+    assert len(figure.axes[0].lines) == len(grey) + len(limbs)
