@@ -7,6 +7,8 @@ and frames that reach it, of a small outer product times the weights of that joi
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -119,7 +121,8 @@ class CubeEmbedding(nn.Module):
         Cells outside the map get an all-zero profile and an index inside it.
         """
         radius = self.truncate * self.sigma
-        reach = int(2 * radius / side) + 2
+        # at most 2 radius + 1 pixels, and so many steps between them, wherever in a cell the first one is
+        reach = math.ceil(int(2 * radius + 1e-6) / side) + 1
         first = torch.floor(torch.ceil(centre.detach() - radius) / side)
         cell = first[..., None] + torch.arange(reach, device=centre.device, dtype=centre.dtype)
         pixels = cell[..., None] * side + torch.arange(side, device=centre.device, dtype=centre.dtype)

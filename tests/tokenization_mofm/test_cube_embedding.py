@@ -49,6 +49,22 @@ def test_sparse_path_is_the_dense_path(geometry):
     assert (dense - module.projection.bias).abs().max() > 1
 
 
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=NAMES)
+def test_joints_at_pixel_centres_reach_as_far(geometry):
+    """There a profile covers most pixels: one more than between two centres."""
+    frames, size, cube, sigma, truncate = geometry
+    module = embedding(*geometry)
+    keypoints, scores = joints(2, frames, size)
+    keypoints = keypoints.round()
+    sparse = module.embed_keypoints(keypoints, scores)
+    assert largest_error(sparse, module.embed_heatmaps(render_volume(keypoints, scores, size, sigma, truncate))) < 1e-5
+    stepped = CubeEmbedding(17, 6, 72, (12, 9, 9), 3.0, 3.0, 3)
+    keypoints, scores = joints(1, 48, 72)
+    keypoints = (keypoints / 3).round() * 3 + 1  # the middles of steps
+    dense = stepped.embed_heatmaps(render_volume(keypoints, scores, 72, 3.0, 3.0))
+    assert largest_error(stepped.embed_keypoints(keypoints, scores), dense) < 1e-5
+
+
 @pytest.mark.parametrize("stride", [1, 3, 9])
 def test_a_map_that_is_looked_at_in_steps(stride):
     module = CubeEmbedding(17, 6, 72, (12, 9, 9), 3.0, 3.0, stride)
