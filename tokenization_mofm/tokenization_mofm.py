@@ -149,14 +149,29 @@ class MoFMTokenizer(PushToHubMixin):
             self.push_to_hub(repo_id, max_shard_size=max_shard_size, **kwargs)
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs) -> MoFMTokenizer:
-        """Load all parts from a directory or a Hub repository; `kwargs` (revision, token, ...) go to each of them.
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike,
+        subfolder: str = "",
+        dtype: torch.dtype | str | None = None,
+        **kwargs,
+    ) -> MoFMTokenizer:
+        """Load all parts from a directory or a Hub repository.
+
+        Args:
+            pretrained_model_name_or_path: folder or Hub id.
+            subfolder: where in it the parts are.
+            dtype: of the dVED; None takes the one that it was saved in.
+            kwargs: revision, token, cache_dir, ... for each part.
 
         Raises:
             OSError: a file is missing or cannot be reached.
             ValueError: the parts do not fit each other.
         """
-        dved = DVEDModel.from_pretrained(pretrained_model_name_or_path, subfolder=DVED_FOLDER, **kwargs)
-        extractor = MoFMFeatureExtractor.from_pretrained(pretrained_model_name_or_path, **kwargs)
-        book = PreTrainedTokenizerFast.from_pretrained(pretrained_model_name_or_path, **kwargs)
+        name = pretrained_model_name_or_path
+        inside = "/".join(part for part in (subfolder, DVED_FOLDER) if part)
+        precision = {} if dtype is None else {"dtype": dtype}
+        dved = DVEDModel.from_pretrained(name, subfolder=inside, **precision, **kwargs)
+        extractor = MoFMFeatureExtractor.from_pretrained(name, subfolder=subfolder, **kwargs)
+        book = PreTrainedTokenizerFast.from_pretrained(name, subfolder=subfolder, **kwargs)
         return cls(dved, extractor, book)

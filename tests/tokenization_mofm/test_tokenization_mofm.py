@@ -80,6 +80,18 @@ def test_round_trip_through_a_directory(tokenizer, tmp_path):
     assert not list(tmp_path.rglob("*.bin"))
 
 
+def test_parts_below_a_folder_and_in_another_precision(tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path / "small")
+    with pytest.raises(OSError):
+        MoFMTokenizer.from_pretrained(tmp_path)
+    loaded = MoFMTokenizer.from_pretrained(tmp_path, subfolder="small")
+    assert loaded.fingerprint == tokenizer.fingerprint and loaded.dved.dtype == torch.float32
+    half = MoFMTokenizer.from_pretrained(tmp_path, subfolder="small", dtype=torch.bfloat16)
+    assert (
+        half.dved.dtype == torch.bfloat16 and half.feature_extractor.num_frames == loaded.feature_extractor.num_frames
+    )
+
+
 def test_a_directory_without_the_dved_says_so(tokenizer, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     (tmp_path / "dved" / "model.safetensors").unlink()
