@@ -1,11 +1,14 @@
 """Put a pre-trained MoFM and its heads together in one folder, to be used without any training.
 
-The encoder stays as it is; every head is fitted on what it says: which everyday action it is, from labelled corpora,
-and what is normal, from windows of everyday motion. One `model.safetensors` holds all; each class takes its own.
+The encoder stays as it is, but for being rounded to half precision, in which all weights are stored to be small; they
+load and compute in single precision. Every head is fitted on what it says: which everyday action it is, from labelled
+corpora, and what is normal, from windows of everyday motion. One `model.safetensors` holds all; each class takes its
+own.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +19,11 @@ import torch
 from datasets import Dataset
 from safetensors.torch import save_file
 from sklearn.linear_model import LogisticRegression
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
-from modeling_mofm.configuration_mofm import MoFMConfig
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
 from modeling_mofm.shipped import write_hashes
 from motion_data.corpora.load import GENERATED, load_corpus
@@ -29,7 +31,7 @@ from motion_data.keypoints import Motion, NobodyVisibleError
 from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
 from motion_data.views import ViewOptions, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
-from tokenization_mofm.tokenization_mofm import MoFMTokenizer
+from tokenization_mofm.tokenization_mofm import DVED_FOLDER, MoFMTokenizer
 
 from .actions import class_names
 from .anomaly import hold_out, normal_clips
@@ -112,13 +114,15 @@ def head_features(model: MoFMForSequenceClassification, clips: Sequence[Motion],
 
 
 def fit_actions(
-    folder: str, config: MoFMConfig, clips: Sequence[Motion], labels: Sequence[str]
+    base: MoFMForMaskedMotionModeling, clips: Sequence[Motion], labels: Sequence[str]
 ) -> MoFMForSequenceClassification:
     """Return a classifier whose head is fitted on the frozen encoder; classes weigh the same."""
+    config = copy.deepcopy(base.config)
     titles = sorted(set(labels))
     config.id2label = dict(enumerate(titles))
     config.label2id = {title: number for number, title in enumerate(titles)}
-    model = MoFMForSequenceClassification.from_pretrained(folder, config=config).eval()
+    model = MoFMForSequenceClassification(config).eval()
+    model.mofm.load_state_dict(base.mofm.state_dict())
     features = head_features(model, clips)
     mean, std = features.mean(0), features.std(0) + 0.1
     probe = LogisticRegression(C=PROBE_C, max_iter=300, class_weight="balanced")
@@ -131,7 +135,7 @@ def fit_actions(
 
 
 def fit_normal(
-    folder: str, config: MoFMConfig, tokenizer: MoFMTokenizer, corpora: Sequence[Dataset], options: ReleaseArguments
+    base: MoFMForMaskedMotionModeling, tokenizer: MoFMTokenizer, corpora: Sequence[Dataset], options: ReleaseArguments
 ) -> MoFMForAnomalyDetection:
     """Return a detector that remembers windows of normal actions; other people scale its scores."""
     learnt, held = [], []
@@ -144,7 +148,8 @@ def fit_normal(
         rows = np.random.default_rng(options.seed).permutation(rows)[: options.rows_per_class * len(wanted)]
         for part, into in zip(hold_out(corpus, np.sort(rows), 0.3, options.seed), (learnt, held), strict=True):
             into.append(normal_clips(corpus, part, tokenizer, rate=FRAMES_PER_SECOND))
-    detector = MoFMForAnomalyDetection.from_pretrained(folder, config=config)
+    detector = MoFMForAnomalyDetection(copy.deepcopy(base.config))
+    detector.load_state_dict(base.state_dict(), strict=False)
     detector.config.fps = FRAMES_PER_SECOND
     normal = {name: torch.cat([part[name] for part in learnt]) for name in learnt[0]}
     others = {name: torch.cat([part[name] for part in held]) for name in held[0]}
@@ -167,24 +172,27 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     if unknown:
         raise ValueError(f"{unknown} are classes of no corpus in dataset; there are {', '.join(sorted(titles))}")
     base = MoFMForMaskedMotionModeling.from_pretrained(options.model)
-    config = base.config
+    for model in (base, tokenizer.dved):
+        round_weights(model)
+    folder = Path(options.output_dir)
+    tokenizer.save_pretrained(folder)
+    store(tokenizer.dved.state_dict(), folder / DVED_FOLDER / WEIGHTS)
+    base.config.words = MoFMTokenizer.from_pretrained(folder).fingerprint
     clips, labels = labelled_views(corpora, options.names, tokenizer.feature_extractor, options)
-    actions = fit_actions(options.model, config, clips, labels)
-    detector = fit_normal(options.model, config, tokenizer, corpora, options)
-    config = detector.config  # a copy of the other, with what the reference has set
+    actions = fit_actions(base, clips, labels)
+    detector = fit_normal(base, tokenizer, corpora, options)
+    config = detector.config
+    config.id2label, config.label2id = actions.config.id2label, actions.config.label2id
     config.view_loss_weight = 0.0
     config.architectures = [type(base).__name__]
+    config.dtype = torch.float32
     tensors: dict[str, Tensor] = {}
     for model in (base, actions, detector):
         tensors |= model.state_dict()
     # two views need not be compared any more, and nothing has trained the head of supervised detection
     tensors = {name: values for name, values in tensors.items() if not name.startswith(("view_", "anomaly_head"))}
-    folder = Path(options.output_dir)
-    tokenizer.save_pretrained(folder)
     config.save_pretrained(folder)
-    unfinished = folder / f"{WEIGHTS}.unfinished"
-    save_file({name: values.contiguous() for name, values in tensors.items()}, unfinished, {"format": "pt"})
-    os.replace(unfinished, folder / WEIGHTS)
+    store(tensors, folder / WEIGHTS)
     rows = [
         digest
         for name, corpus in zip(options.dataset, corpora, strict=True)
@@ -194,3 +202,22 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     record_rows(folder, rows, options.model)
     write_hashes(folder)
     return {"clips": len(clips), "actions": len(config.id2label), "normal windows": config.reference_size}
+
+
+@torch.no_grad()
+def round_weights(model: nn.Module) -> None:
+    """Round weights to half precision, in which they are stored: heads are fitted on what will be loaded."""
+    for values in (*model.parameters(), *model.buffers()):
+        if values.is_floating_point():
+            values.copy_(values.half().to(values.dtype))
+
+
+def store(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write weights in half precision; the configuration beside them says in which they load."""
+    stored = {
+        name: (values.half() if values.is_floating_point() else values).contiguous()
+        for name, values in tensors.items()
+    }
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    save_file(stored, unfinished, {"format": "pt"})
+    os.replace(unfinished, path)

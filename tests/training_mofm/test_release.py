@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from clips import make_clips
+from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForPreTraining, AutoModelForSequenceClassification, pipeline
 
 from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMotionModeling
@@ -61,9 +62,15 @@ def test_each_class_takes_its_own_without_a_warning(pretrained, released, caplog
     for auto, (model, facts) in loaded.items():
         assert not facts["missing_keys"] and not facts["unexpected_keys"], auto
         encoder = getattr(model, "mofm", model).state_dict()
-        assert all(torch.equal(encoder[name], value) for name, value in before.items())
+        assert all(torch.equal(encoder[name], value.half().float()) for name, value in before.items())
+        assert model.dtype == torch.float32
     assert set(info["missing_keys"]) == {"anomaly_head.weight", "anomaly_head.bias"}
     assert detector.reference.parts.shape[0] == 20 and detector.reference.nll_std > 0
+    assert detector.reference.parts.dtype == torch.float32
+    stored = load_file(f"{released}/model.safetensors")
+    assert {values.dtype for values in stored.values()} == {torch.float16} and not [n for n in stored if "view" in n]
+    tokenizer = MoFMTokenizer.from_pretrained(released)
+    assert tokenizer.fingerprint == detector.config.words and tokenizer.dved.dtype == torch.float32
     model = loaded[AutoModelForPreTraining][0]
     clips = make_clips(2)
     assert model(*clips).logits.shape == (2, 32, 32) and model.view_projector is None
