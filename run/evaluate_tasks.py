@@ -31,6 +31,13 @@ def main() -> int:
         default=["frozen"],
         help=f"names of protocols, or tasks ({', '.join(TASKS)}); default: frozen, which is all of them",
     )
+    parser.add_argument(
+        "--layers",
+        type=int,
+        nargs="+",
+        default=[-1],
+        help="layers that are read, of several the mean; default: last",
+    )
     parser.add_argument("--random", type=int, default=1, help="encoders with random weights; default %(default)s")
     parser.add_argument("--output", help="folder for figures.json and the features, which later runs reuse")
     args = parser.parse_args()
@@ -38,7 +45,7 @@ def main() -> int:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         model = MoFMModel.from_pretrained(args.model).to(device)
-        figures = TaskFigures(args.model, model, args.random, args.output)
+        figures = TaskFigures(args.model, model, args.random, args.output, args.layers)
         for corpus in args.dataset:
             for line in figures.add(corpus, [] if "frozen" in args.protocol else args.protocol):
                 print(line, file=sys.stderr)

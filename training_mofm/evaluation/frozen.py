@@ -61,22 +61,29 @@ class Row:
 
 
 class Encoder:
-    """A frozen encoder as a reader of recordings: the parts of everybody in them, averaged over people."""
+    """A frozen encoder as a reader of recordings: the parts of everybody in them, averaged over people.
 
-    def __init__(self, name: str, model: MoFMModel, batch_size: int = 32):
-        self.name = name
+    Args:
+        name: of the reader.
+        model: the encoder.
+        layers: which are read; see `MoFMModel.get_embeddings`.
+        batch_size: recordings at a time.
+    """
+
+    def __init__(self, name: str, model: MoFMModel, layers: Sequence[int] = (-1,), batch_size: int = 32):
+        self.name, self.layers = name, tuple(layers)
         self.model = model.eval()
         self.extractor = MoFMFeatureExtractor.for_config(model.config)
         self.batch_size = batch_size
 
     @property
     def fingerprint(self) -> str:
-        """Hash of configuration and weights."""
+        """Hash of configuration and weights, and the layers."""
         config = json.dumps(self.model.config.to_diff_dict(), sort_keys=True, default=str)
-        return f"{hashlib.sha256(config.encode()).hexdigest()[:16]}-{fingerprint(self.model)}"
+        return f"{hashlib.sha256(config.encode()).hexdigest()[:16]}-{fingerprint(self.model)}-{self.layers}"
 
     def __call__(self, clips: list[Motion]) -> np.ndarray:
-        return embed_scenes(self.model, clips).parts.flatten(1).float().cpu().numpy()
+        return embed_scenes(self.model, clips, self.layers).parts.flatten(1).float().cpu().numpy()
 
 
 class RawPoses:

@@ -30,24 +30,32 @@ class TaskFigures:
         model: the encoder.
         num_random: how many encoders with random weights stand beside it; their mean and spread count.
         output: folder for `figures.json` and the features; None keeps nothing.
+        layers: of the encoders that are read; of several the mean.
 
     Attributes:
         rows: the figures so far.
     """
 
-    def __init__(self, name: str, model: MoFMModel, num_random: int = 1, output: str | os.PathLike | None = None):
+    def __init__(
+        self,
+        name: str,
+        model: MoFMModel,
+        num_random: int = 1,
+        output: str | os.PathLike | None = None,
+        layers: Sequence[int] = (-1,),
+    ):
         if num_random < 0:
             raise ValueError(f"num_random must be 0 or more, got {num_random}")
         self.name = name
         self.seen = recorded_rows(name)
         self.output = None if output is None else Path(output)
         self.rows: list[Row] = []
-        encoder = Encoder(MODEL, model)
+        encoder = Encoder(MODEL, model, layers)
         self.readers: list[Encoder | RawPoses] = [RawPoses(encoder.extractor), encoder]
         for seed in range(num_random):
             with torch.random.fork_rng():
                 torch.manual_seed(seed)
-                self.readers.append(Encoder(f"{RANDOM} {seed}", MoFMModel(model.config).to(model.device)))
+                self.readers.append(Encoder(f"{RANDOM} {seed}", MoFMModel(model.config).to(model.device), layers))
 
     def add(self, corpus_name: str, wanted: Sequence[str] = ()) -> Iterator[str]:
         """Measure on the protocols of a corpus; yields what its user should know.

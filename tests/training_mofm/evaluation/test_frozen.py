@@ -82,6 +82,10 @@ def test_features_are_kept_by_reader_and_corpus(tmp_path):
     (kept,) = tmp_path.iterdir()
     np.save(kept, features + 1)  # shows that it is read
     assert np.array_equal(read_features(Encoder("a", tiny_model(0)), corpus, tmp_path), features + 1)
+    other = read_features(
+        Encoder("a", tiny_model(0), layers=(0, 1)), corpus, tmp_path
+    )  # not what was kept of the last
+    assert other.shape == features.shape and not np.allclose(other, features) and not np.allclose(other, features + 1)
     assert not np.array_equal(read_features(second, corpus, tmp_path), features + 1)
     part = read_features(first, corpus.select([3]), tmp_path)
     np.testing.assert_allclose(part[0], features[3], rtol=1e-3, atol=1e-5)
