@@ -43,7 +43,7 @@ from .seen_rows import record_rows
 WEIGHTS = "model.safetensors"
 # from anywhere, as of pre-training, and as much of the recording as an action needs
 VIEWS = ViewOptions(max_seconds=4.8, min_seconds=1.6, random_camera=True, one_person=True)
-PROBE_C = 0.03  # inverse strength of the head's penalty; chosen on the subjects that the head does not learn from
+PROBE_C = 0.03  # inverse strength of the head's L2 penalty, on standardised features
 FRAMES_PER_SECOND = 30.0
 
 
