@@ -11,5 +11,6 @@ ROOMS = ["motion_data*", "tokenization_mofm*", "modeling_mofm*", "training_mofm*
 setup(
     packages=[*find_packages(include=ROOMS), "training_mofm.run", "mofm"],
     package_dir={"training_mofm.run": "run"},
+    data_files=[("share/mofm", ["model_card.md"])],  # the template of model cards
     package_data={"": ["py.typed"], "mofm": ["*.json", "*.safetensors", "README.md", "dved/*"]},
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def finetune_classification(
     if not options.protocol:
         train, test = (_joined([load_corpus(name, split) for name in data.dataset]) for split in ("train", "test"))
         check_labels(train, test)
-        return finetune_fold(options, train, test, args, augmentation)
+        return finetune_fold(options, train, test, args, augmentation, data.dataset)
     if len(data.dataset) != 1:
         raise ValueError(f"a protocol is of one corpus, got dataset {data.dataset}")
     corpus = load_corpus(data.dataset[0], None)
@@ -80,8 +81,13 @@ def finetune_fold(
     test: Dataset,
     args: ClassificationTrainingArguments,
     augmentation: Augmentation | None,
+    datasets: Sequence[str] = (),
 ) -> dict[str, float]:
-    """Fine-tune on `train`, save to `args.output_dir`, and return the figures of `test`, also as `figures.json`."""
+    """Fine-tune on `train`, save to `args.output_dir`, and return the figures of `test`, also as `figures.json`.
+
+    Args:
+        datasets: names of the corpora, for the card.
+    """
     model = train_classifier(options, train, args, augmentation)
     extractor = MoFMFeatureExtractor.for_config(model.config)
     figures = {}
@@ -93,7 +99,7 @@ def finetune_fold(
         model.save_pretrained(args.output_dir)
         extractor.save_pretrained(args.output_dir)
         (Path(args.output_dir) / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
-        publish(args)
+        publish(args, datasets, figures)
     return figures
 
 

@@ -186,7 +186,11 @@ def hold_out(corpus: Dataset, rows: Sequence[int], share: float, seed: int = 0) 
 
 
 def train_unsupervised(
-    options: AnomalyArguments, corpus: Dataset, rows: Sequence[int], args: MotionTrainingArguments
+    options: AnomalyArguments,
+    corpus: Dataset,
+    rows: Sequence[int],
+    args: MotionTrainingArguments,
+    datasets: Sequence[str] = (),
 ) -> tuple[MoFMForAnomalyDetection, dict[str, float]]:
     """Continue masked pre-training on normal motion, then fit the reference; saved to `args.output_dir`.
 
@@ -195,6 +199,7 @@ def train_unsupervised(
 
     Args:
         rows: ids of normal rows.
+        datasets: name of the corpus, for the card.
 
     Returns:
         the detector, and of the held-out normal clips the mean and spread of both scores.
@@ -241,7 +246,7 @@ def train_unsupervised(
     detector = MoFMForAnomalyDetection(config).to(args.device)
     detector.load_state_dict(model.state_dict(), strict=False)
     detector.fit_reference(normal, held_out, options.reference_size, seed=args.seed)
-    save(detector, tokenizer, args, digests, options.model)
+    save(detector, tokenizer, args, digests, options.model, datasets)
     reference = detector.reference
     figures = {
         f"{name}_{kind}": float(getattr(reference, f"{name}_{kind}"))
@@ -321,6 +326,7 @@ def train_supervised(
     args: MotionTrainingArguments,
     labels: Sequence[int] | None = None,
     augmentation: Augmentation | None = None,
+    datasets: Sequence[str] = (),
 ) -> tuple[MoFMForAnomalyDetection, dict[str, float]]:
     """Train the binary head, and the backbone with it unless frozen; saved to `args.output_dir`.
 
@@ -330,6 +336,7 @@ def train_supervised(
         rows: ids of rows to learn from.
         labels: see `labelled_clips`.
         augmentation: of the clips; None leaves them as they are.
+        datasets: name of the corpus, for the card.
 
     Returns:
         the detector, and the numbers of clips and of anomalous and normal labels.
@@ -365,7 +372,7 @@ def train_supervised(
     trainer = MotionTrainer(model=model, args=args, train_dataset=samples, data_collator=collate_samples)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
     model.new_parts -= {"anomaly_head"}
-    save(model, tokenizer, args, digests, options.model)
+    save(model, tokenizer, args, digests, options.model, datasets)
     return model, {"clips": len(clips), "normal": normal, "anomalous": anomalous, "pos_weight": config.pos_weight}
 
 
@@ -384,9 +391,9 @@ def finetune_anomaly(
     labels = None if options.normal_classes is None else row_labels(corpus, options.normal_classes)
     if options.mode == "unsupervised":
         rows = rows if labels is None else rows[labels == 0]
-        return train_unsupervised(options, corpus, rows, args)[1]
+        return train_unsupervised(options, corpus, rows, args, data.dataset)[1]
     augmentation = Augmentation() if data.augment else None
-    return train_supervised(options, corpus, rows, args, labels, augmentation)[1]
+    return train_supervised(options, corpus, rows, args, labels, augmentation, data.dataset)[1]
 
 
 def save(
@@ -395,10 +402,11 @@ def save(
     args: MotionTrainingArguments,
     digests: list[str],
     model: str,
+    datasets: Sequence[str],
 ) -> None:
     """Save a detector, its tokenizer, and which rows it learnt from: these, and those of the model it started from."""
     if args.process_index == 0:
         detector.save_pretrained(args.output_dir)
         tokenizer.save_pretrained(args.output_dir)
         record_rows(args.output_dir, digests, model)
-        publish(args)
+        publish(args, datasets)

@@ -129,5 +129,5 @@ def train_dved(model_args: DVEDArguments, data: DataArguments, args: MotionTrain
         MoFMTokenizer(trainer.model, extractor).save_pretrained(args.output_dir)
         record_rows(args.output_dir, rows)
         trainer.save_metrics("eval", metrics, combined=False)
-        publish(args)
+        publish(args, data.dataset, {name.removeprefix("eval_"): value for name, value in metrics.items()})
     return metrics

@@ -172,7 +172,7 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
         trainer.save_model(args.output_dir)
         record_rows(args.output_dir, rows, model_args.tokenizer)
         trainer.save_metrics("eval", metrics, combined=False)
-        publish(args)
+        publish(args, data.dataset, {name.removeprefix("eval_"): value for name, value in metrics.items()})
     return metrics
 
 

@@ -6,10 +6,14 @@ detector the model that it was made from.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from huggingface_hub import HfApi
 from transformers import TrainingArguments
+
+from .card import write_card
 
 PARTS = [
     "README.md",
@@ -39,11 +43,18 @@ def make_repository(args: TrainingArguments) -> str | None:
     return api.create_repo(name, private=args.hub_private_repo, exist_ok=True).repo_id
 
 
-def publish(args: TrainingArguments) -> None:
-    """Push the parts of the model in `args.output_dir`, where `args.push_to_hub` says so, in one commit."""
+def publish(args: TrainingArguments, datasets: Sequence[str] = (), figures: Mapping[str, float] | None = None) -> None:
+    """Push the parts of the model in `args.output_dir` with a card, where `args.push_to_hub` says so, in one commit.
+
+    Args:
+        datasets: corpora that it learnt from.
+        figures: measured on held-out rows.
+    """
     if not args.push_to_hub or args.process_index:
         return
     repository = make_repository(args)
+    if not (Path(args.output_dir) / "README.md").is_file():  # one that somebody wrote stays
+        write_card(Path(args.output_dir), repository or "", datasets, figures or {}, sys.argv)
     HfApi(token=args.hub_token).upload_folder(
         folder_path=args.output_dir, repo_id=repository, allow_patterns=PARTS, commit_message="Upload MoFM"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from datasets import Dataset
 from hub_server import HubServer
+from huggingface_hub import ModelCard
 
 from motion_data.schema import motion_features
 from motion_data.synthetic.corpus import generate_motion
@@ -88,8 +89,16 @@ def test_every_head_is_pushed_whole_and_loads_at_a_commit(hub, tmp_path):
     for name, repository in pushed.items():
         files = set(repository.files) - {".gitattributes"}
         assert len(repository.commits) == 2, "one commit, after the empty one"
-        assert parts <= files and (name == "actions" or tokenizer <= files)
+        assert {*parts, "README.md"} <= files and (name == "actions" or tokenizer <= files)
         assert not [file for file in files if "checkpoint" in file or file.endswith((".bin", ".pt"))]
+    cards = {name: ModelCard(repository.files["README.md"].decode()) for name, repository in pushed.items()}
+    for name, card in cards.items():
+        assert card.data.library_name == "transformers" and f'model="user/{name}"' in card.text
+        assert "{{" not in card.content and "{%" not in card.content and "Corpora: corpus" in card.text
+    measured = {result.metric_type: result.metric_value for result in cards["actions"].data.eval_results}
+    figures = json.loads(pushed["actions"].files["figures.json"])
+    assert measured["accuracy"] == pytest.approx(figures["accuracy"], abs=1e-4)
+    assert f"| accuracy | {figures['accuracy']:.4f} |" in cards["actions"].text
     assert json.loads(pushed["watch"].files["config.json"])["architectures"] == ["MoFMForAnomalyDetection"]
 
     commit = list(pushed["watch"].commits)[-1]
@@ -115,3 +124,18 @@ def test_a_hub_that_refuses_costs_no_training(hub, tmp_path):
     )
     result = client(hub, code, tmp_path / "out")
     assert result.returncode != 0 and "HfHubHTTPError" in result.stderr
+
+
+def test_a_card_that_somebody_wrote_stays(hub, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "README.md").write_text("# mine\n")
+    (folder / "config.json").write_text("{}")
+    code = (
+        "import sys\nfrom training_mofm.arguments import MotionTrainingArguments\n"
+        "from training_mofm.publishing import publish\n"
+        "publish(MotionTrainingArguments(sys.argv[1], push_to_hub=True, hub_model_id='user/x', use_cpu=True))\n"
+    )
+    result = client(hub, code, folder)
+    assert result.returncode == 0, result.stderr
+    assert hub.repositories["model", "user/x"].files["README.md"] == b"# mine\n"
