@@ -48,7 +48,7 @@ def main() -> None:
             for key in runs[0]:
                 values = torch.tensor([run[key] for run in runs], dtype=torch.float64)
                 figures[name][f"masked_{key}"] = values.mean().item()
-                figures[name][f"masked_{key}_std"] = values.std(correction=0).item()
+                figures[name][f"masked_{key}_std"] = values.std().item() if len(runs) > 1 else 0.0
         print(name)
         for key, value in figures[name].items():
             print(f"  {key:28s} {value:.4f}")
