@@ -15,6 +15,7 @@ COMMANDS = {
     "train-tokenizer": ("train_tokenizer", "train the dVED and its MotionBook"),
     "pretrain": ("pretrain", "pre-train MoFM with a tokenizer"),
     "finetune": ("finetune", "train a pre-trained MoFM for actions or anomalies"),
+    "calibrate": ("calibrate", "set the threshold of anomalies by the false alarms an hour that are allowed"),
     "one-shot": ("one_shot", "measure recognition of actions that were shown once"),
     "evaluate": ("evaluate_tasks", "measure what an encoder knows, beside the trivial answers"),
     "evaluate-pretraining": ("evaluate_pretraining", "measure words and reconstructions on held-out motion"),

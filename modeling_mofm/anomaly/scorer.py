@@ -234,22 +234,30 @@ class AnomalyScorer:
         """
         if not 0 < false_alarms_per_hour < np.inf:
             raise ValueError(f"false_alarms_per_hour must be positive and finite, got {false_alarms_per_hour}")
-        found, seconds = [], 0.0
-        for motion, fps in normal:
-            people = self.score(motion, fps).people
-            found.append((np.arange(people.shape[1]) / known_rate(fps), people))
-            seconds += float((~np.isnan(people)).sum()) / known_rate(fps)
-        hours, needed = seconds / 3600, SURE / false_alarms_per_hour
-        if hours < needed:
+        recordings = list(normal)
+        hours = sum(self._seconds_scored(motion, fps) for motion, fps in recordings) / 3600
+        needed = SURE / false_alarms_per_hour
+        if hours < needed:  # before anything is scored
             least = SURE / max(hours, 1e-9)
             raise ValueError(
                 f"false_alarms_per_hour {false_alarms_per_hour:g} needs {needed:.3g} hours of people with a score, "
                 f"and the normal recordings hold {hours:.3g}; give more, or allow at least {least:.3g}"
             )
+        found = [
+            (np.arange(motion.scores.shape[1]) / known_rate(fps), self.score(motion, fps).people)
+            for motion, fps in recordings
+        ]
         threshold = highest_allowed(found, false_alarms_per_hour * hours, join, shortest)
         alarms = sum(len(find_events(times, scores, threshold, None, join, shortest)) for times, scores in found)
         self.model.config.event_threshold = threshold
         return Calibration(threshold, hours, alarms / hours)
+
+    def _seconds_scored(self, motion: Motion, fps: float) -> float:
+        """Return for how many seconds people have a score."""
+        fps = known_rate(fps)
+        present = motion.scores.any(-1) if fps == self.fps else resample(motion, fps, self.fps).scores.any(-1)
+        windows = sliding_windows(present, self.window_frames, self.stride_frames, self.gap_frames)[0]
+        return len(windows) * self.stride_frames / self.fps
 
     def _score_frames(self, motion: Motion) -> AnomalyScores:
         shape = motion.scores.shape[:2]

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 import subprocess
 import sys
@@ -138,6 +139,36 @@ def test_the_script_writes_a_picture_a_film_and_events(released, tmp_path):
     command[2] = str(tmp_path / "gone.npy")
     result = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert result.returncode == 1 and "gone.npy" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_threshold_is_calibrated_on_files_of_normal_motion(released, tmp_path):
+    normal = tmp_path / "normal"
+    normal.mkdir()
+    for number in range(3):
+        keypoints, scores = decode_row(load_corpus("synthetic", "test")[number])
+        np.save(normal / f"{number}.npy", np.concatenate([keypoints[0], scores[0, ..., None]], -1))
+    (normal / "notes.txt").write_text("nothing")
+    command = [
+        sys.executable,
+        str(ROOT / "run" / "calibrate.py"),
+        str(normal),
+        "--model",
+        released,
+        "--layout",
+        "coco17",
+    ]
+    command += ["--output_dir", str(tmp_path / "watch"), "--stride", "0.4", "--false-alarms-per-hour"]
+    result = subprocess.run([*command, "1"], capture_output=True, text=True, timeout=200)
+    assert result.returncode == 1 and "false_alarms_per_hour 1 needs 3 hours" in result.stderr
+    assert not (tmp_path / "watch").exists()
+    result = subprocess.run([*command, "9000"], capture_output=True, text=True, timeout=200)
+    assert result.returncode == 0 and "notes.txt is of no known format" in result.stderr, result.stderr
+    said = re.search(r"threshold ([\d.]+), from ([\d.]+) hours", result.stdout)
+    detector = MoFMForAnomalyDetection.from_pretrained(tmp_path / "watch")
+    assert detector.config.event_threshold == pytest.approx(float(said[1]), abs=1e-3)
+    again = pipeline("motion-anomaly-detection", model=str(tmp_path / "watch"), device="cpu")
+    (found,) = again(str(normal / "0.npy"), layout="coco17", events=True)
+    assert isinstance(found["events"], list)
 
 
 def test_what_was_learnt_from_is_recorded(released):
