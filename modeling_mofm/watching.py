@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NUM_POSES = 8  # in the strip of a picture
+STRIDE = 0.1  # seconds between windows that the detector scores: what a picture shows
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito
 
 
@@ -180,7 +181,7 @@ def watch(
         seen = Watched(recording, motion, recognise(recording, events=True, min_confidence=min_confidence))
         if detect is not None:
             told = {} if threshold is None else {"events": True, "explain": True, "threshold": threshold}
-            (found,) = detect(recording, **told)
+            (found,) = detect(recording, stride=STRIDE, **told)
             rows = [[np.nan if score is None else score for score in one["scores"]] for one in found["people"]]
             seen.scores, seen.anomalies, seen.threshold = np.array(rows), found.get("events"), threshold
         yield seen
