@@ -4,15 +4,13 @@ import json
 import logging
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from clips import make_clips
 from safetensors.torch import load_file
+from scripts import mofm
 from transformers import AutoModel, AutoModelForPreTraining, AutoModelForSequenceClassification, pipeline
 
 from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMotionModeling
@@ -23,7 +21,6 @@ from motion_data.schema import decode_row
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 from training_mofm.release import ReleaseArguments, release
 
-ROOT = Path(__file__).resolve().parents[2]
 GEOMETRY = {"num_frames": 8, "heatmap_size": 24, "cube_size": (4, 6, 6), "codebook_size": 32}
 SIZES = {"hidden_size": 36, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 72}
 
@@ -125,19 +122,18 @@ def test_the_script_writes_a_picture_a_film_and_events(released, tmp_path):
     keypoints, scores = decode_row(load_corpus("synthetic", "test")[0])
     poses = tmp_path / "walk.npy"
     np.save(poses, np.concatenate([keypoints[0], scores[0, ..., None]], -1))
-    command = [sys.executable, str(ROOT / "run" / "watch.py"), str(poses), "--model", released, "--fps", "30"]
-    command += ["--layout", "coco17"]
+    command = ["watch", poses, "--model", released, "--fps", "30", "--layout", "coco17"]
     for output in ("walk.png", "walk.gif"):
         options = ["--output", str(tmp_path / output), "--events", str(tmp_path / "events.json")]
-        result = subprocess.run([*command, *options], capture_output=True, text=True, timeout=200)
+        result = mofm(*command, *options)
         assert result.returncode == 0 and "person 0" in result.stdout, result.stderr
         assert (tmp_path / output).stat().st_size > 1000
     (found,) = json.loads((tmp_path / "events.json").read_text())
     assert found["actions"][0].keys() == {"person", "label", "start", "end", "score"}
-    result = subprocess.run([*command, "--output", "a.bmp"], capture_output=True, text=True, timeout=200)
+    result = mofm(*command, "--output", "a.bmp")
     assert result.returncode == 2 and "must end in one of .png" in result.stderr
-    command[2] = str(tmp_path / "gone.npy")
-    result = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    command[1] = tmp_path / "gone.npy"
+    result = mofm(*command)
     assert result.returncode == 1 and "gone.npy" in result.stderr and "Traceback" not in result.stderr
 
 
@@ -149,19 +145,18 @@ def test_a_threshold_is_calibrated_on_files_of_normal_motion(released, tmp_path)
         np.save(normal / f"{number}.npy", np.concatenate([keypoints[0], scores[0, ..., None]], -1))
     (normal / "notes.txt").write_text("nothing")
     command = [
-        sys.executable,
-        str(ROOT / "run" / "calibrate.py"),
-        str(normal),
+        "calibrate",
+        normal,
         "--model",
         released,
         "--layout",
         "coco17",
     ]
     command += ["--output_dir", str(tmp_path / "watch"), "--stride", "0.4", "--false-alarms-per-hour"]
-    result = subprocess.run([*command, "1"], capture_output=True, text=True, timeout=200)
+    result = mofm(*command, "1")
     assert result.returncode == 1 and "false_alarms_per_hour 1 needs 3 hours" in result.stderr
     assert not (tmp_path / "watch").exists()
-    result = subprocess.run([*command, "9000"], capture_output=True, text=True, timeout=200)
+    result = mofm(*command, "9000")
     assert result.returncode == 0 and "notes.txt is of no known format" in result.stderr, result.stderr
     said = re.search(r"threshold ([\d.]+), from ([\d.]+) hours", result.stdout)
     detector = MoFMForAnomalyDetection.from_pretrained(tmp_path / "watch")

@@ -1,16 +1,11 @@
 """Actions are shown and asked about from the command line."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from scripts import mofm
 
 from modeling_mofm import MoFMConfig, MoFMModel
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +23,20 @@ def folder(tmp_path_factory):
     return folder
 
 
-def teach(folder, *arguments):
-    command = [sys.executable, str(ROOT / "run" / "teach.py"), "--layout", "coco17", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200)
+def test_what_was_shown_is_found_by_a_later_command(folder, monkeypatch):
+    monkeypatch.chdir(folder)
 
+    def teach(*arguments):
+        return mofm("teach", "--layout", "coco17", *arguments)
 
-def test_what_was_shown_is_found_by_a_later_command(folder):
-    result = teach(folder, "--actions", "mine", "--ask", "left.npy")
+    result = teach("--actions", "mine", "--ask", "left.npy")
     assert result.returncode == 2 and "holds nothing that was taught" in result.stderr
-    result = teach(folder, "--actions", "mine", "--model", "mofm", "out left=left.npy", "out right=right.npy")
+    result = teach("--actions", "mine", "--model", "mofm", "out left=left.npy", "out right=right.npy")
     assert result.returncode == 0 and "mine knows out left, out right" in result.stdout, result.stderr
-    result = teach(folder, "--actions", "mine", "--ask", "left again.npy", "right.npy")
+    result = teach("--actions", "mine", "--ask", "left again.npy", "right.npy")
     assert result.returncode == 0, result.stderr
     assert [line.split("npy ")[1].split(" (")[0] for line in result.stdout.splitlines()] == ["out left", "out right"]
-    result = teach(folder, "--actions", "mine", "wave=gone.npy")
+    result = teach("--actions", "mine", "wave=gone.npy")
     assert result.returncode == 1 and "gone.npy" in result.stderr and "Traceback" not in result.stderr
-    result = teach(folder, "--actions", "mine", "wave")
+    result = teach("--actions", "mine", "wave")
     assert result.returncode == 2 and "'wave' must be name=file" in result.stderr
