@@ -1,15 +1,13 @@
 """Figures of frozen features, against the slow formula; the trivial answers beside them; and what is kept."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from clips import TINY_GEOMETRY
 from datasets import Dataset
+from scripts import mofm
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
@@ -23,7 +21,6 @@ from training_mofm.evaluation.tables import TaskFigures
 from training_mofm.row_digests import row_digests
 from training_mofm.seen_rows import record_rows
 
-ROOT = Path(__file__).resolve().parents[3]
 SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 
 
@@ -173,9 +170,7 @@ def test_the_command_gives_a_table_and_json_and_asks_nothing_that_was_seen(tmp_p
     tiny_model().save_pretrained(tmp_path / "model")
 
     def run(*options):
-        command = [sys.executable, str(ROOT / "run/evaluate_tasks.py"), "--model", str(tmp_path / "model")]
-        command += ["--dataset", str(tmp_path / "set"), *options]
-        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+        return mofm("evaluate", "--model", tmp_path / "model", "--dataset", tmp_path / "set", *options)
 
     result = run("--output", str(tmp_path / "out"), "--random", "2")
     assert result.returncode == 0, result.stderr
