@@ -23,6 +23,7 @@ from motion_data.schema import row_recording
 from motion_data.views import view
 from tokenization_mofm import MoFMTokenizer
 from training_mofm.evaluation.protocols import Protocol, find_protocol
+from training_mofm.seen_rows import askable
 
 WAYS = [
     {"anomaly_score": "combined", "stride": 0.04},
@@ -87,6 +88,7 @@ def main() -> None:
     protocol = None
     if args.protocol:
         protocol = find_protocol(args.dataset, load_corpus(args.dataset, None), args.protocol, "anomaly")
+        protocol = askable(args.model, protocol)
     print(f"{args.threads} thread(s), {args.fps:g} fps; seconds of work a second of video, median of {args.repeats}")
     for way in WAYS:
         options = dict(way)

@@ -72,20 +72,17 @@ def embed_clips(
         else F.layer_norm(outputs.hidden_states[layer], outputs.hidden_states[layer].shape[-1:])
         for layer in chosen
     ]
-    num_slices = model.config.grid_size[0]
-    tokens = outputs.on_grid(torch.stack(hidden).mean(0), model.config.num_cubes)
-    parts = pool_parts(tokens, clips.touched, num_slices)
-    present = clips.touched.unflatten(1, (num_slices, -1)).any(2)
-    if clips.people is not None:
-        parts, present = parts.unflatten(0, clips.people), present.unflatten(0, clips.people)
-    return MotionEmbeddings(parts, present)
+    found = parts_of(outputs.on_grid(torch.stack(hidden).mean(0), model.config.num_cubes), clips, model.config)
+    if clips.people is None:
+        return found
+    return MotionEmbeddings(found.parts.unflatten(0, clips.people), found.present.unflatten(0, clips.people))
 
 
-def joint_means(outputs: ModelOutput, clips: ClipInputs, config: PreTrainedConfig) -> Tensor:
-    """Return each key-point over a clip, `[N, K, D]`, from the tokens of a `MoFMModel`; 0 where it is missing."""
+def parts_of(tokens: Tensor, clips: ClipInputs, config: PreTrainedConfig) -> MotionEmbeddings:
+    """Return the embeddings of clips, people folded into the batch, from their tokens on the grid `[N, L, D]`."""
     num_slices = config.grid_size[0]
-    parts = pool_parts(outputs.on_grid(outputs.last_hidden_state, config.num_cubes), clips.touched, num_slices)
-    return _mean(parts, clips.touched.unflatten(1, (num_slices, -1)).any(2), -3)
+    present = clips.touched.unflatten(1, (num_slices, -1)).any(2)
+    return MotionEmbeddings(pool_parts(tokens, clips.touched, num_slices), present)
 
 
 @torch.no_grad()

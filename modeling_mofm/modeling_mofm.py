@@ -26,7 +26,7 @@ from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.cube_embedding import CubeEmbedding, CubeProjection
 
 from .configuration_mofm import MoFMConfig
-from .embeddings import MotionEmbeddings, embed_clips, joint_means
+from .embeddings import MotionEmbeddings, embed_clips, parts_of
 from .masking import mask_cubes, noise_shape
 from .objectives import CoordinateDecoder, ViewProjector, coordinate_loss, hidden_keypoints, hide, view_loss
 
@@ -466,7 +466,9 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
             places = self.coordinate_decoder(seen.last_hidden_state, seen.attention_mask)
             terms["coordinate_loss"], error = coordinate_loss(places, other, shown, config.heatmap_size)
         if self.view_projector is not None and other is not clips:
-            joints = (joint_means(run, view, config) for run, view in ((outputs, clips), (seen, shown)))
+            runs = ((outputs, clips), (seen, shown))
+            grids = [(run.on_grid(run.last_hidden_state, config.num_cubes), view) for run, view in runs]
+            joints = (parts_of(tokens, view, config).joints for tokens, view in grids)
             terms["view_loss"] = view_loss(*map(self.view_projector, joints))
         weighted = [getattr(config, f"{name}_weight") * term for name, term in terms.items()]
         return MoFMForMaskedMotionModelingOutput(

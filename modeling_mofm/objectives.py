@@ -6,14 +6,11 @@ key-point is simply not there.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tokenization_mofm.clip_inputs import ClipInputs
-from tokenization_mofm.thermal_cubes import touched_cubes
 
 from .configuration_mofm import MoFMConfig
 from .masking import spread_over_span
@@ -79,6 +76,8 @@ def hidden_keypoints(noise: Tensor, span: int, ratio: float) -> Tensor:
 def hide(clips: ClipInputs, hidden: Tensor, config: MoFMConfig) -> ClipInputs:
     """Return clips without the heat of hidden key-points, bool `[N, K, T]`; a clip that would be empty stays whole.
 
+    People are folded into the batch.
+
     Raises:
         ValueError: the clips are heat-maps, which do not say where key-points are.
     """
@@ -87,9 +86,7 @@ def hide(clips: ClipInputs, hidden: Tensor, config: MoFMConfig) -> ClipInputs:
     frames = hidden.repeat_interleave(config.cube_size[0], -1).transpose(1, 2)  # N F K
     scores = torch.where(frames, 0.0, clips.scores)
     scores = torch.where((scores > 0).any((1, 2), keepdim=True), scores, clips.scores)
-    gaussian = (config.sigma, config.truncate)
-    touched = touched_cubes(clips.keypoints, scores, config.heatmap_size, tuple(config.cube_size), *gaussian)
-    return replace(clips, scores=scores, touched=touched)
+    return ClipInputs.check(config, clips.keypoints.dtype, clips.keypoints, scores)
 
 
 def coordinate_loss(places: Tensor, clips: ClipInputs, shown: ClipInputs, map_size: int) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .drawing import LEFT, MIDDLE, RIGHT
+from .drawing import limb_colour
 from .keypoints import Motion
 from .layouts import get_layout
 
@@ -84,9 +84,7 @@ def _pictures(motion: Motion, captions: Sequence[str], tints: Sequence[float], s
         for body, there in zip(places[:, frame], present[:, frame], strict=True):
             for a, b in layout.limbs:
                 if there[a] and there[b]:
-                    sides = {layout.joints[joint].split("_")[0] for joint in (a, b)}
-                    colour = LEFT if sides == {"left"} else RIGHT if sides == {"right"} else MIDDLE
-                    pen.line([tuple(body[a]), tuple(body[b])], fill=colour, width=4)
+                    pen.line([tuple(body[a]), tuple(body[b])], fill=limb_colour(layout, (a, b)), width=4)
             for joint in body[there]:
                 pen.ellipse([*(joint - 3), *(joint + 3)], fill="black")
         if len(captions):

@@ -15,8 +15,20 @@ if TYPE_CHECKING:
 LEFT, RIGHT, MIDDLE = "#D55E00", "#0072B2", "#555555"
 
 
+def limb_colour(layout: SkeletonLayout, limb: tuple[int, int]) -> str:
+    """Return the colour of a limb: that of its side, where both of its joints are on one."""
+    sides = {layout.joints[joint].split("_")[0] for joint in limb}
+    return LEFT if sides == {"left"} else RIGHT if sides == {"right"} else MIDDLE
+
+
 def draw_body(
-    axes: Axes, layout: SkeletonLayout, keypoints: np.ndarray, scores: np.ndarray, width: float, dot: float
+    axes: Axes,
+    layout: SkeletonLayout,
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    width: float,
+    dot: float,
+    colour: str | None = None,
 ) -> None:
     """Draw the limbs and joints of one person in one frame; missing joints are left out.
 
@@ -25,12 +37,12 @@ def draw_body(
         keypoints: `[K, 2]`.
         scores: `[K]`.
         width, dot: of a limb (points) and a joint (square points).
+        colour: of all limbs; None colours them by side.
     """
     for a, b in layout.limbs:
         if scores[a] > 0 and scores[b] > 0:
-            sides = {layout.joints[joint].split("_")[0] for joint in (a, b)}
-            colour = LEFT if sides == {"left"} else RIGHT if sides == {"right"} else MIDDLE
-            axes.plot(*keypoints[[a, b]].T, color=colour, linewidth=width, solid_capstyle="round")
+            shade = colour or limb_colour(layout, (a, b))
+            axes.plot(*keypoints[[a, b]].T, color=shade, linewidth=width, solid_capstyle="round")
     axes.scatter(*keypoints[scores > 0].T, s=dot, color="black", zorder=3)
 
 

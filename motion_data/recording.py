@@ -64,6 +64,11 @@ class Recording:
         """Unit of the coordinates."""
         return "pixels" if self.space == "image" else "metres"
 
+    @property
+    def people(self) -> list[int]:
+        """Ids of the M people: those of the source, else their places."""
+        return [int(name) for name in self.track_ids] or list(range(len(self.keypoints)))
+
     def without_unsure(self, min_score: float) -> Recording:
         """Return it with the joints of a lower score missing; itself where there are none."""
         unsure = (self.scores > 0) & (self.scores < min_score)

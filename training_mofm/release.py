@@ -26,25 +26,24 @@ from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
 from modeling_mofm.shipped import write_hashes
-from motion_data.corpora.load import GENERATED, load_corpus
+from motion_data.corpora.load import load_corpus
 from motion_data.keypoints import Motion, NobodyVisibleError
+from motion_data.resampling import FPS
 from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
-from motion_data.views import ViewOptions, view
+from motion_data.views import PRETRAINING, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 from tokenization_mofm.tokenization_mofm import DVED_FOLDER, MoFMTokenizer
 
 from .actions import class_names
 from .anomaly import hold_out, normal_clips
+from .arguments import DataArguments
 from .augmentation import Augmentation
-from .row_digests import row_digests
+from .run_identity import read_rows
 from .samples import ClipMaker
 from .seen_rows import record_rows
 
 WEIGHTS = "model.safetensors"
-# from anywhere, as of pre-training, and as much of the recording as an action needs
-VIEWS = ViewOptions(max_seconds=4.8, min_seconds=1.6, random_camera=True, one_person=True)
 PROBE_C = 0.03  # inverse strength of the head's L2 penalty, on standardised features
-FRAMES_PER_SECOND = 30.0
 
 
 @dataclass
@@ -95,7 +94,7 @@ def labelled_views(
             chosen = generator.permutation(np.flatnonzero(numbers == number))[: options.rows_per_class]
             for row in chosen.tolist() * options.views:
                 try:
-                    seen = view(row_recording(first_row(rows[row])), generator, VIEWS)
+                    seen = view(row_recording(first_row(rows[row])), generator, PRETRAINING)
                 except NobodyVisibleError:
                     continue
                 clips.append(maker.clip(seen, generator))
@@ -147,10 +146,10 @@ def fit_normal(
             continue
         rows = np.random.default_rng(options.seed).permutation(rows)[: options.rows_per_class * len(wanted)]
         for part, into in zip(hold_out(corpus, np.sort(rows), 0.3, options.seed), (learnt, held), strict=True):
-            into.append(normal_clips(corpus, part, tokenizer, rate=FRAMES_PER_SECOND))
+            into.append(normal_clips(corpus, part, tokenizer, rate=FPS))
     detector = MoFMForAnomalyDetection(copy.deepcopy(base.config))
     detector.load_state_dict(base.state_dict(), strict=False)
-    detector.config.fps = FRAMES_PER_SECOND
+    detector.config.fps = FPS
     normal = {name: torch.cat([part[name] for part in learnt]) for name in learnt[0]}
     others = {name: torch.cat([part[name] for part in held]) for name in held[0]}
     detector.fit_reference(normal, others, options.reference_size, seed=options.seed)
@@ -193,13 +192,7 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     tensors = {name: values for name, values in tensors.items() if not name.startswith(("view_", "anomaly_head"))}
     config.save_pretrained(folder)
     store(tensors, folder / WEIGHTS)
-    rows = [
-        digest
-        for name, corpus in zip(options.dataset, corpora, strict=True)
-        if name not in GENERATED
-        for digest in row_digests(corpus)
-    ]
-    record_rows(folder, rows, options.model)
+    record_rows(folder, read_rows(DataArguments(dataset=options.dataset)), options.model)
     write_hashes(folder)
     return {"clips": len(clips), "actions": len(config.id2label), "normal windows": config.reference_size}
 

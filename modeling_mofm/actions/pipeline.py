@@ -147,9 +147,8 @@ class MotionClassificationPipeline(MotionPipeline):
         for recording, cut in model_outputs["along"]:
             found = list(islice(rest, len(cut.clips)))
             table = torch.stack(found).float().numpy() if found else np.zeros((0, len(names)))
-            people = list(recording.track_ids) or list(range(len(recording.keypoints)))
             begin = recording.first_frame / known_rate(recording.fps)
-            events = action_events(cut, table, names, people, min_confidence)
+            events = action_events(cut, table, names, recording.people, min_confidence)
             answers.append([event.later(begin).to_dict() for event in events])
         return answers[0] if len(answers) == 1 else answers
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+GHOST = "#BBBBBB"  # colour of a motion that is not there
+
+
 def draw_anomaly(
     config: ThermalCubeConfig, keypoints: Tensor, scores: Tensor, joint_scores: Tensor, cube_scores: Tensor
 ) -> Figure:
@@ -78,9 +81,7 @@ def draw_ghost(keypoints: np.ndarray, scores: np.ndarray, ghost: np.ndarray, num
     low, high = both.min(0), both.max(0)
     for frame, axes in zip(frames, grid, strict=True):
         there = np.isfinite(ghost[frame]).all(-1)
-        for a, b in coco.limbs:
-            if there[a] and there[b]:
-                axes.plot(*ghost[frame, [a, b]].T, color="#BBBBBB", linewidth=4, solid_capstyle="round")
+        draw_body(axes, coco, ghost[frame], there, width=4, dot=0, colour=GHOST)
         draw_body(axes, coco, keypoints[frame], scores[frame], width=1.5, dot=4)
         axes.set(xlim=(low[0] - 2, high[0] + 2), ylim=(high[1] + 2, low[1] - 2), xticks=[], yticks=[], aspect="equal")
         axes.set_title(f"frame {frame}", fontsize=9)

@@ -146,10 +146,9 @@ class MotionAnomalyPipeline(MotionPipeline):
 
     @staticmethod
     def _answer(recording: Recording, scores: AnomalyScores, events: list[dict] | None, joint_scores: bool) -> dict:
-        num_people, num_frames = scores.people.shape
-        frames = recording.first_frame + np.arange(num_frames)
+        frames = recording.first_frame + np.arange(scores.people.shape[1])
         people = []
-        for person, track_id in enumerate(_track_ids(recording, num_people)):
+        for person, track_id in enumerate(recording.people):
             answer = {"track_id": track_id, "scores": _plain(scores.people[person])}
             if joint_scores:
                 answer["joint_scores"] = scores.joints[person]
@@ -164,20 +163,15 @@ class MotionAnomalyPipeline(MotionPipeline):
         }
 
 
-def _track_ids(recording: Recording, num_people: int) -> list[int]:
-    return [int(track_id) for track_id in recording.track_ids or range(num_people)]
-
-
 def _events(
     watch: AnomalyScorer, recording: Recording, motion: Motion, scores: np.ndarray, threshold: float, explain: bool
 ) -> list[dict]:
     """Return the events of a recording as plain values, on the clock of its source, explained where asked for."""
     times = np.arange(scores.shape[1]) / known_rate(recording.fps)
     begin = recording.first_frame / known_rate(recording.fps)
-    track_ids = _track_ids(recording, len(scores))
     answers = []
     for event in find_events(times, scores, threshold):  # people by their place
-        answer = {**event.later(begin).to_dict(), "person": track_ids[event.person]}
+        answer = {**event.later(begin).to_dict(), "person": recording.people[event.person]}
         if explain:
             inside = (times >= event.start) & (times <= event.end)
             peak = times[inside][np.nanargmax(scores[event.person, inside])]

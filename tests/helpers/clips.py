@@ -6,6 +6,7 @@ import torch
 from tokenization_mofm.thermal_cubes import touched_cubes
 
 TINY_GEOMETRY = {"num_frames": 8, "heatmap_size": 24, "cube_size": (4, 6, 6)}
+TINY_SIZES = {"hidden_size": 36, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 72}
 
 
 def make_clips(n=3, frames=8, size=24, missing=0.2, seed=0):

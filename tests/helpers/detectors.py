@@ -2,19 +2,17 @@
 
 import numpy as np
 import torch
-from clips import TINY_GEOMETRY, make_clips, touching
+from clips import TINY_GEOMETRY, TINY_SIZES, make_clips, touching
 
 from modeling_mofm import AnomalyScorer, MoFMConfig, MoFMForAnomalyDetection
 from motion_data import Motion
 from tokenization_mofm import MoFMTokenizer
 
-SIZES = {"hidden_size": 36, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 72}
-
 
 def build(**fields):
     torch.manual_seed(3)
     config = MoFMConfig(
-        **{**TINY_GEOMETRY, **SIZES, "codebook_size": 32, "num_nll_masks": 3, "mask_span": 1, **fields}
+        **{**TINY_GEOMETRY, **TINY_SIZES, "codebook_size": 32, "num_nll_masks": 3, "mask_span": 1, **fields}
     )
     model = MoFMForAnomalyDetection(config).eval()
     for name, parameter in model.named_parameters():

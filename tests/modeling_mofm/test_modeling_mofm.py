@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from clips import TINY_GEOMETRY, make_clips, touching, uneven_clips
+from clips import TINY_GEOMETRY, TINY_SIZES, make_clips, touching, uneven_clips
 from huggingface_hub.errors import StrictDataclassClassValidationError
 from transformers import AutoConfig, AutoModel, AutoModelForPreTraining
 
@@ -13,13 +13,7 @@ from modeling_mofm.modeling_mofm import apply_rotary_pos_emb, drop_empty, rotary
 from tokenization_mofm.thermal_cubes import join_cubes, render_volume
 
 GAUSSIAN = (24, 0.75, 3.0)
-SIZES = {
-    "hidden_size": 36,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "intermediate_size": 72,
-    "codebook_size": 32,
-}
+SIZES = {**TINY_SIZES, "codebook_size": 32}
 
 
 def build(model=MoFMForMaskedMotionModeling, **fields):

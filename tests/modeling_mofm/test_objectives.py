@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from clips import TINY_GEOMETRY, make_clips
+from clips import TINY_GEOMETRY, TINY_SIZES, make_clips
 from huggingface_hub.errors import StrictDataclassClassValidationError
 from torch.nn import functional as F
 
@@ -10,14 +10,7 @@ from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.objectives import coordinate_loss, hidden_keypoints, hide, view_loss
 
-SIZES = {
-    "hidden_size": 36,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "intermediate_size": 72,
-    "codebook_size": 32,
-    "view_size": 24,
-}
+SIZES = {**TINY_SIZES, "codebook_size": 32, "view_size": 24}
 ALL = {"coordinate_loss_weight": 5.0, "view_loss_weight": 0.5}
 
 

@@ -3,19 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from clips import TINY_GEOMETRY, make_clips
+from clips import TINY_GEOMETRY, TINY_SIZES, make_clips
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from modeling_mofm.repair import expected_keypoints, repair
 from motion_data.keypoints import Motion
 
-SIZES = {"hidden_size": 36, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 72}
-
 
 def build(weight=5.0):
     torch.manual_seed(3)
     return MoFMForMaskedMotionModeling(
-        MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=32, coordinate_loss_weight=weight)
+        MoFMConfig(**TINY_GEOMETRY, **TINY_SIZES, codebook_size=32, coordinate_loss_weight=weight)
     ).eval()
 
 

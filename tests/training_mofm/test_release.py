@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from clips import make_clips
+from clips import TINY_SIZES, make_clips
 from safetensors.torch import load_file
 from scripts import mofm
 from transformers import AutoModel, AutoModelForPreTraining, AutoModelForSequenceClassification, pipeline
@@ -22,14 +22,13 @@ from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 from training_mofm.release import ReleaseArguments, release
 
 GEOMETRY = {"num_frames": 8, "heatmap_size": 24, "cube_size": (4, 6, 6), "codebook_size": 32}
-SIZES = {"hidden_size": 36, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 72}
 
 
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("pretrained")
-    config = MoFMConfig(**GEOMETRY, **SIZES, coordinate_loss_weight=1.0, view_loss_weight=1.0, view_size=16)
+    config = MoFMConfig(**GEOMETRY, **TINY_SIZES, coordinate_loss_weight=1.0, view_loss_weight=1.0, view_size=16)
     MoFMForMaskedMotionModeling(config).save_pretrained(folder)
     MoFMTokenizer(DVEDModel(DVEDConfig(**GEOMETRY, hidden_size=16))).save_pretrained(folder)
     (folder / "training_rows.json").write_text(json.dumps({"rows": ["a row"]}))

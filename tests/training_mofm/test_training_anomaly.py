@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from clips import TINY_SIZES
 from datasets import Dataset
-from detectors import SIZES
 from transformers import pipeline
 
 from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMotionModeling
@@ -55,7 +55,7 @@ def folder(tmp_path_factory):
     torch.manual_seed(0)
     tokenizer = MoFMTokenizer(DVEDModel(DVEDConfig(**GEOMETRY, hidden_size=16, codebook_size=32)))
     tokenizer.save_pretrained(folder)
-    config = MoFMConfig(**GEOMETRY, **SIZES, codebook_size=32, mask_span=1)
+    config = MoFMConfig(**GEOMETRY, **TINY_SIZES, codebook_size=32, mask_span=1)
     MoFMForMaskedMotionModeling(config).save_pretrained(folder)
     return str(folder)
 

@@ -2,20 +2,19 @@
 
 import pytest
 import torch
-from clips import TINY_GEOMETRY, make_clips
+from clips import TINY_GEOMETRY, TINY_SIZES, make_clips
 from torch.nn import functional as F
 from transformers import AutoModelForSequenceClassification
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling, MoFMForSequenceClassification
 from tokenization_mofm.thermal_cubes import render_volume
 
-SIZES = {"hidden_size": 36, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 72}
 LABELS = {0: "walk", 1: "run", 2: "jump"}
 
 
 def build(**fields):
     torch.manual_seed(3)
-    config = MoFMConfig(**{**TINY_GEOMETRY, **SIZES, "codebook_size": 32, "id2label": LABELS, **fields})
+    config = MoFMConfig(**{**TINY_GEOMETRY, **TINY_SIZES, "codebook_size": 32, "id2label": LABELS, **fields})
     model = MoFMForSequenceClassification(config).eval()
     torch.nn.init.normal_(model.classifier.bias)
     return model
@@ -148,7 +147,7 @@ def test_save_and_load(model, tmp_path):
 @torch.no_grad()
 def test_the_encoder_comes_from_pre_training(tmp_path):
     torch.manual_seed(5)
-    pretrained = MoFMForMaskedMotionModeling(MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=32))
+    pretrained = MoFMForMaskedMotionModeling(MoFMConfig(**TINY_GEOMETRY, **TINY_SIZES, codebook_size=32))
     pretrained.save_pretrained(tmp_path)
     model, info = MoFMForSequenceClassification.from_pretrained(tmp_path, num_labels=5, output_loading_info=True)
     assert {name.split(".")[0] for name in info["missing_keys"]} == {"classifier", "norm"}

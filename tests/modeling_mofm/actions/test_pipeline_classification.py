@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from clips import TINY_GEOMETRY
+from clips import TINY_GEOMETRY, TINY_SIZES
 from datasets import Dataset
 from transformers import pipeline
 
@@ -14,7 +14,6 @@ from motion_data.recording import Recording
 from motion_data.schema import encode_row, motion_features
 from tokenization_mofm import MoFMFeatureExtractor
 
-SIZES = {"hidden_size": 36, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 72}
 LABELS = {number: name for number, name in enumerate("walk run jump sit stand wave fall".split())}
 
 
@@ -22,7 +21,7 @@ LABELS = {number: name for number, name in enumerate("walk run jump sit stand wa
 def folder(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("mofm-actions")
-    config = MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=32, id2label=LABELS)
+    config = MoFMConfig(**TINY_GEOMETRY, **TINY_SIZES, codebook_size=32, id2label=LABELS)
     model = MoFMForSequenceClassification(config)
     torch.nn.init.normal_(model.classifier.weight, std=0.1)
     model.save_pretrained(folder)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from clips import TINY_GEOMETRY, make_clips, touching, uneven_clips
-from detectors import SIZES, build, normal_set, words_of
+from clips import TINY_GEOMETRY, TINY_SIZES, make_clips, touching, uneven_clips
+from detectors import build, normal_set, words_of
 from huggingface_hub.errors import StrictDataclassClassValidationError
 
 from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMotionModeling
@@ -314,7 +314,7 @@ def test_save_and_load(fitted, tmp_path):
 @torch.no_grad()
 def test_a_pretrained_model_becomes_a_detector(tmp_path):
     torch.manual_seed(0)
-    plain = MoFMForMaskedMotionModeling(MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=32)).eval()
+    plain = MoFMForMaskedMotionModeling(MoFMConfig(**TINY_GEOMETRY, **TINY_SIZES, codebook_size=32)).eval()
     plain.save_pretrained(tmp_path)
     detector, info = MoFMForAnomalyDetection.from_pretrained(tmp_path, output_loading_info=True)
     assert {name.split(".")[0] for name in info["missing_keys"]} == {"anomaly_head", "reference"}
