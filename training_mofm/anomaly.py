@@ -16,7 +16,7 @@ from torch import Tensor
 
 from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
 from modeling_mofm.anomaly.scorer import LONGEST
-from modeling_mofm.configuration_mofm import ANOMALY_SCORES
+from modeling_mofm.configuration_mofm import ANOMALY_SCORES, MoFMConfig
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
 from modeling_mofm.windows import MAX_GAP, sliding_windows
@@ -210,7 +210,12 @@ def train_unsupervised(
     check_run(args)
     tokenizer = MoFMTokenizer.from_pretrained(options.model).to(args.device)
     torch.manual_seed(args.seed)
-    model = MoFMForMaskedMotionModeling.from_pretrained(options.model)
+    config = MoFMConfig.from_pretrained(options.model)
+    config.view_loss_weight = 0.0  # normal clips have one view
+    config.word_loss_weight = (
+        config.word_loss_weight or 1.0
+    )  # likelihoods are of words, whether it has learnt them or not
+    model = MoFMForMaskedMotionModeling.from_pretrained(options.model, config=config)
     config = model.config
     if "lm_head" in model.new_parts and args.max_steps <= 0 and options.anomaly_score != "distance":
         raise ValueError(

@@ -101,8 +101,9 @@ class MoFMTrainer(MotionTrainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log the terms of the loss beside it, where there are several."""
-        if "loss" in logs and len(self.terms) > 1:
-            logs = logs | {name: float(torch.stack(values).mean()) for name, values in self.terms.items()}
+        if "loss" in logs:
+            if len(self.terms) > 1:
+                logs = logs | {name: float(torch.stack(values).mean()) for name, values in self.terms.items()}
             self.terms = {}
         super().log(logs, start_time)
 

@@ -163,6 +163,25 @@ def test_unsupervised_leaves_a_folder_that_the_pipeline_opens(folder, tmp_path, 
         assert list(tmp_path.glob("checkpoint-*"))
 
 
+@pytest.mark.parametrize("words", [0.2, 0.0])
+def test_a_detector_goes_on_from_other_objectives(words, folder, tmp_path):
+    """Normal clips have one view, and likelihoods need words whatever was pre-trained."""
+    other = tmp_path / "other"
+    objectives = {"word_loss_weight": words, "coordinate_loss_weight": 1.0, "view_loss_weight": 1.0, "view_size": 16}
+    config = MoFMConfig(**GEOMETRY, **TINY_SIZES, codebook_size=32, mask_span=1, **objectives)
+    MoFMForMaskedMotionModeling(config).save_pretrained(other)
+    MoFMTokenizer.from_pretrained(folder).save_pretrained(other)
+    options = AnomalyArguments(model=str(other), window=8 / 30, stride=4 / 30)
+    rows = np.arange(0, 12, 2)
+    model, _ = train_unsupervised(options, make_corpus(), rows, arguments(tmp_path / "watch"))
+    assert model.config.view_loss_weight == 0 and model.config.word_loss_weight > 0
+    learnt = MoFMForMaskedMotionModeling.from_pretrained(tmp_path / "watch" / "checkpoint-3")
+    assert torch.equal(model.lm_head.weight, learnt.lm_head.weight)
+    if not words:
+        with pytest.raises(ValueError, match="has no weights of lm_head"):
+            train_unsupervised(options, make_corpus(), rows, arguments(tmp_path / "still", 0))
+
+
 def test_clips_of_frames_carry_the_labels_of_their_frames(tokenizer):
     corpus = make_corpus(2, people=2, frame_labels=True)
     clips, labels = labelled_clips(corpus, [0, 1], tokenizer.feature_extractor, None, 8 / 30, 4 / 30)
