@@ -16,6 +16,7 @@ from tqdm import trange
 from modeling_mofm.actions.clip_views import views_of
 from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 from modeling_mofm.configuration_mofm import MoFMConfig
+from modeling_mofm.modeling_mofm import MoFMModel
 from motion_data.keypoints import MIN_FRAMES, Motion, NobodyVisibleError
 from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
 from motion_data.views import view
@@ -170,16 +171,22 @@ def draw_fraction(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
 
 
 def make_classifier(options: ClassificationArguments, names: Sequence[str]) -> MoFMForSequenceClassification:
-    """Return the pre-trained encoder with a new head; new weights everywhere where options say so."""
-    config = MoFMConfig.from_pretrained(
-        options.model,
-        id2label=dict(enumerate(names)),
-        label2id={name: number for number, name in enumerate(names)},
-        classifier_dropout=options.classifier_dropout,
-    )
-    if options.from_scratch:
-        return MoFMForSequenceClassification(config)
-    return MoFMForSequenceClassification.from_pretrained(options.model, config=config)
+    """Return the pre-trained encoder with a head for these classes; new weights everywhere where options say so.
+
+    A model that has a head for just these classes keeps it; any other head is new.
+    """
+    classes = dict(enumerate(names))
+    config = MoFMConfig.from_pretrained(options.model)
+    has_head = config.id2label == classes
+    config.id2label = classes
+    config.label2id = {name: number for number, name in enumerate(names)}
+    config.classifier_dropout = options.classifier_dropout
+    if has_head and not options.from_scratch:
+        return MoFMForSequenceClassification.from_pretrained(options.model, config=config)
+    model = MoFMForSequenceClassification(config)
+    if not options.from_scratch:
+        model.mofm = MoFMModel.from_pretrained(options.model, config=config)
+    return model
 
 
 def train_classifier(

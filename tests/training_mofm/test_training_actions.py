@@ -163,6 +163,20 @@ def test_nobody_in_sight_is_every_class_alike(model):
     assert answers[2].tolist() == [0.5, 0.5] and (answers[[0, 1, 3]] != 0.5).all()
 
 
+def test_a_model_with_a_head_for_other_actions_is_fine_tuned_with_a_new_one(model, tmp_path):
+    first = make_classifier(ClassificationArguments(model=model), ["sit", "walk"])
+    first.save_pretrained(tmp_path)
+    options = ClassificationArguments(model=str(tmp_path))
+    same, others = make_classifier(options, ["sit", "walk"]), make_classifier(options, NAMES)
+    three = make_classifier(options, [*NAMES, "fall"])
+    for tuned in (same, others, three):
+        for name, values in first.mofm.state_dict().items():
+            assert torch.equal(tuned.mofm.state_dict()[name], values), name
+    assert torch.equal(same.classifier.weight, first.classifier.weight)
+    assert not torch.equal(others.classifier.weight, first.classifier.weight) and len(three.classifier.weight) == 3
+    assert others.config.id2label == dict(enumerate(NAMES))
+
+
 def test_the_learning_rate_falls_with_the_depth(model, tmp_path):
     classifier = make_classifier(ClassificationArguments(model=model), NAMES)
     trainer = ClassificationTrainer(model=classifier, args=arguments(tmp_path, learning_rate=1.0), layer_decay=0.5)
