@@ -59,7 +59,7 @@ class MoFMModelOutput(ModelOutput):
         """Put what each token has, `[N, P, C]`, at its cube, `[N, L, C]`; 0 where a cube was left out."""
         values = values * self.attention_mask[..., None]
         index = self.cube_ids[..., None].expand_as(values)
-        return values.new_zeros(len(values), num_cubes, values.shape[-1]).scatter(1, index, values)
+        return values.new_zeros(values.shape[0], num_cubes, values.shape[-1]).scatter(1, index, values)
 
 
 @dataclass
@@ -342,7 +342,7 @@ class MoFMModel(MoFMPreTrainedModel):
                 raise ValueError(f"{name} is an input of language models; MoFM takes keypoints and scores")
         if clips is None:
             clips = self.read_clips(keypoints, scores, heatmaps)
-        check_per_cube("bool_masked_pos", bool_masked_pos, self.config, len(clips))
+        check_per_cube("bool_masked_pos", bool_masked_pos, self.config, clips.number)
         tokens = self.embeddings(clips, bool_masked_pos)
         if self.config.drop_empty_cubes:
             active = clips.active
@@ -432,17 +432,19 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         """
         config = self.config
         clips = self.read_clips(keypoints, scores, heatmaps)
-        check_per_cube("labels", labels, config, len(clips))
+        check_per_cube("labels", labels, config, clips.number)
         if self.training and (missing := self._missing_inputs(labels, other_keypoints)):
             raise ValueError(missing)
         if mask_noise is None and self.training:
             shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
-            mask_noise = torch.rand(len(clips), *shape, device=clips.touched.device)
+            mask_noise = torch.rand(clips.number, *shape, device=clips.touched.device)
         if bool_masked_pos is None and mask_noise is not None:
             bool_masked_pos = self.mask(clips, mask_noise)
         other = clips if other_keypoints is None else self.read_clips(other_keypoints, other_scores)
-        if len(other) != len(clips):
-            raise ValueError(f"other_keypoints has {len(other)} clips, keypoints {len(clips)}; they must be as many")
+        if other.number != clips.number:
+            raise ValueError(
+                f"other_keypoints has {other.number} clips, keypoints {clips.number}; they must be as many"
+            )
 
         shown = other
         if self.coordinate_decoder is not None and mask_noise is not None:
@@ -531,9 +533,17 @@ def drop_empty(tokens: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     active = active.clone()
     active[:, 0] |= ~active.any(1)
-    cube_ids = active.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
     kept = active.sum(1)
-    if not torch.compiler.is_compiling():
+    # where each cube goes: active ones to the front, the others behind them, each kind in its order
+    rank = torch.where(active, active.cumsum(1), kept[:, None] + (~active).cumsum(1)) - 1
+    places = torch.arange(active.shape[1], device=active.device).expand_as(rank)
+    cube_ids = torch.zeros_like(rank).scatter(1, rank, places)
+    if torch.compiler.is_exporting():
+        longest = kept.max().clamp(min=2).item()
+        torch._check(longest >= 2)
+        torch._check(longest <= active.shape[1])
+        cube_ids = cube_ids[:, :longest]
+    elif not torch.compiler.is_compiling():
         cube_ids = cube_ids[:, : int(kept.max()) if len(kept) else 0]
     tokens = tokens.gather(1, cube_ids[..., None].expand(-1, -1, tokens.shape[-1]))
     return tokens, cube_ids, torch.arange(cube_ids.shape[1], device=tokens.device) < kept[:, None]

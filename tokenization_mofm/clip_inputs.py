@@ -74,8 +74,10 @@ class ClipInputs:
         touched = touched_cubes(keypoints, scores, S, cube, config.sigma, config.truncate)
         return cls(keypoints, scores, None, touched, people)
 
-    def __len__(self) -> int:
-        return len(self.touched)
+    @property
+    def number(self) -> int:
+        """How many clips N there are; in a graph that is exported it may be any number."""
+        return self.touched.shape[0]
 
     @property
     def active(self) -> Tensor:

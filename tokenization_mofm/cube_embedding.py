@@ -111,8 +111,13 @@ class CubeEmbedding(nn.Module):
         weight = self.projection.weight.permute(2, 1, 3, 4, 0).reshape(t * K, h * w, D)
         parts = torch.bmm(patch, weight).view(t * K, N * T, reach, D)
         cell = cell.view(N, T, t, K, reach).permute(2, 3, 0, 1, 4).reshape(t * K, N * T, reach)
-        slot = cell + torch.arange(N * T, device=cell.device)[:, None] * (Y * X)
-        cubes = parts.new_zeros(N * T * Y * X, D).index_add(0, slot.flatten(), parts.flatten(0, 2))
+        if torch.compiler.is_exporting():  # onnxruntime's form of `index_add` loses sums when several threads add
+            inside = cell[..., None] == torch.arange(Y * X, device=cell.device)  # t*K N*T reach cells
+            inside = inside.to(parts.dtype).transpose(0, 1).flatten(1, 2)
+            cubes = inside.transpose(1, 2) @ parts.transpose(0, 1).flatten(1, 2)
+        else:
+            slot = cell + torch.arange(N * T, device=cell.device)[:, None] * (Y * X)
+            cubes = parts.new_zeros(N * T * Y * X, D).index_add(0, slot.flatten(), parts.flatten(0, 2))
         return cubes.view(N, T * Y * X, D) + self.projection.bias
 
     def _reach(self, centre: Tensor, side: int, cells: int) -> tuple[Tensor, Tensor]:

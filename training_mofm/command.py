@@ -19,6 +19,7 @@ COMMANDS = {
     "one-shot": ("one_shot", "measure recognition of actions that were shown once"),
     "evaluate": ("evaluate_tasks", "measure what an encoder knows, beside the trivial answers"),
     "evaluate-pretraining": ("evaluate_pretraining", "measure words and reconstructions on held-out motion"),
+    "export": ("export", "write a model as one file for onnxruntime or torch.export"),
     "draw": ("draw", "draw a clip, its tokens and what they decode to"),
     "release": ("release", "put a pre-trained MoFM and fitted heads together in one folder"),
 }

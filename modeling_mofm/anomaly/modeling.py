@@ -142,7 +142,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         if config.reference_size:
             fields["distance"], fields["joint_distance"] = self.reference(parts)
         if input_ids is not None:
-            input_ids = self._check_words(input_ids, len(clips))
+            input_ids = self._check_words(input_ids, clips.number)
             if gate is None:
                 fields |= self.word_nll(clips, input_ids, in_frames)
             elif "distance" in fields:

@@ -1,0 +1,141 @@
+"""Exported graphs answer as the pipelines do, for any batch, people and frames, and are refused where they cannot."""
+
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from clips import TINY_GEOMETRY, TINY_SIZES, make_clips
+from scripts import mofm
+from transformers import pipeline
+
+from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForSequenceClassification
+from modeling_mofm.export import (
+    example_clips,
+    export_graph,
+    fit_into_map,
+    load_graph,
+)
+from motion_data.keypoints import normalise_clip
+from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
+
+SIZES = {**TINY_SIZES, "num_hidden_layers": 1}  # writing ONNX takes seconds a layer
+LABELS = {0: "sit", 1: "walk", 2: "fall"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One folder with a dVED, a fitted detector and a head for three actions."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("exported")
+    tokenizer = MoFMTokenizer(DVEDModel(DVEDConfig(**TINY_GEOMETRY, hidden_size=32, codebook_size=16, code_size=8)))
+    tokenizer.save_pretrained(path)
+    config = MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=16, id2label=LABELS, event_threshold=2.5)
+    detector = MoFMForAnomalyDetection(config).eval()
+    keypoints, scores = make_clips(8)
+    words = tokenizer.dved.encode(keypoints, scores).input_ids
+    detector.fit_reference({"keypoints": keypoints, "scores": scores, "input_ids": words})
+    detector.save_pretrained(path)
+    classifier = MoFMForSequenceClassification(config)
+    classifier.mofm = detector.mofm
+    classifier.save_pretrained(path / "actions")
+    return path
+
+
+def run(file, keypoints, scores):
+    session = onnxruntime.InferenceSession(file)
+    names = [output.name for output in session.get_outputs()]
+    feed = {"keypoints": keypoints.numpy(), "scores": scores.numpy()}
+    notes = session.get_modelmeta().custom_metadata_map
+    return dict(zip(names, session.run(None, feed), strict=True)), {k: json.loads(v) for k, v in notes.items()}
+
+
+def test_people_are_fitted_as_the_extractor_does():
+    generator = np.random.default_rng(0)
+    keypoints = generator.normal(300, 60, (6, 1, 17, 2)) + generator.normal(0, 4, (6, 20, 17, 2)).cumsum(1)
+    scores = np.where(generator.random((6, 20, 17)) < 0.2, 0, generator.uniform(0.5, 1, (6, 20, 17)))
+    keypoints[0, 7, 3], scores[0, 7, 3] = 4000, 0.1  # one wild joint that hardly anything speaks for
+    scores[1] = 0  # nobody
+    scores[2, 5:] = 0  # too short to tell
+    scores[3, :, 1:] = 0  # never two joints at once
+    scores[4], scores[4, 6, 2] = 0, 1  # one point
+    keypoints = keypoints.astype(np.float32)
+    expected = normalise_clip(keypoints, scores)
+    assert expected[0, 7, 3, 0] > 72  # the wild joint is outside the map, and the person is not shrunk
+    found = fit_into_map(torch.from_numpy(keypoints), torch.from_numpy(scores).float(), 72, 0.9)
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-3)
+
+
+def test_actions_in_onnx_are_those_of_the_pipeline(folder, tmp_path):
+    found = mofm("export", "--model", folder / "actions", "--task", "classification", "--output", tmp_path / "a.onnx")
+    assert found.returncode == 0 and "MB, within" in found.stdout, found.stderr
+    recognise = pipeline("motion-classification", model=str(folder / "actions"))
+    for shape in ((1, 1, 8), (4, 2, 31)):
+        keypoints, scores = example_clips(*shape, seed=3)
+        outputs, notes = run(tmp_path / "a.onnx", keypoints, scores)
+        assert notes["labels"] == list(LABELS.values()) and notes["joints"][0] == "nose"
+        for clip, marks, answer in zip(keypoints, scores, outputs["probabilities"], strict=True):
+            expected = recognise({"keypoints": clip.numpy(), "scores": marks.numpy()}, top_k=None)
+            for one in expected:
+                assert answer[notes["labels"].index(one["label"])] == pytest.approx(one["score"], abs=1e-5)
+
+
+@torch.no_grad()
+def test_anomalies_are_those_of_the_model(folder):
+    graph = load_graph("anomaly", str(folder))
+    keypoints, scores = example_clips(2, 3, 8, seed=5)
+    scores[0, 2] = 0
+    found = dict(zip(graph.outputs, graph(keypoints, scores), strict=True))
+    tokenizer = MoFMTokenizer.from_pretrained(folder)
+    expected = graph.model(**tokenizer(list(keypoints.numpy()), list(scores.numpy())))
+    for name in ("anomaly_score", "joint_score"):
+        torch.testing.assert_close(found[name], getattr(expected, name), rtol=1e-4, atol=1e-4, equal_nan=True)
+    assert found["anomaly_score"].isnan().tolist() == [[False, False, True], [False] * 3]
+    assert graph.notes["event_threshold"] == 2.5
+    assert graph.notes["window_seconds"] == graph.model.config.window_seconds
+
+
+@torch.no_grad()
+def test_features_are_those_of_the_pipeline(folder):
+    graph = load_graph("features", str(folder))
+    keypoints, scores = example_clips(1, 2, 20)
+    found = dict(zip(graph.outputs, graph(keypoints, scores), strict=True))
+    embed = pipeline("motion-feature-extraction", model=str(folder))
+    expected = embed({"keypoints": keypoints[0].numpy(), "scores": scores[0].numpy()})
+    for name, values in found.items():
+        np.testing.assert_allclose(values[0].numpy(), expected[name], atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def words(folder):
+    """The graph of words, and the file that it was written to."""
+    graph = load_graph("words", str(folder))
+    export_graph(graph, folder / "words.pt2")
+    return graph, torch.export.load(folder / "words.pt2")
+
+
+def test_words_as_a_program_are_those_of_the_tokenizer(folder, words):
+    keypoints, scores = example_clips(3, 1, 12, seed=2)
+    (ids,) = words[1].module()(keypoints, scores)
+    expected = MoFMTokenizer.from_pretrained(folder)(list(keypoints.numpy()), list(scores.numpy()))
+    assert torch.equal(ids, expected.input_ids) and (ids != 16).any()
+
+
+def test_what_cannot_be_exported_is_refused_and_what_is_there_stays(folder, words, tmp_path, monkeypatch):
+    old = tmp_path / "old.pt2"
+    old.write_text("kept")
+    graph, program = words
+    with pytest.raises(ValueError, match="output must end in one of .onnx, .pt2, got 'old.bin'"):
+        export_graph(graph, tmp_path / "old.bin")
+    with pytest.raises(ValueError, match="int8 is for .onnx files of actions and features, got 'a.onnx' of input_ids"):
+        export_graph(graph, tmp_path / "a.onnx", int8=True)
+    monkeypatch.setattr("torch.export.export", lambda *_, **__: program)
+    monkeypatch.setattr("modeling_mofm.export._difference", lambda *_: 0.3)
+    with pytest.raises(ValueError, match="old.pt2 would differ from the model by 3.0e-01"):
+        export_graph(graph, old)
+    assert old.read_text() == "kept" and [file.name for file in tmp_path.iterdir()] == ["old.pt2"]
+    with pytest.raises(ValueError, match="has no weights of the classifier"):
+        load_graph("classification", str(folder))
+    with pytest.raises(ValueError, match="task must be one of classification, anomaly, features, words, got 'walk'"):
+        load_graph("walk", str(folder))
