@@ -19,7 +19,7 @@ from modeling_mofm.anomaly.stream import MotionStream
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from motion_data.keypoints import Motion
 from motion_data.resampling import resample
-from motion_data.schema import row_recording
+from motion_data.rows import row_recording
 from motion_data.views import view
 from tokenization_mofm import MoFMTokenizer
 from training_mofm.evaluation.protocols import Protocol, find_protocol

@@ -17,7 +17,7 @@ from modeling_mofm import AnomalyScorer, MoFMConfig, MoFMForAnomalyDetection
 from modeling_mofm.masking import covering_masks
 from modeling_mofm.windows import sliding_windows
 from motion_data.corpora.load import SYNTHETIC, load_corpus
-from motion_data.schema import row_recording
+from motion_data.rows import row_recording
 from motion_data.views import view
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 from tokenization_mofm.clip_inputs import ClipInputs

@@ -17,7 +17,8 @@ from transformers import pipeline
 import modeling_mofm  # noqa: F401
 from modeling_mofm.shipped import SHIPPED
 from motion_data.corpora.load import load_corpus
-from motion_data.schema import first_row, row_recording
+from motion_data.rows import row_recording
+from motion_data.schema import first_row
 from training_mofm.evaluation.metrics import bootstrap
 
 

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers.utils import ModelOutput
 
-from motion_data.keypoints import Motion
 from tokenization_mofm.clip_inputs import ClipInputs
-from tokenization_mofm.feature_extraction_mofm import collate_people
 
 from .part_pooling import pool_parts
 
@@ -37,12 +35,12 @@ class MotionEmbeddings(ModelOutput):
     @property
     def joints(self) -> Tensor:
         """Each key-point over the whole clip, `[..., K, D]`."""
-        return _mean(self.parts, self.present, -3)
+        return _mean_over(self.parts, self.present, -3)
 
     @property
     def slices(self) -> Tensor:
         """All key-points in each time slice, `[..., T, D]`."""
-        return _mean(self.parts, self.present, -2)
+        return _mean_over(self.parts, self.present, -2)
 
     @property
     def vectors(self) -> Tensor:
@@ -53,7 +51,7 @@ class MotionEmbeddings(ModelOutput):
         """Return the parts of a scene, `[B, T, K, D]`: each the mean over the people who have it."""
         if self.parts.ndim == 4:
             return self
-        return MotionEmbeddings(_mean(self.parts, self.present, 1), self.present.any(1))
+        return MotionEmbeddings(_mean_over(self.parts, self.present, 1), self.present.any(1))
 
 
 def embed_clips(
@@ -85,16 +83,7 @@ def parts_of(tokens: Tensor, clips: ClipInputs, config: PreTrainedConfig) -> Mot
     return MotionEmbeddings(pool_parts(tokens, clips.touched, num_slices), present)
 
 
-@torch.no_grad()
-def embed_scenes(
-    model: PreTrainedModel, clips: Sequence[Motion], layers: int | Sequence[int] = -1
-) -> MotionEmbeddings:
-    """Return the embeddings of prepared clips of one or more people each, means over the people; no gradients."""
-    batch = {name: values.to(model.device) for name, values in collate_people(clips).items()}
-    return model.get_embeddings(**batch, layers=layers).over_people()
-
-
-def _mean(parts: Tensor, present: Tensor, axis: int) -> Tensor:
+def _mean_over(parts: Tensor, present: Tensor, axis: int) -> Tensor:
     """Average over an axis of `parts`, counting what is present."""
     weights = present[..., None].to(parts.dtype)
     return (parts * weights).sum(axis) / weights.sum(axis).clamp(min=1)

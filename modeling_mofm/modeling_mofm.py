@@ -24,6 +24,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.cube_embedding import CubeEmbedding, CubeProjection
+from tokenization_mofm.remote_code import CarriesCode
 
 from .configuration_mofm import MoFMConfig
 from .embeddings import MotionEmbeddings, embed_clips, parts_of
@@ -247,8 +248,8 @@ class MoFMLayer(GradientCheckpointingLayer):
         return hidden_states + self.dropout(self.mlp(self.layernorm_after(hidden_states)))
 
 
-class MoFMPreTrainedModel(PreTrainedModel):
-    config: MoFMConfig
+class MoFMPreTrainedModel(CarriesCode, PreTrainedModel):
+    config_class = MoFMConfig
     base_model_prefix = "mofm"
     main_input_name = "keypoints"
     input_modalities = ("video",)

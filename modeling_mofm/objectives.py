@@ -15,7 +15,7 @@ from tokenization_mofm.clip_inputs import ClipInputs
 from .configuration_mofm import MoFMConfig
 from .masking import spread_over_span
 
-NEAR = 0.05  # half sides of the map, below which the error of a coordinate counts by its square
+SMALL_ERROR = 0.05  # half sides of the map, below which the error of a coordinate counts by its square
 
 
 class CoordinateDecoder(nn.Module):
@@ -106,7 +106,7 @@ def coordinate_loss(places: Tensor, clips: ClipInputs, shown: ClipInputs, map_si
     true = torch.where(wanted[..., None] > 0, clips.keypoints / half - 1, 0.0)
     places = places.float()
     count = wanted.sum().clamp(min=1)
-    errors = F.smooth_l1_loss(places, true.float(), reduction="none", beta=NEAR).sum(-1)
+    errors = F.smooth_l1_loss(places, true.float(), reduction="none", beta=SMALL_ERROR).sum(-1)
     apart = (places.detach() - true).norm(dim=-1) * half
     return (errors * wanted).sum() / count, (apart * wanted).sum() / count
 

@@ -22,7 +22,8 @@ from .readers.detections import Detection
 from .readers.estimates import estimated_recordings
 from .recording import Recording
 
-MANY, FEW = 5, 5  # a list of MANY arrays or more with fewer than FEW rows each: rows are people, not frames
+# a list of MANY_FRAMES arrays or more with fewer than FEW rows each: rows are people, not frames
+MANY_FRAMES, FEW = 5, 5
 
 
 def is_result(frame: object) -> bool:
@@ -33,8 +34,8 @@ def is_result(frame: object) -> bool:
 def is_frames(inputs: object) -> bool:
     """Tell a list of frames of one recording from a list of recordings.
 
-    It is one if an item is a `Results` or a list of dicts, if the items are `[K, C]`, or if there are at least `MANY`
-    and each is `[M, K, C]` with M below `FEW`: hardly anyone has five clips of so few frames.
+    It is one if an item is a `Results` or a list of dicts, if the items are `[K, C]`, or if there are at least
+    `MANY_FRAMES` and each is `[M, K, C]` with M below `FEW`: hardly anyone has five clips of so few frames.
     """
     if not isinstance(inputs, (list, tuple)):
         return False
@@ -45,7 +46,7 @@ def is_frames(inputs: object) -> bool:
     if not shapes or any(shape is None for shape in shapes):
         return False
     sizes = {len(shape) for shape in shapes if 0 not in shape}
-    return sizes == {2} or sizes == {3} and len(shapes) >= MANY and all(shape[0] < FEW for shape in shapes)
+    return sizes == {2} or sizes == {3} and len(shapes) >= MANY_FRAMES and all(shape[0] < FEW for shape in shapes)
 
 
 def is_one_person(frames: Sequence[object]) -> bool:

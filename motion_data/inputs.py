@@ -17,7 +17,7 @@ from .options import WHOLE, ReadOptions
 from .plausibility import doubts
 from .readers.registry import FormatError, format_of, formats
 from .recording import Recording
-from .schema import row_recording
+from .rows import row_recording
 
 # an answer should not depend on where a file is cut
 WHOLE_FILES = ReadOptions(max_frames=WHOLE, min_track=1)

@@ -42,7 +42,7 @@ class ViewOptions:
     keep_absent: bool = False
 
 
-WHOLE = ViewOptions()
+USUAL_VIEW = ViewOptions()
 EVERYBODY = ViewOptions(keep_absent=True)
 # a clip sampled from a longer segment than this would skip over whole movements
 MEASURING = ViewOptions(max_seconds=4.8)
@@ -51,7 +51,9 @@ PRETRAINING = ViewOptions(max_seconds=4.8, min_seconds=1.6, random_camera=True, 
 FINETUNING = ViewOptions(min_fraction=0.8, max_turn=20.0)
 
 
-def view(recording: Recording, generator: np.random.Generator | None = None, options: ViewOptions = WHOLE) -> Motion:
+def view(
+    recording: Recording, generator: np.random.Generator | None = None, options: ViewOptions = USUAL_VIEW
+) -> Motion:
     """Return the people of a recording in 2D COCO-17 key-points.
 
     Args:
@@ -78,7 +80,7 @@ def view(recording: Recording, generator: np.random.Generator | None = None, opt
 
 
 def two_views(
-    recording: Recording, generator: np.random.Generator, options: ViewOptions = WHOLE, max_yaw: float = 75.0
+    recording: Recording, generator: np.random.Generator, options: ViewOptions = USUAL_VIEW, max_yaw: float = 75.0
 ) -> tuple[Motion, Motion]:
     """Return the same segment and people of a recording, seen by two cameras.
 

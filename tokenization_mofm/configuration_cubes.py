@@ -3,6 +3,8 @@
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+from .remote_code import without_remote_code
+
 # what MoFM and the tokenizer whose words it learns must agree on: the same cubes
 SHARED_FIELDS = ("num_keypoints", "num_frames", "heatmap_size", "cube_size")
 GEOMETRY_FIELDS = (*SHARED_FIELDS, "sigma", "truncate")
@@ -27,6 +29,9 @@ class ThermalCubeConfig(PreTrainedConfig):
     cube_size: list[int] | tuple[int, ...] = (12, 9, 9)
     sigma: float | int = 0.75
     truncate: float | int = 3.0
+
+    def __post_init__(self, **kwargs):
+        super().__post_init__(**without_remote_code(kwargs))
 
     def validate_architecture(self) -> None:
         """Raise a ValueError that names the field, its value and what is allowed."""

@@ -8,7 +8,7 @@ QUANTIZERS = ("gumbel", "vq")
 RECONSTRUCTIONS = ("max", "joints")
 
 # every size differs from the defaults in these fields only
-PRESETS = {
+DVED_PRESETS = {
     "tiny": {"hidden_size": 128, "num_encoder_blocks": 2, "num_decoder_blocks": 3, "code_size": 32},
     "small": {"hidden_size": 256, "num_encoder_blocks": 2, "num_decoder_blocks": 3, "code_size": 32},
     "base": {"hidden_size": 384, "num_encoder_blocks": 2, "num_decoder_blocks": 3, "code_size": 32},
@@ -100,9 +100,9 @@ class DVEDConfig(ThermalCubeConfig):
     @classmethod
     def from_preset(cls, name: str, **overrides: int | float | str) -> "DVEDConfig":
         """Return the configuration of a named size, with any field overridden."""
-        if name not in PRESETS:
-            raise ValueError(f"preset must be one of {tuple(PRESETS)}, got {name!r}")
-        return cls(**{**PRESETS[name], **overrides})
+        if name not in DVED_PRESETS:
+            raise ValueError(f"preset must be one of {tuple(DVED_PRESETS)}, got {name!r}")
+        return cls(**{**DVED_PRESETS[name], **overrides})
 
     @property
     def empty_id(self) -> int:

@@ -16,9 +16,10 @@ from motion_data.options import ReadOptions
 from motion_data.views import view
 
 from .configuration_cubes import ThermalCubeConfig
+from .remote_code import CarriesCode, without_remote_code
 
 
-class MoFMFeatureExtractor(FeatureExtractionMixin):
+class MoFMFeatureExtractor(CarriesCode, FeatureExtractionMixin):
     """Check key-points, bring them to COCO-17, sample frames and fit each person into the map.
 
     Rendering is not done here: the models do it, on their own device.
@@ -40,7 +41,7 @@ class MoFMFeatureExtractor(FeatureExtractionMixin):
         layout: str = "coco17",
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(**without_remote_code(kwargs))
         self.num_frames = num_frames
         self.heatmap_size = heatmap_size
         self.box_scale = box_scale

@@ -18,7 +18,8 @@ from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 from modeling_mofm.configuration_mofm import MoFMConfig
 from modeling_mofm.modeling_mofm import MoFMModel
 from motion_data.keypoints import MIN_FRAMES, Motion, NobodyVisibleError
-from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
+from motion_data.rows import row_recording
+from motion_data.schema import VIEW_COLUMNS, first_row
 from motion_data.views import view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 

@@ -23,8 +23,8 @@ from modeling_mofm.windows import MAX_GAP, sliding_windows
 from motion_data.corpora.load import load_corpus
 from motion_data.keypoints import MIN_FRAMES, Motion, NobodyVisibleError, sample_frames
 from motion_data.resampling import FPS, frames_in, known_rate, resample, source_frames
-from motion_data.schema import row_recording
-from motion_data.views import MEASURING, WHOLE, choose_segment, view
+from motion_data.rows import row_recording
+from motion_data.views import MEASURING, USUAL_VIEW, choose_segment, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
@@ -98,7 +98,7 @@ def row_labels(corpus: Dataset, normal_classes: Sequence[str]) -> np.ndarray:
 def view_row(row: dict, window: float, rate: float = FPS) -> Motion:
     """Return the motion of a row in 2D: all of it at `rate` for windows, without (0) the segment that is one clip."""
     recording = row_recording(row)
-    motion = view(recording, options=WHOLE if window else MEASURING)
+    motion = view(recording, options=USUAL_VIEW if window else MEASURING)
     return resample(motion, known_rate(recording.fps), rate) if window else motion
 
 

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from tokenization_mofm.remote_code import CODE_FILE
+
 TEMPLATE = "model_card.md"
 TAGS = ["human-motion", "pose", "skeleton", "key-points", "mofm"]
 FILES = {
+    CODE_FILE: "code, for `trust_remote_code=True` where MoFM is not installed",
     "config.json": "sizes and options",
     "model.safetensors": "weights",
     "preprocessor_config.json": "how key-points become clips",

@@ -13,10 +13,13 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from transformers import TrainingArguments
 
+from tokenization_mofm.remote_code import CODE_FILE, add_remote_code
+
 from .card import write_card
 
 PARTS = [
     "README.md",
+    CODE_FILE,
     "config.json",
     "model*.safetensors*",
     "preprocessor_config.json",
@@ -55,6 +58,7 @@ def publish(args: TrainingArguments, datasets: Sequence[str] = (), figures: Mapp
     repository = make_repository(args)
     if not (Path(args.output_dir) / "README.md").is_file():  # one that somebody wrote stays
         write_card(Path(args.output_dir), repository or "", datasets, figures or {}, sys.argv)
+    add_remote_code(args.output_dir)
     HfApi(token=args.hub_token).upload_folder(
         folder_path=args.output_dir, repo_id=repository, allow_patterns=PARTS, commit_message="Upload MoFM"
     )

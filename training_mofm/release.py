@@ -29,7 +29,8 @@ from modeling_mofm.shipped import write_hashes
 from motion_data.corpora.load import load_corpus
 from motion_data.keypoints import Motion, NobodyVisibleError
 from motion_data.resampling import FPS
-from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
+from motion_data.rows import row_recording
+from motion_data.schema import VIEW_COLUMNS, first_row
 from motion_data.views import PRETRAINING, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 from tokenization_mofm.tokenization_mofm import DVED_FOLDER, MoFMTokenizer

@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from motion_data.corpora.mixing import Mixture, recording_weights
 from motion_data.keypoints import Motion, NobodyVisibleError
-from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
+from motion_data.rows import row_recording
+from motion_data.schema import VIEW_COLUMNS, first_row
 from motion_data.views import FINETUNING, MEASURING, PRETRAINING, ViewOptions, two_views, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 

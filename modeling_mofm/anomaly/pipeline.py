@@ -21,7 +21,7 @@ from .scorer import AnomalyScorer, AnomalyScores, event_threshold
 from .stream import MotionStream
 
 SCORER_OPTIONS = ("window", "stride", "max_gap", "smoothing", "gate")
-EVENT_OPTIONS = ("events", "threshold", "explain")
+ALARM_OPTIONS = ("events", "threshold", "explain")
 
 
 class MotionAnomalyPipeline(MotionPipeline):
@@ -106,9 +106,9 @@ class MotionAnomalyPipeline(MotionPipeline):
         **given,
     ):
         scorer = {name: given.pop(name) for name in SCORER_OPTIONS if name in given}
-        events = {name: given.pop(name) for name in EVENT_OPTIONS if name in given}
+        events = {name: given.pop(name) for name in ALARM_OPTIONS if name in given}
         shown = {"joint_scores": given.pop("joint_scores")} if "joint_scores" in given else {}
-        input_options(("batch_size", "joint_scores", *EVENT_OPTIONS, *SCORER_OPTIONS), **given)
+        input_options(("batch_size", "joint_scores", *ALARM_OPTIONS, *SCORER_OPTIONS), **given)
         if windows_per_batch is not None:
             scorer["batch_size"] = windows_per_batch
         if events.get("events"):  # refused here, before any work

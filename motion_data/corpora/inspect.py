@@ -23,7 +23,7 @@ from tqdm import tqdm
 from ..drawing import draw_body
 from ..layouts import get_layout
 from ..plausibility import doubts
-from ..schema import decode_row, row_recording
+from ..rows import decode_row, row_recording
 from ..views import picture
 from .card import LENGTH_EDGES, CorpusStatistics, card_text
 

@@ -24,7 +24,8 @@ from ..options import WHOLE, ReadOptions
 from ..plausibility import doubts
 from ..readers.registry import Format, FormatError, format_of, formats
 from ..recording import TEST, Recording
-from ..schema import recording_row, row_recording
+from ..rows import row_recording
+from ..schema import recording_row
 from .card import CorpusStatistics
 from .labels import LabelRow, labelled, read_labels
 from .parts import VERSION, parts_folder

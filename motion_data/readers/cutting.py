@@ -17,7 +17,7 @@ from .registry import ReadOptions
 
 MAX_RECORDING_JOINTS = 2**27  # M * F * K of one recording; 1.5 GiB of key-points and scores
 
-Poses = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
+PosesBetween = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
 
 
 def cut_recordings(
@@ -87,7 +87,7 @@ def cut_recordings(
 
 def cut_dense(
     num_frames: int,
-    poses: Poses,
+    poses: PosesBetween,
     layout: str,
     options: ReadOptions,
     name: str = "",

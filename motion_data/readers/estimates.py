@@ -14,9 +14,9 @@ from ..recording import Recording
 from .cutting import cut_recordings
 from .detections import Detection, Detections, gather, without_shared_ids
 from .joint_names import JointMap, given_layout, layouts_hint, map_joints, one_to_one
+from .json_files import MAX_PIXEL
 from .registry import FormatError, ReadOptions
 
-MAX_PIXEL = 1e6  # no picture is larger
 # A Halpe body of 136 joints starts with those of halpe26; its face and hands are left out.
 HALPE_FULL, HALPE_BODY = 136, "halpe26"
 

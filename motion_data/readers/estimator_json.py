@@ -31,7 +31,7 @@ from .json_files import (
 )
 from .registry import FormatError, ReadOptions, register_format
 
-LAYOUTS = {17: "coco17", 26: "halpe26", 133: "coco-wholebody", HALPE_FULL: HALPE_BODY}
+RESULT_LAYOUTS = {17: "coco17", 26: "halpe26", 133: "coco-wholebody", HALPE_FULL: HALPE_BODY}
 OPENPOSE_LAYOUTS = {18: "openpose18"}
 YOLO_LAYOUTS = {17: "coco17"}
 
@@ -59,7 +59,9 @@ def read_coco(path: Path, options: ReadOptions) -> Iterator[Recording]:
     if isinstance(content, dict):
         yield from _read_annotations(path, content, options)
     else:
-        yield from estimated_recordings(path, _results(path, as_list(path, content, "the file")), LAYOUTS, options)
+        yield from estimated_recordings(
+            path, _results(path, as_list(path, content, "the file")), RESULT_LAYOUTS, options
+        )
 
 
 def _read_annotations(path: Path, content: dict, options: ReadOptions) -> Iterator[Recording]:
@@ -69,7 +71,7 @@ def _read_annotations(path: Path, content: dict, options: ReadOptions) -> Iterat
     sizes = {_picture_size(path, image) for image in images}
     fields = {"frame_size": sizes.pop()} if len(sizes) == 1 and (0, 0) not in sizes else {}
     found = _results(path, entries, _image_frames(path, images), has_flags=True)
-    yield from estimated_recordings(path, found, LAYOUTS, options, _category_joints(path, content), **fields)
+    yield from estimated_recordings(path, found, RESULT_LAYOUTS, options, _category_joints(path, content), **fields)
 
 
 def _image_frames(path: Path, images: list[Mapping]) -> dict[object, tuple[str, int]]:
@@ -148,7 +150,7 @@ def _results(
         if has_flags and np.isin(joints[:, 2], (0, 1, 2)).all():
             joints = np.concatenate([joints[:, :2], joints[:, 2:] > 0], 1)
         track = person_number(path, person.get("track_id", person.get("idx")))
-        yield Detection(frame, joints, track, _box(path, person), video)
+        yield Detection(frame, joints, track, _detection_box(path, person), video)
 
 
 def _image_id(path: Path, value: object) -> str | int | float | None:
@@ -158,7 +160,7 @@ def _image_id(path: Path, value: object) -> str | int | float | None:
     return value
 
 
-def _box(path: Path, person: Mapping) -> np.ndarray | None:
+def _detection_box(path: Path, person: Mapping) -> np.ndarray | None:
     return box_corners(path, person.get("bbox", person.get("box")), has_size=True)
 
 
@@ -185,10 +187,12 @@ def read_alphapose(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """
     content = read_json(path)
     if isinstance(content, dict):
-        layouts = OPENPOSE_LAYOUTS if any(isinstance(entry, dict) for entry in content.values()) else LAYOUTS
+        layouts = OPENPOSE_LAYOUTS if any(isinstance(entry, dict) for entry in content.values()) else RESULT_LAYOUTS
         yield from estimated_recordings(path, _pictures(path, content), layouts, options)
     else:
-        yield from estimated_recordings(path, _results(path, as_list(path, content, "the file")), LAYOUTS, options)
+        yield from estimated_recordings(
+            path, _results(path, as_list(path, content, "the file")), RESULT_LAYOUTS, options
+        )
 
 
 def _pictures(path: Path, content: dict) -> Iterator[Detection]:
@@ -202,7 +206,7 @@ def _pictures(path: Path, content: dict) -> Iterator[Detection]:
         for body in as_list(path, entry, f"people of picture {name!r}"):
             person = as_mapping(path, body, "a person")
             rows = joint_rows(path, item(path, person, joints, "a person"), frame)
-            yield Detection(frame, rows, person_number(path, person.get("idx")), _box(path, person), video)
+            yield Detection(frame, rows, person_number(path, person.get("idx")), _detection_box(path, person), video)
 
 
 def _is_mmpose(path: Path) -> bool:
@@ -228,7 +232,7 @@ def read_mmpose(path: Path, options: ReadOptions) -> Iterator[Recording]:
         names = _meta_joints(path, content.get("meta_info"))
         content = item(path, content, "instance_info", "the file")
     found = _instances(path, as_list(path, content, "instance_info"))
-    yield from estimated_recordings(path, found, LAYOUTS, options, names)
+    yield from estimated_recordings(path, found, RESULT_LAYOUTS, options, names)
 
 
 def _instances(path: Path, entries: list) -> Iterator[Detection]:
@@ -280,10 +284,10 @@ def read_person_tracks(path: Path, options: ReadOptions) -> Iterator[Recording]:
     Raises:
         FormatError: see `json_files`; both orders in one file are refused.
     """
-    yield from estimated_recordings(path, _tracks(path), LAYOUTS, options)
+    yield from estimated_recordings(path, _tracked_people(path), RESULT_LAYOUTS, options)
 
 
-def _tracks(path: Path) -> Iterator[Detection]:
+def _tracked_people(path: Path) -> Iterator[Detection]:
     orders = set()
     for outer, entries in as_mapping(path, read_json(path), "the file").items():
         for inner, entry in as_mapping(path, entries, f"entry {outer!r}").items():

@@ -25,7 +25,7 @@ from .json_files import (
 )
 from .registry import FormatError, ReadOptions, register_format
 
-LAYOUTS = {33: "mediapipe33"}
+MEDIAPIPE_LAYOUTS = {33: "mediapipe33"}
 MAX_SHARE = 10.0  # landmarks lie near the picture, which spans 0 to 1
 _LANDMARKS = ("landmarks", "pose_landmarks", "poseLandmarks", "normalized_landmarks", "normalizedLandmarks")
 _WORLD = ("world_landmarks", "worldLandmarks", "pose_world_landmarks", "poseWorldLandmarks")
@@ -69,7 +69,7 @@ def read_mediapipe(path: Path, options: ReadOptions) -> Iterator[Recording]:
         frames = [{"frame": number, "landmarks": _of_frame(frame)} for number, frame in frames.items()]
     size, fps = _frame_size(path, header, options), _fps(path, header, options)
     found = _detections(path, as_list(path, frames, "frames"), size)
-    yield from estimated_recordings(path, found, LAYOUTS, options, fps=fps, frame_size=size)
+    yield from estimated_recordings(path, found, MEDIAPIPE_LAYOUTS, options, fps=fps, frame_size=size)
 
 
 def _detections(path: Path, frames: list, size: tuple[int, int]) -> Iterator[Detection]:
@@ -157,7 +157,7 @@ def _in_order(path: Path, person: object, frame: int) -> list:
     """Return the landmarks of a person in MediaPipe's order, None where one is missing."""
     if not isinstance(person, dict):
         return as_list(path, person, f"landmarks of frame {frame}")
-    joints = get_layout(LAYOUTS[33]).joints
+    joints = get_layout(MEDIAPIPE_LAYOUTS[33]).joints
     order: list = [None] * len(joints)
     for name, landmark in person.items():
         snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().replace(" ", "_").replace("-", "_")

@@ -20,7 +20,7 @@ from .json_files import (
 from .picture_files import people_in_files
 from .registry import ReadOptions, register_format
 
-LAYOUTS = {18: "openpose18", 25: "openpose25", 26: "halpe26"}  # OpenPose, and others that write its files
+FOLDER_LAYOUTS = {18: "openpose18", 25: "openpose25", 26: "halpe26"}  # OpenPose, and others that write its files
 SUFFIX = "_keypoints.json"
 
 
@@ -56,4 +56,4 @@ def read_openpose(path: Path, options: ReadOptions) -> Iterator[Recording]:
             yield Detection(frame, rows, person_number(file, person.get("person_id")))
 
     found = people_in_files(path, SUFFIX, people)
-    yield from estimated_recordings(path, found, LAYOUTS, options, states_joints=True)
+    yield from estimated_recordings(path, found, FOLDER_LAYOUTS, options, states_joints=True)

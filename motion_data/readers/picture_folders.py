@@ -12,7 +12,7 @@ import numpy as np
 from ..recording import Recording
 from .detections import Detection
 from .estimates import estimated_recordings
-from .estimator_json import LAYOUTS, mmpose_instance
+from .estimator_json import RESULT_LAYOUTS, mmpose_instance
 from .json_files import as_list, as_mapping, json_head, read_json
 from .picture_files import NOT_PICTURES, people_in_files
 from .registry import FormatError, ReadOptions, register_format
@@ -65,7 +65,7 @@ def read_mmpose_folder(path: Path, options: ReadOptions) -> Iterator[Recording]:
         for entry in as_list(file, read_json(file), "the file"):
             yield mmpose_instance(file, frame, as_mapping(file, entry, "a person"))
 
-    yield from estimated_recordings(path, people_in_files(path, ".json", people), LAYOUTS, options)
+    yield from estimated_recordings(path, people_in_files(path, ".json", people), RESULT_LAYOUTS, options)
 
 
 @register_format("yolo-folder", "YOLO's save_txt labels, a file a frame", recognises=_is_yolo_folder)

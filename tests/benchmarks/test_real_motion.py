@@ -12,7 +12,7 @@ import pytest
 from benchmarks.real_motion import NOVEL_CLASSES, recordings, splits, write_set
 from motion_data.corpora.load import load_corpus
 from motion_data.layouts import get_layout
-from motion_data.schema import decode_row, row_recording
+from motion_data.rows import decode_row, row_recording
 from motion_data.views import view
 from training_mofm.evaluation import read_protocols
 

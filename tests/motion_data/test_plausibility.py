@@ -8,7 +8,7 @@ from motion_data.inputs import as_recordings
 from motion_data.options import ReadOptions
 from motion_data.plausibility import doubts
 from motion_data.recording import Recording
-from motion_data.schema import row_recording
+from motion_data.rows import row_recording
 from motion_data.synthetic.corpus import SyntheticConfig, generate_joints_3d, generate_motion
 
 UPRIGHT = SyntheticConfig(actions=("walk", "wave", "squat", "punch", "kick", "idle"))

@@ -6,7 +6,7 @@ from transformers import AutoConfig, AutoModel
 
 from tokenization_mofm import DVEDConfig, DVEDModel
 from tokenization_mofm.clip_inputs import ClipInputs
-from tokenization_mofm.configuration_dved import PRESETS
+from tokenization_mofm.configuration_dved import DVED_PRESETS
 from tokenization_mofm.reconstruction_metrics import codebook_use, ssim_map
 from tokenization_mofm.thermal_cubes import cut_cubes, render_map, render_volume, touched_cubes
 
@@ -351,15 +351,15 @@ def test_wrong_configurations_are_refused(fields, message):
         DVEDConfig(**fields)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", DVED_PRESETS)
 def test_presets(preset):
     config = DVEDConfig.from_preset(preset, codebook_size=64, quantizer="vq")
     assert (config.codebook_size, config.quantizer, config.num_cubes, config.empty_id) == (64, "vq", 256, 64)
-    for name, value in PRESETS[preset].items():
+    for name, value in DVED_PRESETS[preset].items():
         assert getattr(config, name) == value
     default = DVEDConfig().to_dict()
     assert {name for name, value in DVEDConfig.from_preset(preset).to_dict().items() if value != default[name]} <= set(
-        PRESETS[preset]
+        DVED_PRESETS[preset]
     )
 
 

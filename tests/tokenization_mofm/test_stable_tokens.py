@@ -9,7 +9,7 @@ import hashlib
 import torch
 
 from motion_data import Camera
-from motion_data.schema import decode_row
+from motion_data.rows import decode_row
 from motion_data.synthetic.corpus import generate_joints_3d, generate_motion
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 

@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard
 
 from motion_data.schema import motion_features
 from motion_data.synthetic.corpus import generate_motion
+from tokenization_mofm.remote_code import CODE_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,9 +61,35 @@ print(json.dumps({
     "main": main,
     "detector": type(watch.model).__name__,
     "reference": watch.model.config.reference_size,
-    "frames": len(found["people"][0]["scores"]),
+    "scores": found["people"][0]["scores"],
     "head": pipeline("motion-anomaly-detection", model="user/head", device="cpu").model.config.anomaly_score,
-    "actions": pipeline("motion-classification", model="user/actions", device="cpu")({"keypoints": clip})[0]["label"],
+    "actions": pipeline("motion-classification", model="user/actions", device="cpu")({"keypoints": clip}),
+}))
+"""
+
+# in a process that cannot import any package of MoFM
+WITHOUT = """
+import json, sys
+for name in ("motion_data", "tokenization_mofm", "modeling_mofm", "training_mofm"):
+    sys.modules[name] = None
+from transformers import AutoFeatureExtractor, AutoModel, AutoModelForPreTraining, AutoTokenizer, pipeline
+commit, clip = sys.argv[1], json.loads(sys.argv[2])
+pinned = {"revision": commit, "trust_remote_code": True}
+watch = pipeline("motion-anomaly-detection", model="user/watch", device="cpu", **pinned)
+actions = pipeline("motion-classification", model="user/actions", trust_remote_code=True, device="cpu")
+embed = pipeline("motion-feature-extraction", model="user/actions", trust_remote_code=True, device="cpu")
+dved = AutoModel.from_pretrained("user/watch", subfolder="dved", **pinned)
+extractor = AutoFeatureExtractor.from_pretrained("user/watch", **pinned)
+clips = extractor({"keypoints": clip})
+print(json.dumps({
+    "scores": watch({"keypoints": clip, "fps": 30.0})[0]["people"][0]["scores"],
+    "actions": actions({"keypoints": clip}),
+    "length": float((embed({"keypoints": clip})["vector"] ** 2).sum()),
+    "words": dved.encode(clips["keypoints"][0], clips["scores"][0]).input_ids.tolist(),
+    "book": AutoTokenizer.from_pretrained("user/watch", **pinned).convert_ids_to_tokens([3, 32]),
+    "modules": sorted({type(part).__module__.split(".")[0] for part in (
+        watch, actions, dved, extractor, AutoModelForPreTraining.from_pretrained("user/actions", **{
+            "trust_remote_code": True}))}),
 }))
 """
 
@@ -89,7 +116,7 @@ def test_every_head_is_pushed_whole_and_loads_at_a_commit(hub, tmp_path):
         Dataset.from_list(part, features=motion_features(names)).to_parquet(str(corpus / f"{split}.parquet"))
     result = client(hub, TRAIN, corpus, tmp_path)
     assert result.returncode == 0, result.stderr
-    parts = {"config.json", "model.safetensors", "preprocessor_config.json", "training_rows.json"}
+    parts = {CODE_FILE, "config.json", "model.safetensors", "preprocessor_config.json", "training_rows.json"}
     tokenizer = {"tokenizer.json", "tokenizer_config.json", "dved/config.json", "dved/model.safetensors"}
     pushed = {name: hub.repositories["model", f"user/{name}"] for name in ("watch", "head", "actions")}
     for name, repository in pushed.items():
@@ -116,9 +143,20 @@ def test_every_head_is_pushed_whole_and_loads_at_a_commit(hub, tmp_path):
     result = client(hub, LOAD, commit, json.dumps(clip))
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout.splitlines()[-1])
-    assert found["detector"] == "MoFMForAnomalyDetection" and 4 <= found["reference"] <= 8 and found["frames"] == 40
-    assert found["head"] == "classifier" and found["actions"] in names
+    assert found["detector"] == "MoFMForAnomalyDetection" and 4 <= found["reference"] <= 8
+    assert len(found["scores"]) == 40 and found["head"] == "classifier" and found["actions"][0]["label"] in names
     assert found["main"] != "it loads", "main holds files that cannot be read"
+
+    result = client(hub, WITHOUT, commit, json.dumps(clip))
+    assert result.returncode == 0, result.stderr
+    alone = json.loads(result.stdout.splitlines()[-1])
+    assert alone["modules"] == ["transformers_modules"] and alone["book"] == ["<motion_3>", "<empty>"]
+    assert [score is None for score in alone["scores"]] == [score is None for score in found["scores"]]
+    known = [pair for pair in zip(alone["scores"], found["scores"], strict=True) if pair[0] is not None]
+    assert known and all(one == pytest.approx(other, abs=1e-6) for one, other in known)
+    for one, other in zip(alone["actions"], found["actions"], strict=True):
+        assert one["label"] == other["label"] and one["score"] == pytest.approx(other["score"], abs=1e-6)
+    assert alone["length"] == pytest.approx(1, abs=1e-5) and len(alone["words"][0]) == 32
 
 
 def test_a_hub_that_refuses_costs_no_training(hub, tmp_path):

@@ -17,7 +17,7 @@ from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMoti
 from modeling_mofm.shipped import check_files
 from modeling_mofm.watching import watch
 from motion_data.corpora.load import load_corpus
-from motion_data.schema import decode_row
+from motion_data.rows import decode_row
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 from training_mofm.release import ReleaseArguments, release
 

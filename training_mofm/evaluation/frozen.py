@@ -21,10 +21,11 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from tqdm import trange
 
-from modeling_mofm.embeddings import embed_scenes
 from modeling_mofm.modeling_mofm import MoFMModel
+from modeling_mofm.scenes import embed_scenes
 from motion_data.keypoints import Motion, NobodyVisibleError
-from motion_data.schema import VIEW_COLUMNS, first_row, row_recording
+from motion_data.rows import row_recording
+from motion_data.schema import VIEW_COLUMNS, first_row
 from motion_data.views import view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 from tokenization_mofm.fingerprint import fingerprint

@@ -458,7 +458,7 @@ def test_a_gate_asks_only_about_the_words_of_suspicious_clips(model):
     gate = float(excess.sort().values[2:4].mean())
     asked = []
     original = model.word_nll
-    model.word_nll = lambda chosen, *rest: asked.append(len(chosen)) or original(chosen, *rest)
+    model.word_nll = lambda chosen, *rest: asked.append(chosen.number) or original(chosen, *rest)
     found = model(**given, gate=gate)
     del model.word_nll
     suspicious = excess >= gate

@@ -6,7 +6,8 @@ from datasets import Dataset, DatasetDict, IterableDataset, List, Value
 
 from motion_data.corpora.load import SYNTHETIC_SPLITS, check_columns, load_corpus
 from motion_data.corpora.splits import assign_splits
-from motion_data.schema import KEYPOINT_COLUMNS, decode_row, encode_row, motion_features
+from motion_data.rows import decode_row
+from motion_data.schema import KEYPOINT_COLUMNS, encode_row, motion_features
 
 
 def toy(rows=6, **columns):

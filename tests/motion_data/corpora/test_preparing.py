@@ -22,7 +22,8 @@ from motion_data.corpora.sources import find_sources
 from motion_data.layouts import COCO_KEYPOINTS
 from motion_data.readers import registry
 from motion_data.readers.registry import FormatError, ReadOptions, Recording, register_format
-from motion_data.schema import decode_row, motion_features
+from motion_data.rows import decode_row
+from motion_data.schema import motion_features
 
 ROOT = Path(__file__).resolve().parents[3]
 

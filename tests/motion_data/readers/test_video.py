@@ -29,7 +29,7 @@ from motion_data.readers.video.estimation_options import PoseEstimation
 from motion_data.readers.video.mediapipe_pose import MediaPipePose
 from motion_data.readers.video.video_files import read_video
 from motion_data.readers.video.vitpose import ViTPose
-from motion_data.schema import decode_row
+from motion_data.rows import decode_row
 
 av = pytest.importorskip("av")
 WIDTH, HEIGHT, FRAMES, SIDE = 64, 48, 30, 6

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from datasets.distributed import split_dataset_by_node
 
-from motion_data.schema import decode_row, motion_features
+from motion_data.rows import decode_row
+from motion_data.schema import motion_features
 from motion_data.synthetic.actions import ACTIONS, FREE_ACTIONS
 from motion_data.synthetic.body import (
     LIMB_LIMITS,
