@@ -137,7 +137,10 @@ class Watched:
 
     def _draw_scores(self, axes) -> None:
         for row, scores in enumerate(self.scores):
-            axes.plot(self.times, scores, color=COLOURS[row % len(COLOURS)], linewidth=1.5)
+            name = f"person {self.recording.people[row]}"
+            axes.plot(self.times, scores, color=COLOURS[row % len(COLOURS)], linewidth=1.5, label=name)
+        if len(self.scores) > 1:
+            axes.legend(fontsize=8)
         if self.threshold is not None:
             axes.axhline(self.threshold, color="black", linestyle="--", linewidth=1)
         for event in self.anomalies or []:

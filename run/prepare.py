@@ -71,12 +71,13 @@ def main() -> int:
     parser.add_argument("--format", choices=list(formats()), help="format of every file; else each is recognised")
     add_read_options(parser)
     videos = parser.add_argument_group("videos")
-    videos.add_argument("--pose-model", help="folder or Hub id of a ViTPose, or mediapipe")
+    videos.add_argument("--pose-model", help="movenet, mediapipe, or folder or Hub id of a ViTPose")
     videos.add_argument("--detector", default=DETECTOR, help="the same of an object detector; default %(default)s")
-    videos.add_argument("--threshold", type=float, default=0.5, help="score of a person; default %(default)s")
+    videos.add_argument("--threshold", type=float, help="score of a person; default: that of the model")
     videos.add_argument("--batch-size", type=int, default=8, help="pictures at once; default %(default)s")
     videos.add_argument("--device", default="cpu", help="where the models run; default %(default)s")
     videos.add_argument("--mediapipe-python", default="", help="Python of an environment that has MediaPipe")
+    videos.add_argument("--weights", default="", help="file of MoveNet's weights; default: those that are installed")
     parser.add_argument(
         "--test-fraction", type=float, default=0.1, help="of the subjects, or files; default %(default)s"
     )
@@ -99,7 +100,7 @@ def main() -> int:
         poses = None
         if args.pose_model is not None:
             models = (args.pose_model, args.detector, args.threshold, args.batch_size, args.device)
-            poses = PoseEstimation(*models, args.mediapipe_python)
+            poses = PoseEstimation(*models, args.mediapipe_python, args.weights)
         read = read_options(args, poses)
         options = PrepareOptions(args.format, read, args.labels, args.test_fraction, args.license, args.on_error)
         done = prepare_corpus(args.paths, args.output, options, args.workers, args.parts)

