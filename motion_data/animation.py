@@ -6,16 +6,17 @@ import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .drawing import limb_colour
 from .keypoints import Motion
-from .layouts import get_layout
+from .layouts import SkeletonLayout, get_layout
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
 
 SUFFIXES = (".gif", ".mp4")
 SIDE = 480  # pixels of the longer side of a picture
@@ -82,14 +83,95 @@ def _pictures(motion: Motion, captions: Sequence[str], tints: Sequence[float], s
         picture = Image.new("RGB", (width, height + below), ground)
         pen = ImageDraw.Draw(picture)
         for body, there in zip(places[:, frame], present[:, frame], strict=True):
-            for a, b in layout.limbs:
-                if there[a] and there[b]:
-                    pen.line([tuple(body[a]), tuple(body[b])], fill=limb_colour(layout, (a, b)), width=4)
-            for joint in body[there]:
-                pen.ellipse([*(joint - 3), *(joint + 3)], fill="black")
+            _draw_person(pen, body, there, layout)
         if len(captions):
             pen.text((10, height + 8), captions[frame], fill="black", font=font)
         yield picture
+
+
+def _draw_person(
+    pen: ImageDraw, body: np.ndarray, there: np.ndarray, layout: SkeletonLayout, scale: float = 1
+) -> None:
+    for a, b in layout.limbs:
+        if there[a] and there[b]:
+            ends = [tuple(body[a]), tuple(body[b])]
+            pen.line(ends, fill=limb_colour(layout, (a, b)), width=max(round(4 * scale), 1))
+    for joint in body[there]:
+        pen.ellipse([*(joint - 3 * scale), *(joint + 3 * scale)], fill="black")
+
+
+class AnnotatedFilm:
+    """Write pictures with people and what is said of them drawn over: `with AnnotatedFilm("out.mp4") as film:`.
+
+    The film is in place when it is closed without an error. Needs `pip install mofm[plot,video]`.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        if self.path.suffix.lower() != ".mp4":
+            raise ValueError(f"path is {str(path)!r}; it must end in .mp4")
+        self._unfinished = self.path.with_name(f".unfinished-{self.path.name}")
+        self._film: Any = None
+        self._last = -1
+
+    def __enter__(self) -> AnnotatedFilm:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._film is None:
+            return
+        self._film.mux(self._stream.encode())
+        self._film.close()
+        if kind is None or kind is KeyboardInterrupt:  # how a camera is stopped
+            os.replace(self._unfinished, self.path)
+        else:
+            self._unfinished.unlink()
+
+    def add(
+        self,
+        time: float,
+        picture: np.ndarray,
+        keypoints: np.ndarray,
+        scores: np.ndarray,
+        layout: str,
+        said: Sequence[str],
+    ) -> None:
+        """Add a picture.
+
+        Args:
+            time: seconds, later than the last one's.
+            picture: `[H, W, 3]` uint8 RGB; all of one size.
+            keypoints: `[M, K, 2]` pixels.
+            scores: `[M, K]`, 0 is missing.
+            layout: of the joints.
+            said: a line for each of the M people, written above them.
+        """
+        import av
+        from PIL import Image, ImageDraw, ImageFont
+
+        height, width = picture.shape[:2]
+        if self._film is None:
+            self._film = av.open(str(self._unfinished), "w", format="mp4")
+            self._stream = self._film.add_stream("libx264", rate=30)
+            self._stream.pix_fmt, self._stream.time_base = "yuv420p", Fraction(1, 1000)
+            self._stream.codec_context.time_base = Fraction(1, 1000)
+            self._stream.width, self._stream.height = width // 2 * 2, height // 2 * 2  # even sides, as films need
+        image = Image.fromarray(picture)
+        pen = ImageDraw.Draw(image)
+        scale = max(width, height) / SIDE / 2
+        font = ImageFont.load_default(max(round(14 * scale), 10))
+        for body, there, line in zip(keypoints, scores > 0, said, strict=True):
+            if there.any():
+                _draw_person(pen, body, there, get_layout(layout), scale)
+                x, y = body[there].min(0)
+                place = max(x, 0), max(y - 22 * scale, 0)
+                pen.rectangle(pen.textbbox(place, line, font=font), fill="white")
+                pen.text(place, line, fill="black", font=font)
+        image = image.crop((0, 0, width // 2 * 2, height // 2 * 2))
+        frame = av.VideoFrame.from_image(image)
+        self._last = max(round(time * 1000), self._last + 1)
+        frame.pts, frame.time_base = self._last, Fraction(1, 1000)
+        self._film.mux(self._stream.encode(frame))
 
 
 def _write_film(pictures: Iterator[Image], fps: float, path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Say what people do in a recording and what is odd, from when to when; draw it, or write it down.
+"""Say what people do in a recording, a video or before a camera, and what is odd; draw it, or write it down.
 
-python run/watch.py walk.json
-python run/watch.py film.mp4 --output walk.gif --events walk.events.json
+python run/watch.py walk.json --output walk.gif --events walk.events.json
+python run/watch.py camera --output annotated.mp4            # stop it with Ctrl-C
 """
 
 import os
@@ -11,21 +11,72 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve e
 import argparse
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
+from modeling_mofm.live import LiveWatcher
 from modeling_mofm.shipped import SHIPPED
 from modeling_mofm.watching import watch
-from motion_data.animation import SUFFIXES, animate
+from motion_data.animation import SUFFIXES, AnnotatedFilm, animate
 from motion_data.layouts import layout_names
 from motion_data.readers.video.estimation_options import MOVENET, PoseEstimation
+from motion_data.readers.video.live import LivePictures, is_live
+from motion_data.readers.video.pose_estimation import load_estimator
 from motion_data.resampling import known_rate
 
 PICTURES = (".png", ".svg", ".pdf")
 
 
+def watch_recordings(args: argparse.Namespace, poses: PoseEstimation) -> list[dict]:
+    """Watch files, draw the first recording in them, and return what was told."""
+    options = {name: value for name in ("layout", "fps") if (value := getattr(args, name)) is not None}
+    told = []
+    for seen in watch(args.input, args.model, args.threshold, args.min_confidence, poses=poses, **options):
+        print(seen.recording.name or Path(args.input).name)
+        print("\n".join(f"  {line}" for line in seen.lines()))
+        if args.output and seen.motion is not None and not told:
+            if Path(args.output).suffix.lower() in SUFFIXES:
+                animate(seen.motion, known_rate(seen.recording.fps), args.output, seen.captions(), seen.tints())
+            else:
+                seen.draw().savefig(args.output, dpi=110)
+        told.append(seen.to_dict())
+    return told
+
+
+def watch_camera(args: argparse.Namespace, poses: PoseEstimation) -> list[dict]:
+    """Watch pictures as they come, say what changes, and return the anomalies."""
+    watcher = LiveWatcher(load_estimator(poses), args.model, args.threshold, args.min_confidence)
+    layout = watcher.estimator.layout or ""
+    told: list[dict] = []
+    doing: dict[int, str] = {}
+    number = 0
+    with ExitStack() as stack:
+        film = stack.enter_context(AnnotatedFilm(args.output)) if args.output else None
+        pictures = stack.enter_context(LivePictures(args.input))  # when everything else is ready
+        try:
+            for seen in watcher.watch(pictures):
+                number += 1
+                for person, (label, score) in seen.actions.items():
+                    if doing.get(person) != label:
+                        print(f"{seen.time:8.2f} s  person {person}  {label} ({score:.2f})", flush=True)
+                        doing[person] = label
+                for event in seen.events:
+                    told.append(event.to_dict())
+                    print(f"{event.start:8.2f} to {event.end:.2f} s  person {event.person}  odd ({event.score:.2f})")
+                if film is not None:
+                    film.add(seen.time, seen.picture, seen.keypoints, seen.scores, layout, seen.lines())
+        except KeyboardInterrupt:
+            pass
+        print(f"{number} pictures were seen, {pictures.dropped} came too fast and were dropped")
+    return told
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("input", help="file or folder of poses, of any known format, or a video")
+    parser.add_argument(
+        "input", help="poses of any known format, a video, 'camera', 'camera:1', or an address such as rtsp://..."
+    )
+    parser.add_argument("--live", action="store_true", help="play a video as a camera would, at its own pace")
     parser.add_argument("--model", default=str(SHIPPED), help="default: the one that comes along")
     parser.add_argument("--output", help=f"picture ({', '.join(PICTURES)}) or film ({', '.join(SUFFIXES)}) to write")
     parser.add_argument("--events", help="JSON to write")
@@ -33,29 +84,18 @@ def main() -> int:
     parser.add_argument("--min-confidence", type=float, default=0.0, help="leave out actions that are less likely")
     parser.add_argument("--layout", choices=layout_names(), help="skeleton layout, where the file does not say")
     parser.add_argument("--fps", type=float, help="frames per second, where the file does not say")
-    videos = parser.add_argument_group("videos")
+    videos = parser.add_argument_group("videos and cameras")
     videos.add_argument("--pose-model", default=MOVENET, help="movenet (the default), mediapipe, or a ViTPose")
     videos.add_argument("--weights", default="", help="file of MoveNet's weights; default: those that are installed")
     videos.add_argument("--mediapipe-python", default="", help="Python of an environment that has MediaPipe")
     args = parser.parse_args()
-    kind = Path(args.output).suffix.lower() if args.output else ""
-    if kind not in ("", *PICTURES, *SUFFIXES):
-        parser.error(f"--output is {args.output!r}; it must end in one of {', '.join((*PICTURES, *SUFFIXES))}")
-    options = {name: value for name in ("layout", "fps") if (value := getattr(args, name)) is not None}
-    told = []
+    live = args.live or is_live(args.input)
+    allowed = (".mp4",) if live else (*PICTURES, *SUFFIXES)
+    if args.output and Path(args.output).suffix.lower() not in allowed:
+        parser.error(f"--output is {args.output!r}; it must end in one of {', '.join(allowed)}")
     try:
-        options["poses"] = PoseEstimation(
-            args.pose_model, mediapipe_python=args.mediapipe_python, weights=args.weights
-        )
-        for seen in watch(args.input, args.model, args.threshold, args.min_confidence, **options):
-            print(seen.recording.name or Path(args.input).name)
-            print("\n".join(f"  {line}" for line in seen.lines()))
-            if args.output and seen.motion is not None and not told:  # the first recording
-                if kind in SUFFIXES:
-                    animate(seen.motion, known_rate(seen.recording.fps), args.output, seen.captions(), seen.tints())
-                else:
-                    seen.draw().savefig(args.output, dpi=110)
-            told.append(seen.to_dict())
+        poses = PoseEstimation(args.pose_model, mediapipe_python=args.mediapipe_python, weights=args.weights)
+        told = (watch_camera if live else watch_recordings)(args, poses)
     except (ValueError, OSError, ImportError) as error:
         print(f"watch: {error}", file=sys.stderr)
         return 1

@@ -52,7 +52,9 @@ class ClassificationArguments:
     label_fraction: float = field(
         default=1.0, metadata={"help": "Fraction of the training rows of each class, above 0."}
     )
-    layer_decay: float = field(default=0.75, metadata={"help": "Factor of the learning rate per layer from the top."})
+    layer_decay: float = field(
+        default=1.0, metadata={"help": "Factor of the learning rate per layer from the top; 1 is the same for all."}
+    )
     classifier_dropout: float = field(default=0.2, metadata={"help": "Dropout before the head."})
     num_clips: int = field(default=4, metadata={"help": "Clips of a recording that are averaged in the test."})
     flip_views: bool = field(default=True, metadata={"help": "Average over mirror images in the test too."})

@@ -81,6 +81,44 @@ def link_people(detections: Detections, max_gap: int, layout: str | None = None)
     return people
 
 
+class LiveLinker:
+    """Link people frame by frame, as `link_people` does for a whole file.
+
+    Args:
+        max_gap: a track goes on after at most this many frames without a detection.
+        layout: layout of the joints; None weighs all joints alike.
+    """
+
+    def __init__(self, max_gap: int, layout: str | None = None):
+        self.max_gap, self.layout = max_gap, layout
+        self._recent: list[tuple[int, Detections]] = []  # with their ids, no longer ago than matters
+        self._frame = self._next_id = 0
+
+    def push(self, keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Return the ids `[M]` of the people of the next frame, `[M, K, 2]` and `[M, K]`."""
+        frame, self._frame = self._frame, self._frame + 1
+        # twice the gap: a track needs two detections to have a speed
+        self._recent = [(number, seen) for number, seen in self._recent if frame - number <= 2 * self.max_gap + 2]
+        unknown = np.full(len(keypoints), -1)
+        new = Detections(np.full(len(keypoints), frame), unknown, keypoints, scores)
+        parts = [seen for _, seen in self._recent] + [new]
+        names = ("frames", "keypoints", "scores")
+        together = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        known = np.concatenate([part.people for part in parts])
+        linked = link_people(Detections(people=np.full(len(known), -1), **together), self.max_gap, self.layout)
+        ids = unknown.copy()
+        for place, track in enumerate(linked[len(known) - len(new.frames) :]):
+            before = known[(linked == track) & (known >= 0)]
+            if len(before) and before[-1] not in ids:
+                ids[place] = before[-1]
+            else:
+                ids[place], self._next_id = self._next_id, self._next_id + 1
+        if len(ids):
+            new.people = ids
+            self._recent.append((frame, new))
+        return ids
+
+
 @dataclass(frozen=True)
 class ComparedPoses:
     """What linking compares, float64.

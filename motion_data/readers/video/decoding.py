@@ -104,11 +104,16 @@ class VideoFile:
         try:
             for frame in self._container.decode(stream):
                 number += 1
-                picture = frame.to_ndarray(format="rgb24")  # type: ignore[call-arg]  # a stream of pictures has no sound
-                quarter_turns = round(getattr(frame, "rotation", 0) / 90)
-                yield np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns else picture
+                yield upright(frame)
         except self._damage as error:
             raise VideoError(f"is damaged after frame {number} ({_reason(error)})") from error
+
+
+def upright(frame: object) -> np.ndarray:
+    """Return the picture `[H, W, 3]` uint8 RGB of a decoded frame, turned as it says."""
+    picture = frame.to_ndarray(format="rgb24")
+    quarter_turns = round(getattr(frame, "rotation", 0) / 90)
+    return np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns else picture
 
 
 def _reason(error: BaseException) -> str:

@@ -1,0 +1,162 @@
+"""Watch a camera: who is there, what they do, and what is odd, picture by picture, in bounded memory.
+
+watcher = LiveWatcher(load_estimator(PoseEstimation("movenet")))
+with LivePictures("camera") as pictures:
+    for seen in watcher.watch(pictures):
+        print(seen.time, seen.actions, seen.events)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from transformers import pipeline
+
+from motion_data.readers.linking import LiveLinker
+from motion_data.readers.video.pose_estimation import PoseEstimator
+from motion_data.recording import Recording
+
+from .actions.timeline import STRIDE, WINDOW
+from .events import Event
+from .shipped import SHIPPED
+from .windows import MAX_GAP
+
+RATE = 25.0  # frames a second of the clips that actions are read from, whatever the camera's
+MAX_MISSED = 10  # pictures in which a person may be missed and stays the same
+ANOMALY_STRIDE = 0.4  # seconds between windows: half of a window of the shipped model
+
+
+@dataclass
+class LiveFrame:
+    """
+    Args:
+        time: seconds, as the picture has it.
+        picture: `[H, W, 3]` uint8 RGB.
+        people: `[M]` ids; a person keeps theirs.
+        keypoints: `[M, K, 2]` pixels, in the layout of the estimator.
+        scores: `[M, K]`.
+        actions: person -> the likeliest action of the last seconds, and its probability; people who are there too
+            short have none.
+        odd: person -> anomaly score, of the newest window that is decided.
+        events: anomalies that are over with this picture.
+    """
+
+    time: float
+    picture: np.ndarray
+    people: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+    actions: dict[int, tuple[str, float]] = field(default_factory=dict)
+    odd: dict[int, float] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Say of each person, in their order, what they do and how odd it is."""
+        said = []
+        for person in self.people:
+            label, score = self.actions.get(person, ("", 0.0))
+            odd = f", odd {self.odd[person]:.1f}" if person in self.odd else ""
+            said.append(f"{person}: {label.replace('_', ' ')} {score:.2f}{odd}" if label else f"{person}{odd}")
+        return said
+
+
+class _Recent:
+    """The last seconds of a person."""
+
+    def __init__(self) -> None:
+        self.frames: deque[tuple[float, np.ndarray, np.ndarray]] = deque()
+
+    def add(self, time: float, keypoints: np.ndarray, scores: np.ndarray) -> None:
+        self.frames.append((time, keypoints, scores))
+        while self.frames[0][0] < time - WINDOW:
+            self.frames.popleft()
+
+    @property
+    def seconds(self) -> float:
+        return self.frames[-1][0] - self.frames[0][0]
+
+    def recording(self, layout: str) -> Recording:
+        """Return them at `RATE`, each frame the nearest in time; where there is none, the joints are missing."""
+        times = np.array([time for time, _, _ in self.frames])
+        grid = np.arange(times[0], times[-1] + 1e-6, 1 / RATE)
+        nearest = np.abs(grid[:, None] - times).argmin(1)
+        there = np.abs(times[nearest] - grid) <= MAX_GAP / 2
+        keypoints, scores = (np.stack([frame[i] for frame in self.frames])[nearest] for i in (1, 2))
+        return Recording(keypoints[None], (scores * there[:, None])[None], layout, fps=RATE)
+
+
+class LiveWatcher:
+    """Models that watch pictures as they come; a picture takes as long as its people take.
+
+    Args:
+        estimator: sees the people.
+        model: folder or Hub id that holds a classifier, and perhaps a detector.
+        threshold: of anomalies; None takes that of the model, and without one there are scores but no events.
+        min_confidence: actions that are less likely are not named.
+        device: None takes a GPU where there is one.
+    """
+
+    def __init__(
+        self,
+        estimator: PoseEstimator,
+        model: str = str(SHIPPED),
+        threshold: float | None = None,
+        min_confidence: float = 0.0,
+        device: str | None = None,
+    ):
+        self.estimator = estimator
+        self.threshold, self.min_confidence = threshold, min_confidence
+        self.recognise = pipeline("motion-classification", model=model, device=device)
+        self.detect = None
+        if self.recognise.model.config.reference_size:
+            self.detect = pipeline("motion-anomaly-detection", model=model, device=device)
+
+    def watch(self, pictures: Iterable[tuple[float, np.ndarray]]) -> Iterator[LiveFrame]:
+        """Yield what is seen in each of some pictures.
+
+        Args:
+            pictures: seconds and `[H, W, 3]` uint8 RGB, such as `LivePictures`.
+        """
+        layout = self.estimator.layout
+        stream = None
+        if self.detect is not None:
+            options = {"threshold": self.threshold, "layout": layout, "coordinates": "xy"}
+            stream = self.detect.stream(stride=ANOMALY_STRIDE, **options)
+        linker = LiveLinker(MAX_MISSED, layout)
+        recent: dict[int, _Recent] = {}
+        actions: dict[int, tuple[str, float]] = {}
+        odd: dict[int, float] = {}
+        asked = -np.inf
+        for time, picture in pictures:
+            (found,) = self.estimator.estimate([picture[None]])
+            ids = linker.push(found.keypoints, found.scores)
+            people = ids.tolist()
+            for person, keypoints, scores in zip(people, found.keypoints, found.scores, strict=True):
+                recent.setdefault(person, _Recent()).add(time, keypoints, scores)
+            recent = {person: last for person, last in recent.items() if time - last.frames[-1][0] <= WINDOW}
+            if time - asked >= STRIDE:
+                asked, actions = time, self._actions(recent)
+            seen = LiveFrame(time, picture, ids, found.keypoints, found.scores)
+            if stream is not None:
+                for frame in stream.push(found.keypoints, found.scores, people, time):
+                    odd = frame.people
+                    seen.events += frame.events
+            seen.actions = {person: actions[person] for person in people if person in actions}
+            seen.odd = {person: odd[person] for person in people if person in odd}
+            yield seen
+
+    def _actions(self, recent: dict[int, _Recent]) -> dict[int, tuple[str, float]]:
+        """Return the likeliest action of everybody who was seen long enough."""
+        ready = {person: last for person, last in recent.items() if last.seconds >= STRIDE}
+        if not ready:
+            return {}
+        answers = self.recognise([last.recording(self.estimator.layout) for last in ready.values()], top_k=1)
+        found = {
+            person: (answer[0]["label"], answer[0]["score"])
+            for person, answer in zip(ready, answers, strict=True)
+            if answer
+        }
+        return {person: best for person, best in found.items() if best[1] >= self.min_confidence}
