@@ -4,6 +4,7 @@ Key-points are embedded on the model's own device without rendering them; given 
 without heat are left out of the sequence.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -24,7 +25,9 @@ from transformers.utils.output_capturing import capture_outputs
 
 from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.cube_embedding import CubeEmbedding, CubeProjection
-from tokenization_mofm.remote_code import CarriesCode
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
+from tokenization_mofm.repository import WholeRepository
+from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .configuration_mofm import MoFMConfig
 from .embeddings import MotionEmbeddings, embed_clips, parts_of
@@ -248,7 +251,7 @@ class MoFMLayer(GradientCheckpointingLayer):
         return hidden_states + self.dropout(self.mlp(self.layernorm_after(hidden_states)))
 
 
-class MoFMPreTrainedModel(CarriesCode, PreTrainedModel):
+class MoFMPreTrainedModel(WholeRepository, PreTrainedModel):
     config_class = MoFMConfig
     base_model_prefix = "mofm"
     main_input_name = "keypoints"
@@ -281,6 +284,13 @@ class MoFMPreTrainedModel(CarriesCode, PreTrainedModel):
             options["revision"] = commit
         model.hub_options = MappingProxyType(options)
         return (model, info) if wants_info else model
+
+    def save_companions(self, folder: str | os.PathLike) -> None:
+        """Save the tokenizer that lies where the model was loaded from; where there is none, a feature extractor."""
+        try:
+            MoFMTokenizer.from_pretrained(self.name_or_path, **self.hub_options).save_pretrained(folder)
+        except (OSError, ValueError):
+            MoFMFeatureExtractor.for_config(self.config).save_pretrained(folder)
 
     def read_clips(
         self, keypoints: Tensor | None = None, scores: Tensor | None = None, heatmaps: Tensor | None = None

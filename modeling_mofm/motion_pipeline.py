@@ -13,13 +13,13 @@ from motion_data.inputs import MotionInput, as_recordings, input_options, one_or
 from motion_data.keypoints import Motion, NobodyVisibleError
 from motion_data.views import view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
-from tokenization_mofm.remote_code import CarriesCode
+from tokenization_mofm.repository import WholeRepository
 
 from .modeling_mofm import MoFMPreTrainedModel
 from .shipped import check_shipped
 
 
-class MotionPipeline(CarriesCode, Pipeline):
+class MotionPipeline(WholeRepository, Pipeline):
     """A pipeline whose inputs are motion (`motion_data.inputs.as_recordings`), one or several.
 
     Several are answered `batch_size` at a time, in this process. One that cannot be read is answered by

@@ -16,10 +16,11 @@ from motion_data.options import ReadOptions
 from motion_data.views import view
 
 from .configuration_cubes import ThermalCubeConfig
-from .remote_code import CarriesCode, without_remote_code
+from .remote_code import without_remote_code
+from .repository import WholeRepository
 
 
-class MoFMFeatureExtractor(CarriesCode, FeatureExtractionMixin):
+class MoFMFeatureExtractor(WholeRepository, FeatureExtractionMixin):
     """Check key-points, bring them to COCO-17, sample frames and fit each person into the map.
 
     Rendering is not done here: the models do it, on their own device.

@@ -59,14 +59,6 @@ class _Missing:
 '''
 
 
-class CarriesCode:
-    """What is pushed to the Hub takes its code along: mixed into what transformers can push."""
-
-    def _upload_modified_files(self, working_dir: str | os.PathLike, *args, **kwargs):
-        add_remote_code(working_dir)
-        return super()._upload_modified_files(working_dir, *args, **kwargs)  # type: ignore[misc]
-
-
 def add_remote_code(folder: str | os.PathLike) -> None:
     """Put the code beside what was saved into a folder, and let its configurations name its classes."""
     path = Path(folder)

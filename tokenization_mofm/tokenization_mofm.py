@@ -27,12 +27,12 @@ from .feature_extraction_mofm import MoFMFeatureExtractor
 from .fingerprint import fingerprint
 from .modeling_dved import DVEDModel
 from .motion_book import build_motion_book, ids_to_text, text_to_ids
-from .remote_code import CarriesCode
+from .repository import WholeRepository
 
 DVED_FOLDER = "dved"
 
 
-class MoFMTokenizer(CarriesCode, PushToHubMixin):
+class MoFMTokenizer(WholeRepository, PushToHubMixin):
     """Tokenise human motion.
 
     Args:

@@ -13,9 +13,8 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from transformers import TrainingArguments
 
+from tokenization_mofm.card import write_card
 from tokenization_mofm.remote_code import CODE_FILE, add_remote_code
-
-from .card import write_card
 
 PARTS = [
     "README.md",

@@ -57,13 +57,18 @@ try:
     main = "it loads"
 except Exception as error:
     main = type(error).__name__
+actions = pipeline("motion-classification", model="user/actions", device="cpu")
+watch.push_to_hub("user/pipeline")
+actions.model.push_to_hub("user/model")
+watch.model.push_to_hub("user/detector")
+watch.tokenizer.push_to_hub("user/tokenizer")
 print(json.dumps({
     "main": main,
     "detector": type(watch.model).__name__,
     "reference": watch.model.config.reference_size,
     "scores": found["people"][0]["scores"],
     "head": pipeline("motion-anomaly-detection", model="user/head", device="cpu").model.config.anomaly_score,
-    "actions": pipeline("motion-classification", model="user/actions", device="cpu")({"keypoints": clip}),
+    "actions": actions({"keypoints": clip}),
 }))
 """
 
@@ -146,6 +151,18 @@ def test_every_head_is_pushed_whole_and_loads_at_a_commit(hub, tmp_path):
     assert found["detector"] == "MoFMForAnomalyDetection" and 4 <= found["reference"] <= 8
     assert len(found["scores"]) == 40 and found["head"] == "classifier" and found["actions"][0]["label"] in names
     assert found["main"] != "it loads", "main holds files that cannot be read"
+
+    whole = {CODE_FILE, "README.md", "preprocessor_config.json"}
+    for name, also in {
+        "pipeline": {"config.json", "model.safetensors", *tokenizer},
+        "detector": {"config.json", "model.safetensors", *tokenizer},
+        "model": {"config.json", "model.safetensors"},
+        "tokenizer": tokenizer,
+    }.items():
+        files = hub.repositories["model", f"user/{name}"].files
+        assert whole | also <= set(files), name
+        card = ModelCard(files["README.md"].decode())
+        assert card.data.library_name == "transformers" and f"# {name}" in card.text and "[More" not in card.text
 
     result = client(hub, WITHOUT, commit, json.dumps(clip))
     assert result.returncode == 0, result.stderr

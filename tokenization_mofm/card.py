@@ -1,4 +1,4 @@
-"""Write the model card of a training's folder, from the template `model_card.md`."""
+"""Write the model card of a folder, from the template `model_card.md`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from tokenization_mofm.remote_code import CODE_FILE
+from .remote_code import CODE_FILE
 
 TEMPLATE = "model_card.md"
 TAGS = ["human-motion", "pose", "skeleton", "key-points", "mofm"]
@@ -47,7 +48,11 @@ def template() -> Path:
 
 
 def write_card(
-    folder: Path, repository: str, datasets: Sequence[str], figures: Mapping[str, float], command: Sequence[str]
+    folder: Path,
+    repository: str,
+    datasets: Sequence[str] = (),
+    figures: Mapping[str, float] = MappingProxyType({}),
+    command: Sequence[str] = (),
 ) -> ModelCard:
     """Write `README.md` into the folder of a model and return the card.
 
@@ -57,6 +62,9 @@ def write_card(
         datasets: corpora that it learnt from.
         figures: measured on held-out rows, by name.
         command: that measured them, with its arguments.
+
+    Raises:
+        FileNotFoundError: the folder holds neither a model nor a dVED, or the template is not there.
     """
     place = folder if (folder / "config.json").is_file() else folder / "dved"
     config = json.loads((place / "config.json").read_text())
