@@ -27,6 +27,7 @@ from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.cube_embedding import CubeEmbedding, CubeProjection
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 from tokenization_mofm.repository import WholeRepository
+from tokenization_mofm.safe_weights import SafeWeights
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .configuration_mofm import MoFMConfig
@@ -251,7 +252,7 @@ class MoFMLayer(GradientCheckpointingLayer):
         return hidden_states + self.dropout(self.mlp(self.layernorm_after(hidden_states)))
 
 
-class MoFMPreTrainedModel(WholeRepository, PreTrainedModel):
+class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
     config_class = MoFMConfig
     base_model_prefix = "mofm"
     main_input_name = "keypoints"

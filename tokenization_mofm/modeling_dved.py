@@ -27,6 +27,7 @@ from .cube_embedding import CubeEmbedding, CubeProjection
 from .quantizers import CodeBook, GumbelQuantizer, VectorQuantizer, masked_mean
 from .reconstruction_metrics import ssim_map
 from .repository import WholeRepository
+from .safe_weights import SafeWeights
 from .thermal_cubes import cut_cubes, join_cubes, render_map, render_volume
 
 BACKGROUND_LOGIT = -1.5  # initial logit of a drawn profile: most voxels are background
@@ -158,7 +159,7 @@ class DVEDDecoder(nn.Module):
         return (rows.transpose(-1, -2) @ columns).clamp(max=1)  # ... C t h w
 
 
-class DVEDPreTrainedModel(WholeRepository, PreTrainedModel):
+class DVEDPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
     config_class = DVEDConfig
     base_model_prefix = "dved"
     main_input_name = "keypoints"

@@ -26,7 +26,15 @@ ENTRIES = (
     "modeling_mofm/feature_pipeline.py",
 )
 # what every environment with transformers has; other packages are only missed by what uses them
-INSTALLED = {*sys.stdlib_module_names, "huggingface_hub", "numpy", "tokenizers", "torch", "transformers"}
+INSTALLED = {
+    *sys.stdlib_module_names,
+    "huggingface_hub",
+    "numpy",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "transformers",
+}
 
 MODULE = CODE_FILE.removesuffix(".py")
 MODEL_CLASSES = {

@@ -84,8 +84,6 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         self.lm_head = nn.Linear(config.hidden_size, config.codebook_size)
         self.reference = self._reference(config.reference_size)
         self.anomaly_head = nn.Linear(config.num_keypoints * config.hidden_size, 1)
-        if config.anomaly_score != "classifier":  # then nobody asks for what the head says
-            self._keys_to_ignore_on_load_missing = [r"^anomaly_head\."]
         self.post_init()
 
     def _reference(self, size: int) -> NormalReference:

@@ -523,3 +523,15 @@ def test_empty_inputs_of_language_models_are_let_pass(model, encoder):
     assert torch.equal(model(*clips, **empty).logits, model(*clips).logits)
     with pytest.raises(ValueError, match="attention_mask is an input of language models"):
         encoder(*clips, attention_mask=torch.ones(2, 32))
+
+
+def test_a_pickle_is_not_opened_and_damaged_weights_are_named(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    whole = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(OSError, match="are cut off or damaged .*; get them again"):
+        MoFMForMaskedMotionModeling.from_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(OSError, match="no file named model.safetensors"):
+        MoFMForMaskedMotionModeling.from_pretrained(tmp_path)
