@@ -1,4 +1,4 @@
-"""Motion as language, on recorded motion: how much phrases shorten it, and a small causal LM that captions and continues.
+"""Motion as language: how much phrases shorten it, and a small causal LM that captions and continues it.
 
 python -m benchmarks.motion_language --dataset corpora/uiprmd_kinect --steps 400
 """
@@ -142,9 +142,8 @@ def main() -> None:
             total -= float(scores[is_word].sum())
             count += int(is_word.sum())
     commonest = Counter(labels.tolist()).most_common(1)[0][0]
-    print(
-        f"caption: the right action in {right / len(test):.3f} of held-out clips; commonest class {(true == commonest).mean():.3f}"
-    )
+    trivial = (true == commonest).mean()
+    print(f"caption: the right action in {right / len(test):.3f} of held-out clips; commonest class {trivial:.3f}")
     seen = torch.cat([language(text, return_tensors="pt").input_ids[0] for text in texts(train, None)])
     shares = torch.bincount(seen[seen >= len(words)], minlength=len(language)).double() + 1e-3
     shares = (shares / shares.sum()).log()
