@@ -77,6 +77,9 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
     """
 
     _keep_in_fp32_modules_strict = ["reference"]
+    _keys_to_ignore_on_load_missing = [r"^anomaly_head\."]  # few detectors have one, and few need it
+
+    head_is_new = False  # no training, and no file, has given the head its weights
 
     def __init__(self, config: MoFMConfig):
         super().__init__(config)
@@ -97,9 +100,20 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
             config.num_neighbors,
         )
 
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
+        """See `PreTrainedModel.from_pretrained`; a folder without a head is not worth a warning."""
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        if model.head_is_new:
+            model.new_parts |= {"anomaly_head"}
+        return loaded
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
+        if module is self.anomaly_head:
+            self.head_is_new = True
         if isinstance(module, NormalReference):
             for name, buffer in module.named_buffers():
                 init.constant_(buffer, float(name.endswith("_std")))

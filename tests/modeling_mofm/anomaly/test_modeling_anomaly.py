@@ -317,7 +317,11 @@ def test_a_pretrained_model_becomes_a_detector(tmp_path):
     plain = MoFMForMaskedMotionModeling(MoFMConfig(**TINY_GEOMETRY, **TINY_SIZES, codebook_size=32)).eval()
     plain.save_pretrained(tmp_path)
     detector, info = MoFMForAnomalyDetection.from_pretrained(tmp_path, output_loading_info=True)
-    assert {name.split(".")[0] for name in info["missing_keys"]} == {"anomaly_head", "reference"}
+    assert {name.split(".")[0] for name in info["missing_keys"]} == {"reference"}, "a head is not worth a warning"
+    assert detector.new_parts == {"anomaly_head", "reference"} and detector.head_is_new
+    detector.save_pretrained(tmp_path / "whole")
+    whole = MoFMForAnomalyDetection.from_pretrained(tmp_path / "whole")
+    assert not whole.new_parts and not whole.head_is_new
     assert torch.equal(detector.lm_head.weight, plain.lm_head.weight)
     assert detector.reference.nll_std == 1 and detector.reference.distance_mean == 0
     detector.fit_reference(normal_set())
