@@ -8,11 +8,13 @@ from tokenization_mofm.reconstruction_metrics import (
     codebook_use,
     frame_metrics,
     ghosting,
+    peak_error,
     pixel_metrics,
     pool_frames,
     ssim_map,
     temporal_std,
 )
+from tokenization_mofm.thermal_cubes import render_map
 
 
 def slow_ssim(x, y):
@@ -168,3 +170,20 @@ def test_ghosting_known_cases():
 @pytest.mark.parametrize("dtype", [torch.long, torch.float32])
 def test_codebook_use_known_cases(counts, share, perplexity, dtype):
     assert codebook_use(torch.tensor(counts, dtype=dtype)) == pytest.approx((share, perplexity))
+
+
+def test_peaks_are_as_far_as_they_were_moved_and_lost_where_nothing_is_drawn():
+    keypoints = torch.tensor([[8.0, 6.0], [20.0, 17.0], [3.0, 21.0]]).expand(4, 5, 3, 2).clone()
+    scores = torch.ones(4, 5, 3)
+    scores[:, :, 2] = 0
+    keypoints[:, :, 2] = torch.nan
+    true = render_map(keypoints, scores, 24, 0.75, 3.0)
+    drawn = true.clone()
+    drawn[1] = true[1].roll(2, dims=-1)  # two pixels to the right
+    drawn[2] = 0
+    drawn[3, :, :12] = 0  # the upper joint is gone
+    error, lost = peak_error(drawn, keypoints, scores)
+    assert error.tolist() == pytest.approx([0, 2, 0, 0]) and lost.tolist() == pytest.approx([0, 0, 1, 0.5])
+    error, _ = peak_error(render_map(keypoints + 0.25, scores, 24, 0.75, 3.0), keypoints + 0.25, scores)
+    assert error.tolist() == pytest.approx([0.125**0.5] * 4)  # pixels are whole
+    assert [float(value.sum()) for value in peak_error(drawn, keypoints, torch.zeros_like(scores))] == [0, 0]

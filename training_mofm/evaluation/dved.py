@@ -8,7 +8,14 @@ from tqdm import trange
 
 from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.modeling_dved import DVEDModel
-from tokenization_mofm.reconstruction_metrics import codebook_use, ghosting, pixel_metrics, pool_frames, temporal_std
+from tokenization_mofm.reconstruction_metrics import (
+    codebook_use,
+    ghosting,
+    peak_error,
+    pixel_metrics,
+    pool_frames,
+    temporal_std,
+)
 from tokenization_mofm.thermal_cubes import join_cubes
 
 
@@ -24,7 +31,8 @@ def evaluate_dved(model: DVEDModel, clips: dict[str, Tensor], batch_size: int = 
     Returns:
         Means over clips, frames without any joint left out: `ssim`, `psnr` (dB), `l1` over all voxels; `active_ssim`,
         `active_psnr`, `active_l1` over the active cubes; `tstd` over clips with a joint in every frame;
-        `ghost`, the share of drawn heat that lies more than a pixel from any; `codebook_usage` and
+        `ghost`, the share of drawn heat that lies more than a pixel from any; `peak_error`, pixels, and `peak_lost`
+        (`reconstruction_metrics.peak_error`), with `true_` those of the maps themselves; `codebook_usage` and
         `codebook_perplexity` over active cubes. Beside them what anyone could draw: `black_` and `mean_` with `ssim`,
         `psnr` and `l1`, of maps without heat and of the mean of these very maps.
     """
@@ -50,6 +58,9 @@ def evaluate_dved(model: DVEDModel, clips: dict[str, Tensor], batch_size: int = 
             trivial = pool_frames(pixel_metrics(drawing, target))
             values |= {f"{name}_{key}": frame_mean(value, heated) for key, value in trivial.items()}
         values["ghost"] = ghosting(drawn, target)
+        for name, drawing in (("", drawn), ("true_", target)):
+            error, lost = peak_error(drawing, batch["keypoints"], batch["scores"])
+            values |= {f"{name}peak_error": error, f"{name}peak_lost": lost}
         values["tstd"] = temporal_std(everywhere)[heated.all(1)]
         for name, value in values.items():
             total, number = sums.get(name, (0.0, 0))
