@@ -70,7 +70,7 @@ class _Missing:
 def add_remote_code(folder: str | os.PathLike) -> None:
     """Put the code beside what was saved into a folder, and let its configurations name its classes."""
     path = Path(folder)
-    (path / CODE_FILE).write_text(remote_code())
+    (path / CODE_FILE).write_text(remote_code(), encoding="utf-8")
     _name_classes(path / "config.json")
     _name_classes(path / "dved" / "config.json")
     _name_classes(path / "preprocessor_config.json", EXTRACTOR_CLASSES)
@@ -110,7 +110,7 @@ def remote_code() -> str:
         ValueError: two modules define the same name, or import each other in a way that one file cannot hold.
     """
     if __name__.startswith("transformers_modules."):
-        return Path(__file__).read_text()
+        return Path(__file__).read_text(encoding="utf-8")
     root = Path(__file__).parents[1]
     modules: dict[Path, None] = {}
     for entry in ENTRIES:
@@ -156,7 +156,7 @@ def _visit(root: Path, path: Path, modules: dict[Path, None]) -> None:
     """Add a module behind all those that it imports."""
     if path in modules:
         return
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom):
             for module in _imported(root, path, node) or ():
                 _visit(root, module, modules)
@@ -165,7 +165,7 @@ def _visit(root: Path, path: Path, modules: dict[Path, None]) -> None:
 
 def _body(root: Path, path: Path, imports: dict[str, None], defined: dict[str, Path]) -> str:
     """Return the text of a module without docstring and imports; note what it imports from others and defines."""
-    source = path.read_text()
+    source = path.read_text(encoding="utf-8")
     tree = ast.parse(source)
     lines = source.splitlines()
     dropped: set[int] = set()
