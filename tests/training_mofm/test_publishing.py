@@ -106,10 +106,17 @@ def hub(tmp_path):
         yield hub
 
 
-def client(hub, code, *arguments):
+def start(hub, code, *arguments):
     environment = {**os.environ, **hub.environment(hub.home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250, cwd=hub.home.parent)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(command, env=environment, text=True, cwd=hub.home.parent, **pipes)
+
+
+def client(hub, code, *arguments):
+    with start(hub, code, *arguments) as process:
+        out, errors = process.communicate(timeout=250)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
 
 def test_every_head_is_pushed_whole_and_loads_at_a_commit(hub, tmp_path):
@@ -176,26 +183,20 @@ def test_every_head_is_pushed_whole_and_loads_at_a_commit(hub, tmp_path):
     assert alone["length"] == pytest.approx(1, abs=1e-5) and len(alone["words"][0]) == 32
 
 
-def test_a_hub_that_refuses_costs_no_training(hub, tmp_path):
-    hub.refuse = "POST /api/repos/create"
-    code = (
-        "import sys\nfrom training_mofm.arguments import MotionTrainingArguments, check_run\n"
-        "check_run(MotionTrainingArguments(sys.argv[1], push_to_hub=True, hub_model_id='user/x', use_cpu=True))\n"
-    )
-    result = client(hub, code, tmp_path / "out")
-    assert result.returncode != 0 and "HfHubHTTPError" in result.stderr
-
-
-def test_a_card_that_somebody_wrote_stays(hub, tmp_path):
+def test_a_card_that_somebody_wrote_stays_and_a_hub_that_refuses_costs_no_training(hub, tmp_path):
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "README.md").write_text("# mine\n")
     (folder / "config.json").write_text("{}")
     code = (
-        "import sys\nfrom training_mofm.arguments import MotionTrainingArguments\n"
+        "import sys\nfrom training_mofm.arguments import MotionTrainingArguments, check_run\n"
         "from training_mofm.publishing import publish\n"
-        "publish(MotionTrainingArguments(sys.argv[1], push_to_hub=True, hub_model_id='user/x', use_cpu=True))\n"
+        "args = MotionTrainingArguments(sys.argv[1], push_to_hub=True, hub_model_id='user/x', use_cpu=True)\n"
+        "publish(args)\nprint('pushed', flush=True)\nsys.stdin.readline()\ncheck_run(args)\n"
     )
-    result = client(hub, code, folder)
-    assert result.returncode == 0, result.stderr
-    assert hub.repositories["model", "user/x"].files["README.md"] == b"# mine\n"
+    with start(hub, code, folder) as process:
+        assert process.stdout.readline() == "pushed\n"
+        assert hub.repositories["model", "user/x"].files["README.md"] == b"# mine\n"
+        hub.refuse = "POST /api/repos/create"
+        _, errors = process.communicate("\n", timeout=250)
+    assert process.returncode != 0 and "HfHubHTTPError" in errors
