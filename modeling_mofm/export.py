@@ -20,11 +20,11 @@ from transformers import PreTrainedModel
 from motion_data.keypoints import MIN_FRAMES, STEADY_FRAMES, WILD
 from motion_data.layouts import get_layout
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
-from tokenization_mofm.modeling_dved import DVEDModel
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .actions.modeling import MoFMForSequenceClassification
 from .anomaly.modeling import MoFMForAnomalyDetection
+from .anomaly.scorer import check_detector
 from .modeling_mofm import MoFMModel
 from .motion_pipeline import extractor_beside
 
@@ -120,18 +120,11 @@ class AnomalyGraph(MotionGraph):
 
     outputs = ("anomaly_score", "joint_score")
 
-    def __init__(self, model: MoFMForAnomalyDetection, extractor: MoFMFeatureExtractor, dved: DVEDModel | None = None):
-        super().__init__(model, extractor)
+    def __init__(self, model: MoFMForAnomalyDetection, tokenizer: MoFMTokenizer):
+        super().__init__(model, tokenizer.feature_extractor)
+        check_detector(model, tokenizer)
         config = model.config
-        needs_words = config.anomaly_score in ("nll", "combined")
-        if needs_words and dved is None:
-            raise ValueError(f"anomaly_score is {config.anomaly_score!r}, which needs the dVED of its words, got None")
-        if config.anomaly_score in ("distance", "combined") and not config.reference_size:
-            raise ValueError(
-                f"anomaly_score is {config.anomaly_score!r}, but the model has no reference of normal motion "
-                "(reference_size is 0); fit one with run/finetune.py --task anomaly"
-            )
-        self.dved = dved.eval() if needs_words and dved is not None else None
+        self.dved = tokenizer.dved if config.anomaly_score in ("nll", "combined") else None
         self.notes |= {"window_seconds": config.window_seconds, "event_threshold": config.event_threshold}
 
     def answer(self, keypoints: Tensor, scores: Tensor) -> tuple[Tensor, ...]:
@@ -162,7 +155,8 @@ def load_graph(task: str, name_or_path: str, **options) -> MotionGraph:
 
 def _actions(name: str, options: dict) -> MotionGraph:
     model = MoFMForSequenceClassification.from_pretrained(name, **options)
-    _check_trained(model, name, "classifier")
+    if "classifier" in model.new_parts:
+        raise ValueError(f"{name!r} has no weights of the classifier; train it with run/finetune.py")
     return ActionGraph(model, extractor_beside(model))
 
 
@@ -178,10 +172,7 @@ def _words(name: str, options: dict) -> MotionGraph:
 
 def _anomaly(name: str, options: dict) -> MotionGraph:
     model = MoFMForAnomalyDetection.from_pretrained(name, **options)
-    if model.config.anomaly_score == "classifier":
-        _check_trained(model, name, "anomaly_head")
-    tokenizer = MoFMTokenizer.from_pretrained(name, **options)
-    return AnomalyGraph(model, tokenizer.feature_extractor, tokenizer.dved)
+    return AnomalyGraph(model, MoFMTokenizer.from_pretrained(name, **options))
 
 
 TASKS: dict[str, Callable[[str, dict], MotionGraph]] = {
@@ -190,11 +181,6 @@ TASKS: dict[str, Callable[[str, dict], MotionGraph]] = {
     "features": _features,
     "words": _words,
 }
-
-
-def _check_trained(model: PreTrainedModel, name: str, part: str) -> None:
-    if part in model.new_parts:
-        raise ValueError(f"{name!r} has no weights of the {part}; train it with run/finetune.py")
 
 
 def fit_into_map(keypoints: Tensor, scores: Tensor, size: int, scale: float) -> Tensor:

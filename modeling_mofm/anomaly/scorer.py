@@ -72,6 +72,37 @@ def event_threshold(config: MoFMConfig, given: float | None = None) -> float:
     return float(threshold)
 
 
+def check_detector(model: MoFMForAnomalyDetection, tokenizer: MoFMTokenizer) -> None:
+    """Refuse a detector that was not fitted or trained for its kind of score, and a tokenizer that is not its own.
+
+    Raises:
+        ValueError: naming what is missing or differs.
+    """
+    config = model.config
+    for name in (*SHARED_FIELDS, "codebook_size"):
+        ours, theirs = getattr(config, name), getattr(tokenizer.dved.config, name)
+        if (list(ours) != list(theirs)) if name == "cube_size" else (ours != theirs):
+            raise ValueError(f"{name} of the model is {ours}, but the tokenizer's is {theirs}; they must agree")
+    needed = {"nll": {"lm_head"}, "distance": set(), "combined": {"lm_head"}, "classifier": {"anomaly_head"}}
+    needed[config.anomaly_score] |= {"mofm", "reference"} if config.reference_size else {"mofm"}
+    new = sorted(model.new_parts & needed[config.anomaly_score])
+    if new:
+        raise ValueError(
+            f"anomaly_score is {config.anomaly_score!r}, but {model.name_or_path!r} has no weights of "
+            f"{', '.join(new)}; train it with run/finetune.py --task anomaly"
+        )
+    if config.words and config.anomaly_score in ("nll", "combined") and config.words != tokenizer.fingerprint:
+        raise ValueError(
+            f"the model learnt the words of the tokenizer {config.words}, but this one is "
+            f"{tokenizer.fingerprint}; give the one that lies beside the model"
+        )
+    if config.anomaly_score in ("distance", "combined") and not config.reference_size:
+        raise ValueError(
+            f"anomaly_score is {config.anomaly_score!r}, but the model has no reference of normal motion "
+            "(reference_size is 0); fit one with fit_reference or run/finetune.py --task anomaly"
+        )
+
+
 class AnomalyScorer:
     """Score windows of motion.
 
@@ -123,28 +154,7 @@ class AnomalyScorer:
             if not low - 1e-9 <= value <= high + 1e-9:
                 limit = f"from {low:.4g} to {high:.4g}" if high < np.inf else f"{low} or more"
                 raise ValueError(f"{name} must be {limit}{unit}, got {value}")
-        for name in (*SHARED_FIELDS, "codebook_size"):
-            ours, theirs = getattr(config, name), getattr(tokenizer.dved.config, name)
-            if (list(ours) != list(theirs)) if name == "cube_size" else (ours != theirs):
-                raise ValueError(f"{name} of the model is {ours}, but the tokenizer's is {theirs}; they must agree")
-        needed = {"nll": {"lm_head"}, "distance": set(), "combined": {"lm_head"}, "classifier": {"anomaly_head"}}
-        needed[config.anomaly_score] |= {"mofm", "reference"} if config.reference_size else {"mofm"}
-        new = sorted(model.new_parts & needed[config.anomaly_score])
-        if new:
-            raise ValueError(
-                f"anomaly_score is {config.anomaly_score!r}, but {model.name_or_path!r} has no weights of "
-                f"{', '.join(new)}; train it with run/finetune.py --task anomaly"
-            )
-        if config.words and config.anomaly_score in ("nll", "combined") and config.words != tokenizer.fingerprint:
-            raise ValueError(
-                f"the model learnt the words of the tokenizer {config.words}, but this one is "
-                f"{tokenizer.fingerprint}; give the one that lies beside the model"
-            )
-        if config.anomaly_score in ("distance", "combined") and not config.reference_size:
-            raise ValueError(
-                f"anomaly_score is {config.anomaly_score!r}, but the model has no reference of normal motion "
-                "(reference_size is 0); fit one with fit_reference or run/finetune.py --task anomaly"
-            )
+        check_detector(model, tokenizer)
         self.model = model.eval()
         self.tokenizer = tokenizer.to(model.device)
         self.fps = config.fps

@@ -103,6 +103,18 @@ def test_anomalies_are_those_of_the_model(folder):
     assert graph.notes["window_seconds"] == graph.model.config.window_seconds
 
 
+def test_a_detector_that_was_not_fitted_is_not_exported(folder, tmp_path):
+    tokenizer = MoFMTokenizer.from_pretrained(folder)
+    tokenizer.save_pretrained(tmp_path)
+    config = MoFMConfig.from_pretrained(folder, reference_size=0)
+    MoFMForSequenceClassification(config).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="has no weights of lm_head; train it with run/finetune.py --task anomaly"):
+        load_graph("anomaly", str(tmp_path))
+    MoFMForAnomalyDetection(config).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="the model has no reference of normal motion"):
+        load_graph("anomaly", str(tmp_path))
+
+
 @torch.no_grad()
 def test_features_are_those_of_the_pipeline(folder):
     graph = load_graph("features", str(folder))
