@@ -25,8 +25,7 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 from .actions.modeling import MoFMForSequenceClassification
 from .anomaly.modeling import MoFMForAnomalyDetection
 from .anomaly.scorer import check_detector
-from .modeling_mofm import MoFMModel
-from .motion_pipeline import extractor_beside
+from .modeling_mofm import MoFMModel, extractor_beside
 
 TOLERANCE = 1e-4  # by which a written file may differ from the model, on generated motion
 SUFFIXES = (".onnx", ".pt2")

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from motion_data.inputs import MotionInput, input_options
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 
-from .motion_pipeline import MotionPipeline, extractor_beside, visible_motions
+from .modeling_mofm import extractor_beside
+from .motion_pipeline import MotionPipeline, visible_motions
 from .scenes import embed_scenes
 
 

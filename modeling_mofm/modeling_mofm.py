@@ -287,11 +287,11 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
         return (model, info) if wants_info else model
 
     def save_companions(self, folder: str | os.PathLike) -> None:
-        """Save the tokenizer that lies where the model was loaded from; where there is none, a feature extractor."""
+        """Save the tokenizer that lies where the model was loaded from; where there is none, the feature extractor."""
         try:
             MoFMTokenizer.from_pretrained(self.name_or_path, **self.hub_options).save_pretrained(folder)
         except (OSError, ValueError):
-            MoFMFeatureExtractor.for_config(self.config).save_pretrained(folder)
+            extractor_beside(self).save_pretrained(folder)
 
     def read_clips(
         self, keypoints: Tensor | None = None, scores: Tensor | None = None, heatmaps: Tensor | None = None
@@ -308,6 +308,16 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
             init.trunc_normal_(module.queries, std=self.config.initializer_range)
         elif isinstance(module, CubeProjection):
             init.copy_(module.weight, module.smooth_weights(1.5 * self.config.initializer_range))
+
+
+def extractor_beside(model: MoFMPreTrainedModel) -> MoFMFeatureExtractor:
+    """Return the feature extractor that lies beside a model; where there is none, that of its sizes."""
+    if model.name_or_path:
+        try:
+            return MoFMFeatureExtractor.from_pretrained(model.name_or_path, **model.hub_options)
+        except OSError:
+            pass
+    return MoFMFeatureExtractor.for_config(model.config)
 
 
 class MoFMModel(MoFMPreTrainedModel):

@@ -12,7 +12,6 @@ from transformers import Pipeline
 from motion_data.inputs import MotionInput, as_recordings, input_options, one_or_list
 from motion_data.keypoints import Motion, NobodyVisibleError
 from motion_data.views import view
-from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 from tokenization_mofm.repository import WholeRepository
 
 from .modeling_mofm import MoFMPreTrainedModel
@@ -70,16 +69,6 @@ class MotionPipeline(WholeRepository, Pipeline):
     def forward_group(self, group: list[dict], forward_params: dict) -> list[dict]:
         """Return the outputs of several inputs; a pipeline that can run them at once does so."""
         return [self.forward(one, **forward_params) for one in group]
-
-
-def extractor_beside(model: MoFMPreTrainedModel) -> MoFMFeatureExtractor:
-    """Return the feature extractor that lies beside a model; where there is none, that of its sizes."""
-    if model.name_or_path:
-        try:
-            return MoFMFeatureExtractor.from_pretrained(model.name_or_path, **model.hub_options)
-        except OSError:
-            pass
-    return MoFMFeatureExtractor.for_config(model.config)
 
 
 def visible_motions(inputs: MotionInput, options: dict, layout: str) -> list[Motion | None]:

@@ -15,7 +15,8 @@ from motion_data.resampling import known_rate
 from motion_data.views import EVERYBODY, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
-from ..motion_pipeline import MotionPipeline, extractor_beside, visible_motions
+from ..modeling_mofm import extractor_beside
+from ..motion_pipeline import MotionPipeline, visible_motions
 from .clip_views import views_of
 from .timeline import action_events, cut_stretches
 

@@ -20,8 +20,8 @@ from motion_data.inputs import MotionInput
 from motion_data.keypoints import Motion
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 
-from ..modeling_mofm import MoFMModel
-from ..motion_pipeline import extractor_beside, visible_motions
+from ..modeling_mofm import MoFMModel, extractor_beside
+from ..motion_pipeline import visible_motions
 from ..scenes import embed_scenes
 from .metric import within_class_axes
 

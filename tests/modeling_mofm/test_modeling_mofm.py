@@ -10,6 +10,7 @@ from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling, MoFMModel
 from modeling_mofm.configuration_mofm import PRESETS
 from modeling_mofm.masking import MASKINGS, noise_shape
 from modeling_mofm.modeling_mofm import apply_rotary_pos_emb, drop_empty, rotary_positions, sincos_positions
+from tokenization_mofm import MoFMFeatureExtractor
 from tokenization_mofm.thermal_cubes import join_cubes, render_volume
 
 GAUSSIAN = (24, 0.75, 3.0)
@@ -523,6 +524,17 @@ def test_empty_inputs_of_language_models_are_let_pass(model, encoder):
     assert torch.equal(model(*clips, **empty).logits, model(*clips).logits)
     with pytest.raises(ValueError, match="attention_mask is an input of language models"):
         encoder(*clips, attention_mask=torch.ones(2, 32))
+
+
+def test_a_push_takes_the_extractor_along_that_lies_beside_the_model(model, tmp_path):
+    model.save_pretrained(tmp_path / "mine")
+    mine = MoFMFeatureExtractor(num_frames=8, heatmap_size=24, box_scale=0.7, layout="openpose25")
+    mine.save_pretrained(tmp_path / "mine")
+    MoFMForMaskedMotionModeling.from_pretrained(tmp_path / "mine").save_companions(tmp_path / "pushed")
+    pushed = MoFMFeatureExtractor.from_pretrained(tmp_path / "pushed")
+    assert (pushed.box_scale, pushed.layout) == (0.7, "openpose25")
+    model.save_companions(tmp_path / "new")  # of a model that was never saved
+    assert MoFMFeatureExtractor.from_pretrained(tmp_path / "new").num_frames == model.config.num_frames
 
 
 def test_a_pickle_is_not_opened_and_damaged_weights_are_named(model, tmp_path):
