@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from transformers import pipeline
 
 from motion_data.readers.linking import LiveLinker
 from motion_data.readers.video.pose_estimation import PoseEstimator
@@ -22,6 +21,7 @@ from motion_data.recording import Recording
 from .actions.timeline import STRIDE, WINDOW
 from .events import Event
 from .shipped import SHIPPED
+from .watching import load_watchers
 from .windows import MAX_GAP
 
 RATE = 25.0  # frames a second of the clips that actions are read from, whatever the camera's
@@ -109,10 +109,7 @@ class LiveWatcher:
     ):
         self.estimator = estimator
         self.threshold, self.min_confidence = threshold, min_confidence
-        self.recognise = pipeline("motion-classification", model=model, device=device)
-        self.detect = None
-        if self.recognise.model.config.reference_size:
-            self.detect = pipeline("motion-anomaly-detection", model=model, device=device)
+        self.recognise, self.detect = load_watchers(model, device)
 
     def watch(self, pictures: Iterable[tuple[float, np.ndarray]]) -> Iterator[LiveFrame]:
         """Yield what is seen in each of some pictures.

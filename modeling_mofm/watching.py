@@ -22,6 +22,8 @@ from motion_data.recording import Recording
 from motion_data.resampling import known_rate
 from motion_data.views import EVERYBODY, view
 
+from .actions.pipeline import MotionClassificationPipeline
+from .anomaly.pipeline import MotionAnomalyPipeline
 from .modeling_mofm import MoFMPreTrainedModel
 from .shipped import SHIPPED
 
@@ -148,6 +150,15 @@ class Watched:
         axes.set_ylabel("anomaly score")
 
 
+def load_watchers(
+    model: str | MoFMPreTrainedModel, device: str | None = None
+) -> tuple[MotionClassificationPipeline, MotionAnomalyPipeline | None]:
+    """Load what names actions, and what finds anomalies where the model has a reference of normal motion."""
+    recognise = pipeline("motion-classification", model=model, device=device)
+    has_detector = recognise.model.config.reference_size
+    return recognise, pipeline("motion-anomaly-detection", model=model, device=device) if has_detector else None
+
+
 def watch(
     inputs: MotionInput,
     model: str | MoFMPreTrainedModel = str(SHIPPED),
@@ -170,10 +181,8 @@ def watch(
         FileNotFoundError, ValueError: see `as_recordings`.
     """
     recordings = as_recordings(inputs, input_options(**options))
-    recognise = pipeline("motion-classification", model=model, device=device)
-    detect = None
-    if recognise.model.config.reference_size:
-        detect = pipeline("motion-anomaly-detection", model=model, device=device)
+    recognise, detect = load_watchers(model, device)
+    if detect is not None:
         threshold = detect.model.config.event_threshold if threshold is None else threshold
     for recording in recordings:
         try:
