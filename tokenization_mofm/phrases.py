@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -49,7 +50,7 @@ class MotionPhrases:
         tokenizer.train_from_iterator((_spell(sequence, num_words) for sequence in sequences), trainer)
         return cls(tokenizer)
 
-    @property
+    @cached_property
     def num_words(self) -> int:
         """Words that phrases are made of."""
         return sum(len(phrase) == 1 for phrase in self.tokenizer.get_vocab())
