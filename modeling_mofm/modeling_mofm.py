@@ -550,8 +550,8 @@ def drop_empty(tokens: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     Returns:
         tokens `[N, P, D]`, their cube ids `[N, P]`, and bool `[N, P]`, False is padding. A clip without any heat
-        keeps its first cube, so that attention has something to attend to. Compiled and exported graphs keep P = L
-        (a length that depends on the data would break them) and give the same outputs.
+        keeps its first cube, so that attention has something to attend to. Compiled graphs keep P = L (a length that
+        depends on the data would break them), exported ones at least 2, and both give the same outputs.
     """
     active = active.clone()
     active[:, 0] |= ~active.any(1)
