@@ -8,7 +8,8 @@ import os
 import statistics
 import subprocess
 import sys
-import time
+
+from benchmarks.timing import timed
 
 BUSY = "while True: pass"
 
@@ -25,13 +26,13 @@ def measure(threads: int, repeats: int, preset: str) -> None:
     config = model.config
     keypoints = torch.rand(16, config.num_frames, 17, 2) * (config.heatmap_size - 1)
     labels = torch.randint(0, config.codebook_size, (16, config.num_cubes))
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
+
+    def step() -> None:
         model(keypoints, labels=labels).loss.backward()
         model.zero_grad()
-        times.append(time.perf_counter() - start)
-    print(f"{statistics.median(times[1:]):.2f} {max(times[1:]):.2f}")
+
+    times = timed(step, repeats)
+    print(f"{statistics.median(times):.2f} {max(times):.2f}")
 
 
 def main() -> None:

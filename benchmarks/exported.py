@@ -10,41 +10,30 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve e
 import argparse
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 
-from modeling_mofm.export import TASKS, export_graph, load_graph
+from benchmarks.timing import timed
+from modeling_mofm.export import TASKS, export_graph, load_graph, open_onnx
 from modeling_mofm.shipped import SHIPPED
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import MoFMFeatureExtractor
 from training_mofm.samples import held_out_clips
 
-Runner = Callable[[torch.Tensor, torch.Tensor], np.ndarray]
+Runner = Callable[[torch.Tensor, torch.Tensor], list[np.ndarray]]
 
 
 def clips_a_second(run: Runner, keypoints: torch.Tensor, scores: torch.Tensor, batch: int, repeats: int) -> float:
     """Median clips a second in batches; a first pass is not counted."""
-    speeds = []
-    for repeat in range(repeats + 1):
-        start = time.perf_counter()
+
+    def all_clips() -> None:
         for first in range(0, len(keypoints), batch):
             run(keypoints[first : first + batch], scores[first : first + batch])
-        if repeat:
-            speeds.append(len(keypoints) / (time.perf_counter() - start))
-    return statistics.median(speeds)
 
-
-def first_output(session: onnxruntime.InferenceSession) -> Runner:
-    def run(keypoints: torch.Tensor, scores: torch.Tensor) -> np.ndarray:
-        feed = {"keypoints": keypoints.numpy(), "scores": scores.numpy()}
-        return session.run(None, feed)[0]
-
-    return run
+    return len(keypoints) / statistics.median(timed(all_clips, repeats))
 
 
 def main() -> None:
@@ -57,8 +46,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = args.threads
     extractor = MoFMFeatureExtractor.from_pretrained(args.model)
     clips = held_out_clips(load_corpus(args.dataset, "test"), extractor, args.clips)
     keypoints, scores = clips["keypoints"][:, None] + 1, clips["scores"][:, None]  # (0, 0) would be missing
@@ -67,18 +54,17 @@ def main() -> None:
         graph = load_graph(task, args.model)
         runners: dict[str, tuple[float, Runner]] = {}
         with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-            runners["PyTorch"] = (0.0, lambda *clip, graph=graph: graph(*clip)[0].numpy())
+            runners["PyTorch"] = (0.0, lambda *clip, graph=graph: [values.numpy() for values in graph(*clip)])
             for name, int8 in (("ONNX", False), ("ONNX int8", True)):
                 if int8 and not graph.takes_int8:
                     continue
                 path = Path(folder) / f"{task}-{int8}.onnx"
                 export_graph(graph, path, int8)
-                session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-                runners[name] = (path.stat().st_size / 1e6, first_output(session))
-            expected = runners["PyTorch"][1](keypoints, scores)
+                runners[name] = (path.stat().st_size / 1e6, open_onnx(path, args.threads))
+            expected = runners["PyTorch"][1](keypoints, scores)[0]
             for name, (size, run) in runners.items():
                 speeds = [clips_a_second(run, keypoints, scores, batch, args.repeats) for batch in args.batch]
-                found = run(keypoints, scores)
+                found = run(keypoints, scores)[0]
                 apart = float(np.abs(found - expected).max())
                 same = float((found.argmax(-1) == expected.argmax(-1)).mean()) if task == "classification" else np.nan
                 print(

@@ -9,12 +9,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve e
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from benchmarks.timing import timed
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from motion_data.corpora.mixing import Mixture
@@ -27,13 +27,7 @@ from training_mofm.samples import ClipMaker, MotionSamples, RandomRows, held_out
 
 def milliseconds(step: Callable[[], object], clips: int, repeats: int) -> float:
     """Median milliseconds per clip of a step over `clips` clips; the first call is not counted."""
-    step()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times) / clips * 1e3
+    return statistics.median(timed(step, repeats)) / clips * 1e3
 
 
 def main() -> None:

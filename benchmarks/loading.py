@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from benchmarks.timing import timed
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from modeling_mofm.masking import noise_shape
 from motion_data.corpora.load import SYNTHETIC
@@ -43,16 +44,15 @@ def step_rate(preset: str, batch: dict[str, torch.Tensor], repeats: int) -> floa
     dved = DVEDModel(DVEDConfig.from_preset(preset)).eval()
     model = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(preset)).train()
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
+
+    def step() -> None:
         with torch.no_grad():
             labels = dved.encode(batch["keypoints"], batch["scores"]).input_ids
         model(**batch, labels=labels).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        times.append(time.perf_counter() - start)
-    return len(batch["keypoints"]) / statistics.median(times[1:])
+
+    return len(batch["keypoints"]) / statistics.median(timed(step, repeats))
 
 
 def training_flops(config: MoFMConfig, tokens: float) -> float:

@@ -12,7 +12,6 @@ import json
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +19,8 @@ import torch
 from tqdm import trange
 from transformers import BeitConfig, BeitForMaskedImageModeling, PreTrainedModel, VideoMAEConfig, VideoMAEModel
 
+from benchmarks.loading import training_flops
+from benchmarks.timing import seconds
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
@@ -42,26 +43,13 @@ class Row:
     aim: str = ""
 
     def measure(self, repeats: int) -> dict:
-        ratios, ours, theirs = [], [], []
-        for repeat in trange(repeats + 1, desc=self.path, leave=False):
-            pair = []
-            for run in (self.ours, self.theirs):
-                start = time.perf_counter()
-                run()
-                pair.append(time.perf_counter() - start)
-            if repeat:  # the first one warms up
-                ours.append(pair[0])
-                theirs.append(pair[1])
-                ratios.append(self.worth * pair[1] / pair[0])
+        pairs = [(seconds(self.ours), seconds(self.theirs)) for _ in trange(repeats + 1, desc=self.path, leave=False)][
+            1:
+        ]  # the first one warms up
+        ratios = [self.worth * theirs / ours for ours, theirs in pairs]
         spread = [min(ratios), max(ratios)]
-        medians = (statistics.median(values) for values in (ours, theirs, ratios))
+        medians = (statistics.median(values) for values in (*zip(*pairs, strict=True), ratios))
         return dict(zip(("seconds", "peer_seconds", "ratio"), medians, strict=True)) | {"spread": spread}
-
-
-def flops(tokens: float, hidden: int, layers: int, intermediate: int) -> float:
-    """Operations of a training step of an encoder for one sequence: three times those of the forward pass."""
-    per_token = 2 * (4 * hidden**2 + 2 * hidden * intermediate) + 4 * tokens * hidden
-    return 3 * layers * tokens * per_token
 
 
 def trainer(model: PreTrainedModel, loss: Callable[[], torch.Tensor]) -> Callable[[], None]:
@@ -138,10 +126,9 @@ def main() -> None:
         with torch.no_grad():
             dved.encode(**clips)
 
-    shape = [sizes[name] for name in ("hidden_size", "num_hidden_layers", "intermediate_size")]
-    work = n * flops(config.num_cubes, *shape)
+    work = n * training_flops(config, config.num_cubes)
     of_peak = work / (20 * 2.0 * SHAPE[0] * SHAPE[1] * SHAPE[2])
-    of_video = work / (n * flops(IMAGE_TOKENS, *shape))
+    of_video = work / (n * training_flops(config, IMAGE_TOKENS))  # of the same width and depth
     more_tokens = config.num_cubes / IMAGE_TOKENS
     python = sys.executable
     alone = seconds_of(python, "-c", "import torch, transformers; transformers.PreTrainedModel, transformers.Pipeline")

@@ -1,0 +1,19 @@
+"""How long steps take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def seconds(step: Callable[[], object]) -> float:
+    """Return how long one step takes."""
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def timed(step: Callable[[], object], repeats: int) -> list[float]:
+    """Return the seconds of several steps; a first one, which warms up, is not counted."""
+    step()
+    return [seconds(step) for _ in range(repeats)]
