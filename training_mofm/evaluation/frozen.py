@@ -180,11 +180,11 @@ def _outcome(task: str, method: str, fold: Fold | OneShotFold, features: np.ndar
     if method == "majority":
         values, counts = np.unique(labels[fold.train], return_counts=True)
         return _accuracy, (labels[fold.test], np.full(len(fold.test), values[counts.argmax()]))
+    if task == "anomaly":  # as far as they are, as in `NormalReference`: centred on few normal rows, a cosine sees none
+        near = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(fold.train))).fit(features[fold.train])
+        return roc_auc_score, (fold.anomalous, near.kneighbors(features[fold.test])[0].mean(1))
     scale = StandardScaler().fit(features[fold.train])
     learn, ask = scale.transform(features[fold.train]), scale.transform(features[fold.test])
-    if task == "anomaly":
-        near = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(learn)), metric="cosine").fit(learn)
-        return roc_auc_score, (fold.anomalous, near.kneighbors(ask)[0].mean(1))
     if method == "1-NN":
         near = NearestNeighbors(n_neighbors=1, metric="cosine").fit(learn)
         return _accuracy, (labels[fold.test], labels[fold.train][near.kneighbors(ask)[1][:, 0]])

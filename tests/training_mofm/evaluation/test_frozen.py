@@ -117,12 +117,12 @@ def slow_figure(task, method, fold, x, labels):
         return np.mean(right)
     if method == "majority":
         return np.mean(labels[fold.test] == np.bincount(labels[fold.train]).argmax())
+    if task == "anomaly":
+        near = [np.sort(np.linalg.norm(x[fold.train] - x[q], axis=1))[:3].mean() for q in fold.test]
+        return roc_auc_score(fold.anomalous, near)
     scale = StandardScaler().fit(x[fold.train])
     x = scale.transform(x)
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
-    if task == "anomaly":
-        near = [np.sort(1 - unit[fold.train] @ unit[q])[:3].mean() for q in fold.test]
-        return roc_auc_score(fold.anomalous, near)
     if method == "1-NN":
         near = [labels[fold.train][np.argmax(unit[fold.train] @ unit[q])] for q in fold.test]
         return np.mean(labels[fold.test] == near)
@@ -147,6 +147,15 @@ def test_figures_are_those_of_the_slow_formula(task):
     assert [row.reader for row in rows][-1] == ("majority" if task == "classification" else "raw poses")
     shuffled = np.random.default_rng(0).permutation(features)
     assert measure(Protocol("p", task, corpus, (fold,)), "x", shuffled)[0].figure.value < rows[0].figure.value
+
+
+def test_the_same_motion_done_farther_is_an_anomaly():
+    corpus = make_corpus(40)
+    normal = np.random.default_rng(0).normal(0, 1, (40, 3))
+    normal[30:] *= 20  # in the same directions from the mean, and far away
+    fold = Fold("f", np.arange(20), np.arange(20, 40), np.arange(20, 40) >= 30)
+    (row,) = measure(Protocol("p", "anomaly", corpus, (fold,)), "x", normal.astype(np.float32))
+    assert row.figure.value > 0.95
 
 
 def protocols_of(corpus):
