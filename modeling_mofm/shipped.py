@@ -5,10 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sysconfig
 from pathlib import Path
 
 SHIPPED = Path(__file__).resolve().parents[1] / "mofm"
 HASHES = "sha256.json"  # of each file
+
+
+def shipped_clips() -> list[Path]:
+    """Return the recorded clips that come along: in `docs/clips` of a clone, else where the package put them."""
+    places = (SHIPPED.parent / "docs" / "clips", Path(sysconfig.get_path("data")) / "share" / "mofm" / "clips")
+    return next((found for place in places if (found := sorted(place.glob("*.json")))), [])
 
 
 def write_hashes(folder: str | os.PathLike) -> None:

@@ -182,18 +182,27 @@ def watch(
     """
     recordings = as_recordings(inputs, input_options(**options))
     recognise, detect = load_watchers(model, device)
+    for recording in recordings:
+        yield watch_recording(recording, recognise, detect, threshold, min_confidence)
+
+
+def watch_recording(
+    recording: Recording,
+    recognise: MotionClassificationPipeline,
+    detect: MotionAnomalyPipeline | None = None,
+    threshold: float | None = None,
+    min_confidence: float = 0.0,
+) -> Watched:
+    """Say what people do in one recording, and what is odd, with what `load_watchers` loaded; else as `watch`."""
+    try:
+        motion = view(recording, options=EVERYBODY)
+    except NobodyVisibleError:
+        return Watched(recording, None, [])
+    seen = Watched(recording, motion, recognise(recording, events=True, min_confidence=min_confidence))
     if detect is not None:
         threshold = detect.model.config.event_threshold if threshold is None else threshold
-    for recording in recordings:
-        try:
-            motion = view(recording, options=EVERYBODY)
-        except NobodyVisibleError:
-            yield Watched(recording, None, [])
-            continue
-        seen = Watched(recording, motion, recognise(recording, events=True, min_confidence=min_confidence))
-        if detect is not None:
-            told = {} if threshold is None else {"events": True, "explain": True, "threshold": threshold}
-            (found,) = detect(recording, stride=STRIDE, **told)
-            rows = [[np.nan if score is None else score for score in one["scores"]] for one in found["people"]]
-            seen.scores, seen.anomalies, seen.threshold = np.array(rows), found.get("events"), threshold
-        yield seen
+        told = {} if threshold is None else {"events": True, "explain": True, "threshold": threshold}
+        (found,) = detect(recording, stride=STRIDE, **told)
+        rows = [[np.nan if score is None else score for score in one["scores"]] for one in found["people"]]
+        seen.scores, seen.anomalies, seen.threshold = np.array(rows), found.get("events"), threshold
+    return seen

@@ -28,12 +28,14 @@ class WordUse:
         pictures: `[T, t, h, w]` mean heat of its cubes; 0 where it is never used.
         followers: `[T]` the word that most often comes next at the same place; -1 where none ever does.
         follower_shares: `[T]` in how many of those cases it is that one.
+        changes: `[T]` the other word that most often comes next there; -1 where none ever does.
     """
 
     counts: Tensor
     pictures: Tensor
     followers: Tensor
     follower_shares: Tensor
+    changes: Tensor
 
 
 @torch.no_grad()
@@ -65,11 +67,13 @@ def word_use(tokenizer: MoFMTokenizer, keypoints: Tensor, scores: Tensor, batch_
         pairs += torch.bincount(now[both] * T + then[both], minlength=T * T)
     follows = pairs.view(T, T)
     most = follows.max(1)
+    other = follows.clone().fill_diagonal_(0).max(1)
     return WordUse(
         counts,
         (sums / counts.clamp(min=1)[:, None]).view(T, *config.cube_size),
         torch.where(most.values > 0, most.indices, -1),
         most.values / follows.sum(1).clamp(min=1),
+        torch.where(other.values > 0, other.indices, -1),
     )
 
 
@@ -113,6 +117,23 @@ def draw_motion_book(
     figure.suptitle(
         f"{used} of {len(use.counts)} words are used by {len(keypoints)} clips; blue is early, orange late", fontsize=9
     )
+    return figure
+
+
+def draw_word(use: WordUse, word: int) -> Figure:
+    """Draw the mean heat of the cubes of a word, frame by frame; black is heat, and an unused word stays white."""
+    from matplotlib.figure import Figure
+
+    cube = use.pictures[word].numpy()
+    columns = min(6, len(cube))
+    rows = -(-len(cube) // columns)
+    figure = Figure(figsize=(1.3 * columns, 1.5 * rows), layout="constrained")
+    for frame, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axes.set_visible(frame < len(cube))
+        if frame < len(cube):
+            axes.imshow(cube[frame], cmap="Greys", vmin=0, vmax=max(float(cube.max()), 1e-6))
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(f"frame {frame + 1}", fontsize=8, pad=2)
     return figure
 
 

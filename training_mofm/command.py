@@ -9,6 +9,7 @@ from pathlib import Path
 # command -> script of `run/`, and what it does
 COMMANDS = {
     "watch": ("watch", "what people do in a recording, and what is odd, from when to when"),
+    "demo": ("demo", "all of it as a page in a browser"),
     "teach": ("teach", "show an action once, and find it in other recordings"),
     "prepare": ("prepare", "make a corpus of pose files, motion capture, arrays or videos"),
     "inspect": ("inspect_corpus", "counts, problems and pictures of a corpus"),

@@ -137,6 +137,11 @@ class MotionRecogniser:
         """The names of what was taught, each once."""
         return list(dict.fromkeys(self.names))
 
+    @property
+    def shown(self) -> np.ndarray:
+        """The embeddings of what was taught, `[names, D]`."""
+        return self._shown
+
     def __call__(self, motion: MotionInput, **options) -> list[dict] | list[list[dict]]:
         """Recognise what is done in a recording.
 

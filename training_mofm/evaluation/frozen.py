@@ -180,7 +180,9 @@ def _outcome(task: str, method: str, fold: Fold | OneShotFold, features: np.ndar
     if method == "majority":
         values, counts = np.unique(labels[fold.train], return_counts=True)
         return _accuracy, (labels[fold.test], np.full(len(fold.test), values[counts.argmax()]))
-    if task == "anomaly":  # as far as they are, as in `NormalReference`: centred on few normal rows, a cosine sees none
+    if (
+        task == "anomaly"
+    ):  # as far as they are, as in `NormalReference`: centred on few normal rows, a cosine sees none
         near = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(fold.train))).fit(features[fold.train])
         return roc_auc_score, (fold.anomalous, near.kneighbors(features[fold.test])[0].mean(1))
     scale = StandardScaler().fit(features[fold.train])

@@ -1,0 +1,40 @@
+"""Open the page: drop a pose file or a video, and see what is done, what is odd, and in which motion words.
+
+python run/demo.py
+python run/demo.py --port 7860 --host 0.0.0.0            # for others in your network
+"""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
+import argparse
+import sys
+
+from modeling_mofm.page import MAX_FILE_SIZE, PageAnswers, launch_page, make_page
+from modeling_mofm.shipped import SHIPPED
+from motion_data.readers.video.estimation_options import MOVENET, PoseEstimation
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=str(SHIPPED), help="default: the one that comes along")
+    parser.add_argument("--threshold", type=float, help="anomaly score from which something is odd")
+    parser.add_argument("--host", default="127.0.0.1", help="address to serve at; default: this machine only")
+    parser.add_argument("--port", type=int, help="default: the first free one from 7860")
+    parser.add_argument("--max-file-size", default=MAX_FILE_SIZE, help="of an upload; default %(default)s")
+    parser.add_argument("--pose-model", default=MOVENET, help="movenet (the default), mediapipe, or a ViTPose")
+    parser.add_argument("--weights", default="", help="file of MoveNet's weights; default: those that are installed")
+    args = parser.parse_args()
+    try:
+        answers = PageAnswers(args.model, PoseEstimation(args.pose_model, weights=args.weights), args.threshold)
+        page = make_page(answers)
+        launch_page(page, args.max_file_size, server_name=args.host, server_port=args.port)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
