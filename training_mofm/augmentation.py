@@ -8,6 +8,52 @@ import numpy as np
 
 from motion_data.layouts import get_layout
 
+# Bones of a COCO-17 body: from joint, to joint, and which length it has; left and right are as long as each other.
+# 17 and 18 are the middles of the hips and of the shoulders; the middle of the hips stays where it is.
+_BONES = np.array(
+    [(17, 18, 0), (17, 11, 1), (17, 12, 1), (18, 5, 2), (18, 6, 2)]
+    + [(18, head, 3) for head in range(5)]
+    + [(5, 7, 4), (6, 8, 4), (7, 9, 5), (8, 10, 5), (11, 13, 6), (12, 14, 6), (13, 15, 7), (14, 16, 7)]
+)
+NUM_LENGTHS = 8  # trunk, widths of hips and shoulders, head, upper arm, forearm, thigh, shank
+
+
+def _bones_above() -> np.ndarray:
+    """Return which bones lie between the middle of the hips and each joint, `[17, bones]` of 0 and 1."""
+    above = np.zeros((19, len(_BONES)), np.float32)
+    for number, (start, end, _) in enumerate(_BONES):  # a bone comes after those above it
+        above[end] = above[start]
+        above[end, number] = 1
+    return above[:17]
+
+
+_ABOVE = _bones_above()
+
+
+def stretch_bones(keypoints: np.ndarray, scores: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Give people other proportions: each bone keeps its direction in every frame, and is longer or shorter.
+
+    Args:
+        keypoints: `[M, F, 17, 2]` COCO-17, any unit.
+        scores: `[M, F, 17]`; a bone with a missing end stays as long as it is.
+        factors: `[M, NUM_LENGTHS]`.
+
+    Returns:
+        new key-points of the same shape; those of missing joints mean nothing.
+    """
+    known = scores > 0
+    middles, both = [], []
+    for left, right in ((11, 12), (5, 6)):
+        middles.append((keypoints[:, :, left] + keypoints[:, :, right]) / 2)
+        both.append(known[:, :, left] & known[:, :, right])
+    places = np.concatenate([keypoints, np.stack(middles, 2)], 2)
+    known = np.concatenate([known, np.stack(both, 2)], 2)
+    start, end, length = _BONES.T
+    there = (known[:, :, start] & known[:, :, end])[..., None]
+    bones = np.where(there, places[:, :, end] - places[:, :, start], 0)
+    grown = bones * (factors[:, None, length, None] - 1)  # M F bones 2
+    return keypoints + (_ABOVE @ grown).astype(keypoints.dtype)
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -21,6 +67,8 @@ class Augmentation:
         joint_dropout: chance that a joint goes missing for a span of the clip.
         score_noise: largest part by which a score is lowered.
         jitter: standard deviation of the noise on coordinates, as a part of the map.
+        proportions: how much longer or shorter, at most, the limbs, trunk, head and widths of another body are, as a
+            part of their length.
     """
 
     flip_prob: float = 0.5
@@ -30,6 +78,7 @@ class Augmentation:
     joint_dropout: float = 0.05
     score_noise: float = 0.1
     jitter: float = 0.0
+    proportions: float = 0.15
 
     def __post_init__(self) -> None:
         for field in ("flip_prob", "joint_dropout", "score_noise"):
@@ -37,6 +86,8 @@ class Augmentation:
                 raise ValueError(f"{field} is {getattr(self, field)}; it must be from 0 to 1")
         if not 0 < self.scale <= 1:
             raise ValueError(f"scale is {self.scale}; it must be above 0 and at most 1")
+        if not 0 <= self.proportions < 1:
+            raise ValueError(f"proportions is {self.proportions}; it must be from 0 to below 1")
         for field in ("rotation", "translation", "jitter"):
             if getattr(self, field) < 0:
                 raise ValueError(f"{field} is {getattr(self, field)}; it must be 0 or more")
@@ -44,7 +95,7 @@ class Augmentation:
     def vary_picture(
         self, keypoints: np.ndarray, scores: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Flip, turn and thin out a clip before it is normalised.
+        """Flip, turn and thin out a clip, and give it another body, before it is normalised.
 
         Args:
             keypoints: [M, F, 17, 2] COCO-17, any unit.
@@ -57,6 +108,9 @@ class Augmentation:
         if generator.random() < self.flip_prob:
             swap = list(get_layout("coco17").flip_permutation)
             keypoints, scores = keypoints[:, :, swap] * np.array([-1, 1], np.float32), scores[:, :, swap]
+        if self.proportions:
+            factors = 1 + generator.uniform(-self.proportions, self.proportions, (M, NUM_LENGTHS))
+            keypoints = stretch_bones(keypoints, scores, factors.astype(np.float32))
         angle = np.deg2rad(generator.uniform(-self.rotation, self.rotation))
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32)
         keypoints = keypoints @ turn

@@ -46,6 +46,9 @@ class MoFMArguments:
     sigma: float = field(
         default=BROAD["sigma"], metadata={"help": "Width of a joint's Gaussian that MoFM sees, pixels."}
     )
+    truncate: float = field(
+        default=BROAD["truncate"], metadata={"help": "How many sigmas from its joint that Gaussian ends."}
+    )
     input_stride: int = field(
         default=BROAD["input_stride"], metadata={"help": "MoFM looks at its maps in steps of so many pixels."}
     )
@@ -68,6 +71,7 @@ class MoFMArguments:
             self.preset,
             **geometry,
             sigma=self.sigma,
+            truncate=self.truncate,
             input_stride=self.input_stride,
             codebook_size=dved.config.codebook_size,
             masking=self.masking,

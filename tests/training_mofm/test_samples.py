@@ -10,7 +10,7 @@ from datasets import Dataset
 from motion_data.corpora.mixing import Mixture
 from motion_data.schema import encode_row, motion_features
 from tokenization_mofm import MoFMFeatureExtractor
-from training_mofm.augmentation import Augmentation
+from training_mofm.augmentation import NUM_LENGTHS, Augmentation, stretch_bones
 from training_mofm.samples import (
     ClipMaker,
     EveryRow,
@@ -65,7 +65,7 @@ def changed(corpus, **columns):
 
 def test_a_pair_is_mirrored_together_and_varied_apart(corpus, extractor):
     def pairs(**varied):
-        still = {"rotation": 0, "scale": 1, "translation": 0, "joint_dropout": 0, "score_noise": 0}
+        still = {"rotation": 0, "scale": 1, "translation": 0, "joint_dropout": 0, "score_noise": 0, "proportions": 0}
         maker = ClipMaker(extractor, Augmentation(**{**still, **varied}))
         samples = MotionSamples(RandomRows(Mixture([corpus.select([0])]), maker, pairs=True), 30, 0, (17, 4))
         return [(sample["keypoints"], sample["other_keypoints"]) for sample in (samples[i] for i in range(30))]
@@ -122,10 +122,53 @@ def test_samples_fit_the_map(corpus, extractor):
 def test_augmentation_flips_left_and_right_together():
     keypoints = np.random.default_rng(0).normal(size=(1, 4, 17, 2)).astype(np.float32)
     scores = np.linspace(0.5, 1, 17, dtype=np.float32) * np.ones((1, 4, 1), np.float32)
-    plain = Augmentation(flip_prob=1.0, rotation=0, joint_dropout=0, score_noise=0)
+    plain = Augmentation(flip_prob=1.0, rotation=0, joint_dropout=0, score_noise=0, proportions=0)
     flipped, flipped_scores = plain.vary_picture(keypoints, scores, np.random.default_rng(0))
     assert np.allclose(flipped[:, :, 5], keypoints[:, :, 6] * [-1, 1])
     assert np.allclose(flipped_scores[:, :, 5], scores[:, :, 6])
+
+
+def lengths(keypoints, *bones):
+    return np.stack(
+        [np.linalg.norm(keypoints[..., end, :] - keypoints[..., start, :], axis=-1) for start, end in bones]
+    )
+
+
+def test_another_body_moves_as_the_first_did():
+    generator = np.random.default_rng(0)
+    keypoints = generator.normal(size=(2, 6, 17, 2)).astype(np.float32)
+    scores = np.ones((2, 6, 17), np.float32)
+    scores[0, 2, 8] = 0  # an elbow
+    keypoints[0, 2, 8] = np.nan
+    factors = generator.uniform(0.8, 1.2, (2, NUM_LENGTHS)).astype(np.float32)
+    other = stretch_bones(keypoints, scores, factors)
+    arms, legs = ((5, 7), (7, 9)), ((12, 14), (14, 16))
+    ratio = lengths(other, *arms, *legs) / lengths(keypoints, *arms, *legs)
+    assert np.allclose(ratio, factors[:, [4, 5, 6, 7]].T[..., None], atol=1e-4), "in every frame, of each person"
+    bones = [other[:, :, end] - other[:, :, start] for start, end in arms]
+    before = [keypoints[:, :, end] - keypoints[:, :, start] for start, end in arms]
+    cosines = [
+        (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+        for a, b in zip(bones, before, strict=True)
+    ]
+    assert np.allclose(cosines, 1, atol=1e-4), "in the same directions"
+    hips = [people[:, :, 11] + people[:, :, 12] for people in (other, keypoints)]
+    assert np.allclose(*hips, atol=1e-5)
+    assert np.isfinite(other[0, 2, [9, 10]]).all(), "a missing joint says nothing of others"
+    right = lengths(other, (6, 8), (8, 10))[:, 1] / lengths(keypoints, (6, 8), (8, 10))[:, 1]
+    assert np.allclose(right, factors[1, [4, 5], None], atol=1e-4), "left and right are as long as each other"
+    assert np.array_equal(stretch_bones(keypoints, scores, np.ones_like(factors))[1], keypoints[1])
+
+
+def test_each_view_of_a_pair_has_a_body_of_its_own(corpus, extractor):
+    still = {"flip_prob": 0, "rotation": 0, "scale": 1, "translation": 0, "joint_dropout": 0, "score_noise": 0}
+    apart = []
+    for proportions in (0.0, 0.4):
+        maker = ClipMaker(extractor, Augmentation(**still, proportions=proportions))
+        samples = MotionSamples(RandomRows(Mixture([corpus.select([0])]), maker, pairs=True), 20, 0)
+        pairs = [(samples[i]["keypoints"], samples[i]["other_keypoints"]) for i in range(20)]
+        apart.append(np.mean([np.abs(first - second).mean() for first, second in pairs]))
+    assert apart[1] > 2 * apart[0] and apart[1] > 1
 
 
 def test_augmentation_never_drops_every_joint():
@@ -138,7 +181,8 @@ def test_augmentation_never_drops_every_joint():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("flip_prob", 1.2), ("scale", 0.0), ("rotation", -1.0), ("joint_dropout", -0.1)]
+    ("field", "value"),
+    [("flip_prob", 1.2), ("scale", 0.0), ("rotation", -1.0), ("joint_dropout", -0.1), ("proportions", 1.0)],
 )
 def test_augmentation_says_what_is_wrong(field, value):
     with pytest.raises(ValueError, match=f"{field} is {value}"):
