@@ -6,10 +6,11 @@ from tokenization_mofm.configuration_cubes import ThermalCubeConfig
 
 from .masking import MASKINGS
 
+CUBE_EMBEDDINGS = ("linear", "frames")
 ANOMALY_SCORES = ("nll", "distance", "combined", "classifier")
 
 # What the encoder of every size sees: heat as sharp as the dVED's tells a linear embedding hardly more than the pixel.
-BROAD = {"sigma": 3.0, "input_stride": 3}
+BROAD = {"sigma": 3.0, "truncate": 3.0, "input_stride": 3}
 # every size differs from the defaults in these fields only; widths and depths are those of ViT-Ti, -S, -B and -L, but
 # for the depth of tiny: half of ViT-Ti's, since it is what people try on a laptop
 PRESETS = {
@@ -25,6 +26,8 @@ class MoFMConfig(ThermalCubeConfig):
     """Everything a MoFM model needs; the geometry is documented in `ThermalCubeConfig`.
 
     Args:
+        cube_embedding: how cubes become tokens: "linear", one map of a whole cube (the paper's), or "frames", frame by
+            frame with the velocity of its joints and a non-linearity (`FrameCubeEmbedding`), which takes no heat-maps.
         hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, hidden_act: the ViT encoder.
         hidden_dropout_prob, attention_probs_dropout_prob: dropout in the encoder.
         qkv_bias: whether queries, keys and values have a bias.
@@ -61,6 +64,7 @@ class MoFMConfig(ThermalCubeConfig):
     model_type = "mofm"
 
     # encoder
+    cube_embedding: str = "linear"
     input_stride: int = 1
     hidden_size: int = 192
     num_hidden_layers: int = 6
@@ -120,6 +124,8 @@ class MoFMConfig(ThermalCubeConfig):
             )
         if self.input_stride % 2 == 0:
             raise ValueError(f"input_stride must be odd, so that a step has a middle, got {self.input_stride}")
+        if self.cube_embedding not in CUBE_EMBEDDINGS:
+            raise ValueError(f"cube_embedding must be one of {CUBE_EMBEDDINGS}, got {self.cube_embedding!r}")
         if self.codebook_size < 2:
             raise ValueError(f"codebook_size must be at least 2, got {self.codebook_size}")
         if self.masking not in MASKINGS:

@@ -26,6 +26,7 @@ from transformers.utils.output_capturing import capture_outputs
 from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.cube_embedding import CubeEmbedding, CubeProjection
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
+from tokenization_mofm.frame_embedding import BIAS, FrameCubeEmbedding
 from tokenization_mofm.repository import WholeRepository
 from tokenization_mofm.safe_weights import SafeWeights
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
@@ -156,7 +157,8 @@ class MoFMEmbeddings(nn.Module):
     def __init__(self, config: MoFMConfig):
         super().__init__()
         self.config = config
-        self.cube_embeddings = CubeEmbedding(
+        embedding = FrameCubeEmbedding if config.cube_embedding == "frames" else CubeEmbedding
+        self.cube_embeddings = embedding(
             config.num_keypoints,
             config.hidden_size,
             config.heatmap_size,
@@ -307,7 +309,11 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
         elif isinstance(module, CoordinateDecoder):
             init.trunc_normal_(module.queries, std=self.config.initializer_range)
         elif isinstance(module, CubeProjection):
-            init.copy_(module.weight, module.smooth_weights(1.5 * self.config.initializer_range))
+            init.copy_(module.weight, module.smooth_weights(module.spread * self.config.initializer_range))
+        elif isinstance(module, FrameCubeEmbedding):
+            init.normal_(module.projection.bias, std=BIAS)
+            init.copy_(module.frames, module.first_frames())
+            init.zeros_(module.bias)
 
 
 def extractor_beside(model: MoFMPreTrainedModel) -> MoFMFeatureExtractor:

@@ -17,7 +17,13 @@ from .thermal_cubes import gaussian_profile
 
 
 class CubeProjection(nn.Conv3d):
-    """The weights of a cube embedding: `[D, K, t, h, w]` and a bias `[D]`; as a convolution, the dense path."""
+    """The weights of a cube embedding: `[D, K, t, h, w]` and a bias `[D]`; as a convolution, the dense path.
+
+    Attributes:
+        spread: standard deviation of the initial weights, in that of the model's other weights.
+    """
+
+    spread = 1.5
 
     @torch.no_grad()
     def smooth_weights(self, std: float) -> Tensor:
@@ -91,16 +97,8 @@ class CubeEmbedding(nn.Module):
         T, Y, X = F // t, self.heatmap_size // h, self.heatmap_size // w
         D = self.projection.out_channels
 
-        present = scores > 0
-        places = (keypoints - self.stride // 2) / self.stride
-        x, y = torch.where(present[..., None], places, torch.zeros_like(places)).unbind(-1)
-        columns, column_profile = self._reach(x, w, X)  # N F K R, N F K R w
-        rows, row_profile = self._reach(y, h, Y)
-        row_profile = row_profile * scores[..., None, None]
-        reach = columns.shape[-1] * rows.shape[-1]
-        patch = row_profile[..., :, None, :, None] * column_profile[..., None, :, None, :]  # N F K Ry Rx h w
-        cell = rows[..., :, None] * X + columns[..., None, :]  # N F K Ry Rx
-
+        cell, patch = self.patches(keypoints, scores)  # N F K R, N F K R h*w
+        reach = cell.shape[-1]
         # one matrix product per (frame of the cube, joint), then a sum of what falls into the same cube
         patch = (
             patch.to(self.projection.weight.dtype)
@@ -111,14 +109,20 @@ class CubeEmbedding(nn.Module):
         weight = self.projection.weight.permute(2, 1, 3, 4, 0).reshape(t * K, h * w, D)
         parts = torch.bmm(patch, weight).view(t * K, N * T, reach, D)
         cell = cell.view(N, T, t, K, reach).permute(2, 3, 0, 1, 4).reshape(t * K, N * T, reach)
-        if torch.compiler.is_exporting():  # onnxruntime's form of `index_add` loses sums when several threads add
-            inside = cell[..., None] == torch.arange(Y * X, device=cell.device)  # t*K N*T reach cells
-            inside = inside.to(parts.dtype).transpose(0, 1).flatten(1, 2)
-            cubes = inside.transpose(1, 2) @ parts.transpose(0, 1).flatten(1, 2)
-        else:
-            slot = cell + torch.arange(N * T, device=cell.device)[:, None] * (Y * X)
-            cubes = parts.new_zeros(N * T * Y * X, D).index_add(0, slot.flatten(), parts.flatten(0, 2))
-        return cubes.view(N, T * Y * X, D) + self.projection.bias
+        return sum_by_cell(parts, cell, Y * X).view(N, T * Y * X, D) + self.projection.bias
+
+    def patches(self, keypoints: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the cells that each joint heats, int64 `[N, F, K, R]`, and its heat there, `[N, F, K, R, h * w]`."""
+        _, h, w = self.cube_size
+        Y, X = self.heatmap_size // h, self.heatmap_size // w
+        places = (keypoints - self.stride // 2) / self.stride
+        x, y = torch.where((scores > 0)[..., None], places, torch.zeros_like(places)).unbind(-1)
+        columns, column_profile = self._reach(x, w, X)  # N F K R, N F K R w
+        rows, row_profile = self._reach(y, h, Y)
+        row_profile = row_profile * scores[..., None, None]
+        patch = row_profile[..., :, None, :, None] * column_profile[..., None, :, None, :]  # N F K Ry Rx h w
+        cell = rows[..., :, None] * X + columns[..., None, :]  # N F K Ry Rx
+        return cell.flatten(-2), patch.flatten(-2).flatten(-3, -2)
 
     def _reach(self, centre: Tensor, side: int, cells: int) -> tuple[Tensor, Tensor]:
         """Return the cells that a 1-D profile reaches, `[..., R]`, and its values there, `[..., R, side]`.
@@ -134,3 +138,25 @@ class CubeEmbedding(nn.Module):
         profile = gaussian_profile(centre[..., None], pixels, self.sigma, self.truncate)
         inside = (cell >= 0) & (cell < cells)
         return cell.clamp(0, cells - 1).long(), profile * inside[..., None]
+
+
+def sum_by_cell(parts: Tensor, cell: Tensor, num_cells: int) -> Tensor:
+    """Add up what falls into the same cell of the same frame or slice.
+
+    Args:
+        parts: `[G, n, R, D]`, of each of G joints (or frames and joints) in n maps, what it gives the R cells that it
+            reaches.
+        cell: int64 `[G, n, R]`, which these are.
+        num_cells: of a map.
+
+    Returns:
+        `[n, num_cells, D]`.
+    """
+    number, D = parts.shape[1], parts.shape[-1]
+    if torch.compiler.is_exporting():  # onnxruntime's form of `index_add` loses sums when several threads add
+        inside = cell[..., None] == torch.arange(num_cells, device=cell.device)  # G n R cells
+        inside = inside.to(parts.dtype).transpose(0, 1).flatten(1, 2)
+        return inside.transpose(1, 2) @ parts.transpose(0, 1).flatten(1, 2)
+    slot = cell + torch.arange(number, device=cell.device)[:, None] * num_cells
+    total = parts.new_zeros(number * num_cells, D).index_add(0, slot.flatten(), parts.flatten(0, 2))
+    return total.view(number, num_cells, D)

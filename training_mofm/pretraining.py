@@ -49,6 +49,9 @@ class MoFMArguments:
     truncate: float = field(
         default=BROAD["truncate"], metadata={"help": "How many sigmas from its joint that Gaussian ends."}
     )
+    cube_embedding: str = field(
+        default="linear", metadata={"help": "How cubes become tokens: linear, or frames (velocities, non-linear)."}
+    )
     input_stride: int = field(
         default=BROAD["input_stride"], metadata={"help": "MoFM looks at its maps in steps of so many pixels."}
     )
@@ -73,6 +76,7 @@ class MoFMArguments:
             sigma=self.sigma,
             truncate=self.truncate,
             input_stride=self.input_stride,
+            cube_embedding=self.cube_embedding,
             codebook_size=dved.config.codebook_size,
             masking=self.masking,
             mask_ratio=self.mask_ratio,

@@ -37,9 +37,8 @@ def folder(tmp_path_factory):
     words = tokenizer.dved.encode(keypoints, scores).input_ids
     detector.fit_reference({"keypoints": keypoints, "scores": scores, "input_ids": words})
     detector.save_pretrained(path)
-    classifier = MoFMForSequenceClassification(config)
-    classifier.mofm = detector.mofm
-    classifier.save_pretrained(path / "actions")
+    config = MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=16, id2label=LABELS, cube_embedding="frames")
+    MoFMForSequenceClassification(config).save_pretrained(path / "actions")
     return path
 
 

@@ -1,0 +1,105 @@
+"""Thermal cubes to tokens, frame by frame: what a linear map of whole cubes cannot say.
+
+A linear map sees a cube as one picture of 12 frames. What tells actions apart is often how a joint moves, wherever and
+whenever it does. So each frame of a cube is embedded on its own, from the heat in it and from how fast the joints move
+whose heat that is, goes through a non-linearity, and the frames are then added up with learned weights.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .cube_embedding import CubeEmbedding, CubeProjection, sum_by_cell
+
+MOTION_REACH = 2  # frames before and after, between which a joint's velocity is measured
+FAST = 1 / 72  # of the map's side a frame: about where a velocity begins to saturate
+BIAS = 0.5  # standard deviation of the first biases before the non-linearity, so that it is one from the start
+
+
+def velocities(keypoints: Tensor, scores: Tensor, frames: int) -> Tensor:
+    """Return how fast joints move, `[N, F, K, 2]` in pixels a frame, 0 where a joint is missing at either end.
+
+    Between `MOTION_REACH` frames before and after, or fewer at the ends of a slice: a cube tells of its own frames.
+
+    Args:
+        keypoints: `[N, F, K, 2]` map pixels.
+        scores: `[N, F, K]`; 0 is missing.
+        frames: of a slice.
+    """
+    places = torch.where((scores > 0)[..., None], keypoints, 0.0).unflatten(1, (-1, frames))
+    seen = (scores > 0).unflatten(1, (-1, frames))
+    here = torch.arange(frames, device=keypoints.device)
+    first, last = (here - MOTION_REACH).clamp(min=0), (here + MOTION_REACH).clamp(max=frames - 1)
+    moved = (places[:, :, last] - places[:, :, first]) / (last - first).clamp(min=1)[:, None, None]
+    return torch.where((seen[:, :, last] & seen[:, :, first])[..., None], moved, 0.0).flatten(1, 2)
+
+
+class FrameCubeEmbedding(CubeEmbedding):
+    """Embed thermal cubes of key-points frame by frame; arguments as of `CubeEmbedding`.
+
+    It takes no heat-maps, which do not say how fast a joint moves.
+    """
+
+    def __init__(
+        self,
+        num_keypoints: int,
+        hidden_size: int,
+        heatmap_size: int,
+        cube_size: tuple[int, int, int],
+        sigma: float,
+        truncate: float,
+        stride: int = 1,
+    ):
+        super().__init__(num_keypoints, hidden_size, heatmap_size, cube_size, sigma, truncate, stride)
+        frames, rows, columns = self.cube_size
+        # of one frame: its heat, and its heat times the velocity in x and in y of the joints whose heat it is
+        cell = (1, rows, columns)
+        self.projection = CubeProjection(num_keypoints, hidden_size, cell, stride=cell)
+        self.motion = CubeProjection(2 * num_keypoints, hidden_size, cell, stride=cell, bias=False)
+        self.projection.spread, self.motion.spread = 5.0, 10.0
+        self.frames = nn.Parameter(torch.zeros(frames, hidden_size))  # weights of the frames of a cube
+        self.bias = nn.Parameter(torch.zeros(hidden_size))
+
+    def first_frames(self) -> Tensor:
+        """Return initial weights of frames, `[t, D]`: half of the channels are means, the others slow waves."""
+        frames, D = self.frames.shape
+        device = self.frames.device
+        turns, phases = torch.rand(2, D, device=device) * (2 * torch.pi)
+        turns[: D // 2] = phases[: D // 2] = 0
+        time = torch.arange(frames, device=device, dtype=torch.float32)[:, None] / frames
+        return torch.cos(time * turns + phases) * (3 / frames)
+
+    def embed_heatmaps(self, heatmaps: Tensor) -> Tensor:
+        """Refuse heat-maps.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(
+            "heatmaps do not say how fast joints move, which a model with cube_embedding 'frames' sees; give "
+            "keypoints and scores"
+        )
+
+    def embed_keypoints(self, keypoints: Tensor, scores: Tensor) -> Tensor:
+        """Embed `keypoints` [N, F, K, 2] (map pixels) with `scores` [N, F, K] without rendering them: [N, L, D]."""
+        N, frames, K, _ = keypoints.shape
+        t, h, w = self.cube_size
+        Y, X = self.heatmap_size // h, self.heatmap_size // w
+        D = self.projection.out_channels
+        cell, patch = self.patches(keypoints, scores)  # N F K R, N F K R h*w
+        reach = cell.shape[-1]
+        fast = FAST * self.heatmap_size * self.stride
+        velocity = torch.tanh(velocities(keypoints, scores, t) / fast)[..., None, None, :]  # N F K 1 1 2
+        patch = torch.cat((patch[..., None], patch[..., None] * velocity), -1)  # N F K R h*w 3
+        patch = patch.to(self.projection.weight.dtype).permute(2, 0, 1, 3, 4, 5).reshape(K, N * frames * reach, -1)
+        heat, motion = self.projection.weight.flatten(3), self.motion.weight.unflatten(1, (2, K)).flatten(4)
+        weight = torch.stack((heat[:, :, 0], motion[:, 0, :, 0], motion[:, 1, :, 0]), -1)  # D K h*w 3
+        parts = torch.bmm(patch, weight.permute(1, 2, 3, 0).reshape(K, 3 * h * w, D))
+        parts = torch.cat((parts, patch.unflatten(-1, (-1, 3))[..., 0].sum(-1, keepdim=True)), -1)  # and how hot it is
+        parts = parts.view(K, N * frames, reach, D + 1)
+        cells = sum_by_cell(parts, cell.permute(2, 0, 1, 3).reshape(K, N * frames, reach), Y * X)
+        embedded = F.gelu(cells[..., :D] + self.projection.bias) * (cells[..., D:] > 0)
+        cubes = torch.einsum("nstcd,td->nscd", embedded.view(N, frames // t, t, Y * X, D), self.frames)
+        return cubes.reshape(N, -1, D) + self.bias
