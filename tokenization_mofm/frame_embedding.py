@@ -88,18 +88,15 @@ class FrameCubeEmbedding(CubeEmbedding):
         t, h, w = self.cube_size
         Y, X = self.heatmap_size // h, self.heatmap_size // w
         D = self.projection.out_channels
-        cell, patch = self.patches(keypoints, scores)  # N F K R, N F K R h*w
+        velocity = torch.tanh(velocities(keypoints, scores, t) / (FAST * self.heatmap_size * self.stride))
+        # joints first: one matrix product for each
+        vx, vy = velocity.permute(3, 2, 0, 1)[..., None, None]  # K N F 1 1
+        cell, heat = self.patches(keypoints.permute(2, 0, 1, 3), scores.permute(2, 0, 1))  # K N F R (h*w)
+        patch = torch.cat((heat, heat * vx, heat * vy), -1).to(self.projection.weight.dtype)
+        moving = self.motion.weight.view(D, 2, K, h * w).unbind(1)
+        weight = torch.cat((self.projection.weight.view(D, K, h * w), *moving), -1).permute(1, 2, 0)  # K 3*h*w D
         reach = cell.shape[-1]
-        fast = FAST * self.heatmap_size * self.stride
-        velocity = torch.tanh(velocities(keypoints, scores, t) / fast)[..., None, None, :]  # N F K 1 1 2
-        patch = torch.cat((patch[..., None], patch[..., None] * velocity), -1)  # N F K R h*w 3
-        patch = patch.to(self.projection.weight.dtype).permute(2, 0, 1, 3, 4, 5).reshape(K, N * frames * reach, -1)
-        heat, motion = self.projection.weight.flatten(3), self.motion.weight.unflatten(1, (2, K)).flatten(4)
-        weight = torch.stack((heat[:, :, 0], motion[:, 0, :, 0], motion[:, 1, :, 0]), -1)  # D K h*w 3
-        parts = torch.bmm(patch, weight.permute(1, 2, 3, 0).reshape(K, 3 * h * w, D))
-        parts = torch.cat((parts, patch.unflatten(-1, (-1, 3))[..., 0].sum(-1, keepdim=True)), -1)  # and how hot it is
-        parts = parts.view(K, N * frames, reach, D + 1)
-        cells = sum_by_cell(parts, cell.permute(2, 0, 1, 3).reshape(K, N * frames, reach), Y * X)
-        embedded = F.gelu(cells[..., :D] + self.projection.bias) * (cells[..., D:] > 0)
-        cubes = torch.einsum("nstcd,td->nscd", embedded.view(N, frames // t, t, Y * X, D), self.frames)
-        return cubes.reshape(N, -1, D) + self.bias
+        parts = torch.bmm(patch.view(K, -1, 3 * h * w), weight).view(K, N * frames, reach, D)
+        cells = sum_by_cell(parts, cell.view(K, N * frames, reach), Y * X)
+        embedded = F.relu(cells + self.projection.bias).view(N, frames // t, t, Y * X, D)
+        return (embedded * self.frames[:, None]).sum(2).view(N, -1, D) + self.bias
