@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from modeling_mofm import page
+from modeling_mofm import page, watching
 from modeling_mofm.page import PageAnswers, as_threshold, launch_page, make_page
 from modeling_mofm.shipped import shipped_clips
 
@@ -62,6 +62,7 @@ def test_the_page_in_a_browser(answers, tmp_path, monkeypatch):
     sync_api = pytest.importorskip("playwright.sync_api")
     pytest.importorskip("gradio")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    monkeypatch.setattr(watching, "STRIDE", 0.4)  # a quarter of the windows
     app = make_page(answers)
     url = launch_page(app, "1mb", prevent_thread_lock=True, quiet=True)[1]
     secret = tmp_path / "secret.json"
