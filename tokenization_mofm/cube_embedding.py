@@ -75,6 +75,10 @@ class CubeEmbedding(nn.Module):
         self.sigma = sigma / stride
         self.truncate = truncate
         self.stride = stride
+        self.add_weights(num_keypoints, hidden_size)
+
+    def add_weights(self, num_keypoints: int, hidden_size: int) -> None:
+        """Make what is learnt, of the sizes above."""
         self.projection = CubeProjection(num_keypoints, hidden_size, kernel_size=self.cube_size, stride=self.cube_size)
 
     def forward(self, clips: ClipInputs) -> Tensor:

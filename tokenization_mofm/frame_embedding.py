@@ -42,17 +42,8 @@ class FrameCubeEmbedding(CubeEmbedding):
     It takes no heat-maps, which do not say how fast a joint moves.
     """
 
-    def __init__(
-        self,
-        num_keypoints: int,
-        hidden_size: int,
-        heatmap_size: int,
-        cube_size: tuple[int, int, int],
-        sigma: float,
-        truncate: float,
-        stride: int = 1,
-    ):
-        super().__init__(num_keypoints, hidden_size, heatmap_size, cube_size, sigma, truncate, stride)
+    def add_weights(self, num_keypoints: int, hidden_size: int) -> None:
+        """Make what is learnt, of one frame of a cube and of the frames together."""
         frames, rows, columns = self.cube_size
         # of one frame: its heat, and its heat times the velocity in x and in y of the joints whose heat it is
         cell = (1, rows, columns)
