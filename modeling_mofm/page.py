@@ -21,12 +21,9 @@ from motion_data.inputs import as_recordings, input_options
 from motion_data.readers.video.estimation_options import PoseEstimation
 from motion_data.recording import Recording
 from motion_data.resampling import known_rate
-from motion_data.rows import row_recording
-from motion_data.schema import VIEW_COLUMNS, first_row
 from motion_data.synthetic.corpus import synthetic_dataset
-from motion_data.views import MEASURING, view
 from tokenization_mofm.drawing import draw_clip
-from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
+from tokenization_mofm.feature_extraction_mofm import collate_people
 from tokenization_mofm.gallery import WordUse, draw_word, word_use
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
@@ -94,10 +91,11 @@ class PageAnswers:
     ):
         self.recognise, self.detect = load_watchers(model)
         self.tokenizer = MoFMTokenizer.from_pretrained(model)
-        self.recogniser = MotionRecogniser.from_pretrained(model)
+        self.recogniser = MotionRecogniser(self.recognise.model.mofm, self.tokenizer.feature_extractor)
         self.options = input_options(poses=poses)
         self.threshold = threshold
-        self.folder = Path(folder or tempfile.mkdtemp(prefix="mofm-page-"))
+        self._made = None if folder else tempfile.TemporaryDirectory(prefix="mofm-page-")  # goes when the page does
+        self.folder = Path(folder or self._made.name)
 
     def read(self, path: str | None) -> list[Recording]:
         """Return the recordings of a file.
@@ -133,7 +131,7 @@ class PageAnswers:
                 answer.film = self._place("film.gif")
                 animate(seen.motion, known_rate(recording.fps), answer.film, seen.captions(), seen.tints())
                 answer.picture = self._save(seen.draw(), "timeline.png")
-                clip = self._extractor.clip(seen.motion)
+                clip = self.tokenizer.feature_extractor.clip(seen.motion)
                 person = int((clip.scores > 0).sum((1, 2)).argmax())
                 inputs = collate_people([clip])
                 keypoints, scores = inputs["keypoints"][0, person], inputs["scores"][0, person]
@@ -148,9 +146,8 @@ class PageAnswers:
         Raises:
             ValueError: no name, or a file that does not hold one recording of somebody.
         """
-        (recording,) = self._single(path)
-        pupil = MotionRecogniser(self.recogniser.model, self.recogniser.extractor)
-        pupil.teach((name or "").strip(), recording)
+        pupil = self._pupil([])
+        pupil.teach((name or "").strip(), self._only(path))
         return [*taught, (pupil.names[0], pupil.shown)]
 
     def ask(self, taught: Taught, path: str | None) -> dict[str, float]:
@@ -159,11 +156,7 @@ class PageAnswers:
         Raises:
             ValueError: nothing was shown, or a file that does not hold one recording of somebody.
         """
-        (recording,) = self._single(path)
-        pupil = MotionRecogniser(self.recogniser.model, self.recogniser.extractor)
-        for name, features in taught:
-            pupil.teach_features([name], features)
-        answers = pupil(recording)
+        answers = self._pupil(taught)(self._only(path))
         if not answers:
             raise ValueError("nobody is in sight in this file")
         return {answer["label"]: answer["score"] for answer in answers}
@@ -193,22 +186,23 @@ class PageAnswers:
         """Return the word that is used most."""
         return int(self._use.counts.argmax())
 
-    @property
-    def _extractor(self) -> MoFMFeatureExtractor:
-        return self.tokenizer.feature_extractor
-
     @cached_property
     def _use(self) -> WordUse:
-        rows = synthetic_dataset(BOOK_CLIPS, seed=BOOK_SEED).select_columns(VIEW_COLUMNS).with_format("arrow")
-        motions = [view(row_recording(first_row(rows[row])), options=MEASURING) for row in range(len(rows))]
-        clips = collate_people([self._extractor.clip(motion) for motion in motions])
+        clips = self.tokenizer.feature_extractor(synthetic_dataset(BOOK_CLIPS, seed=BOOK_SEED))
         return word_use(self.tokenizer, clips["keypoints"][:, 0], clips["scores"][:, 0])
 
-    def _single(self, path: str | None) -> list[Recording]:
+    def _pupil(self, taught: Taught) -> MotionRecogniser:
+        """Return a recogniser of one visitor, who has shown this."""
+        pupil = MotionRecogniser(self.recogniser.model, self.recogniser.extractor)
+        for name, features in taught:
+            pupil.teach_features([name], features)
+        return pupil
+
+    def _only(self, path: str | None) -> Recording:
         recordings = self.read(path)
         if len(recordings) != 1:
             raise ValueError(f"the file holds {len(recordings)} recordings; one is needed here")
-        return recordings
+        return recordings[0]
 
     def _place(self, name: str) -> str:
         """Return a new path in the folder of pictures."""

@@ -13,7 +13,7 @@ import sys
 
 from modeling_mofm.page import MAX_FILE_SIZE, PageAnswers, launch_page, make_page
 from modeling_mofm.shipped import SHIPPED
-from motion_data.readers.video.estimation_options import MOVENET, PoseEstimation
+from motion_data.readers.video.estimation_options import MOVENET, PoseEstimation, add_pose_options
 
 
 def main() -> int:
@@ -23,12 +23,11 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to serve at; default: this machine only")
     parser.add_argument("--port", type=int, help="default: the first free one from 7860")
     parser.add_argument("--max-file-size", default=MAX_FILE_SIZE, help="of an upload; default %(default)s")
-    parser.add_argument("--pose-model", default=MOVENET, help="movenet (the default), mediapipe, or a ViTPose")
-    parser.add_argument("--weights", default="", help="file of MoveNet's weights; default: those that are installed")
+    add_pose_options(parser.add_argument_group("videos"), MOVENET)
     args = parser.parse_args()
     try:
-        answers = PageAnswers(args.model, PoseEstimation(args.pose_model, weights=args.weights), args.threshold)
-        page = make_page(answers)
+        poses = PoseEstimation(args.pose_model, mediapipe_python=args.mediapipe_python, weights=args.weights)
+        page = make_page(PageAnswers(args.model, poses, args.threshold))
         launch_page(page, args.max_file_size, server_name=args.host, server_port=args.port)
     except (ValueError, OSError, ImportError) as error:
         print(f"demo: {error}", file=sys.stderr)

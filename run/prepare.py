@@ -20,7 +20,7 @@ from motion_data.corpora.share import push_corpus
 from motion_data.layouts import layout_names
 from motion_data.options import COORDINATES, UNITS, UP_AXES, ReadOptions
 from motion_data.readers.registry import FormatError, formats
-from motion_data.readers.video.estimation_options import DETECTOR, PoseEstimation
+from motion_data.readers.video.estimation_options import DETECTOR, PoseEstimation, add_pose_options
 
 SKIPPED = 3
 
@@ -71,13 +71,11 @@ def main() -> int:
     parser.add_argument("--format", choices=list(formats()), help="format of every file; else each is recognised")
     add_read_options(parser)
     videos = parser.add_argument_group("videos")
-    videos.add_argument("--pose-model", help="movenet, mediapipe, or folder or Hub id of a ViTPose")
+    add_pose_options(videos)
     videos.add_argument("--detector", default=DETECTOR, help="the same of an object detector; default %(default)s")
     videos.add_argument("--threshold", type=float, help="score of a person; default: that of the model")
     videos.add_argument("--batch-size", type=int, default=8, help="pictures at once; default %(default)s")
     videos.add_argument("--device", default="cpu", help="where the models run; default %(default)s")
-    videos.add_argument("--mediapipe-python", default="", help="Python of an environment that has MediaPipe")
-    videos.add_argument("--weights", default="", help="file of MoveNet's weights; default: those that are installed")
     parser.add_argument(
         "--test-fraction", type=float, default=0.1, help="of the subjects, or files; default %(default)s"
     )

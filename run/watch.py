@@ -19,7 +19,7 @@ from modeling_mofm.shipped import SHIPPED
 from modeling_mofm.watching import watch
 from motion_data.animation import SUFFIXES, AnnotatedFilm, animate
 from motion_data.layouts import layout_names
-from motion_data.readers.video.estimation_options import MOVENET, PoseEstimation
+from motion_data.readers.video.estimation_options import MOVENET, PoseEstimation, add_pose_options
 from motion_data.readers.video.live import LivePictures, is_live
 from motion_data.readers.video.pose_estimation import load_estimator
 from motion_data.resampling import known_rate
@@ -84,10 +84,7 @@ def main() -> int:
     parser.add_argument("--min-confidence", type=float, default=0.0, help="leave out actions that are less likely")
     parser.add_argument("--layout", choices=layout_names(), help="skeleton layout, where the file does not say")
     parser.add_argument("--fps", type=float, help="frames per second, where the file does not say")
-    videos = parser.add_argument_group("videos and cameras")
-    videos.add_argument("--pose-model", default=MOVENET, help="movenet (the default), mediapipe, or a ViTPose")
-    videos.add_argument("--weights", default="", help="file of MoveNet's weights; default: those that are installed")
-    videos.add_argument("--mediapipe-python", default="", help="Python of an environment that has MediaPipe")
+    add_pose_options(parser.add_argument_group("videos and cameras"), MOVENET)
     args = parser.parse_args()
     live = args.live or is_live(args.input)
     allowed = (".mp4",) if live else (*PICTURES, *SUFFIXES)

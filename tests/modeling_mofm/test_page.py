@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 from modeling_mofm import page, watching
 from modeling_mofm.page import PageAnswers, as_threshold, launch_page, make_page
@@ -59,8 +60,6 @@ def test_what_cannot_be_answered_is_refused(answers, tmp_path, monkeypatch):
 def test_the_page_in_a_browser(answers, tmp_path, monkeypatch):
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    pytest.importorskip("gradio")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
     monkeypatch.setattr(watching, "STRIDE", 0.4)  # a quarter of the windows
     app = make_page(answers)
@@ -75,7 +74,7 @@ def test_the_page_in_a_browser(answers, tmp_path, monkeypatch):
         for path in (secret, Path("/etc/passwd")):
             with pytest.raises(urllib.error.HTTPError, match="403"):
                 urllib.request.urlopen(f"{url}gradio_api/file={path}")
-        with sync_api.sync_playwright() as browsers:
+        with sync_playwright() as browsers:
             browser = browsers.chromium.launch(executable_path=CHROMIUM)
             visit = browser.new_page(viewport={"width": 390, "height": 844})  # a phone
             visit.goto(url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from dataclasses import dataclass
 
@@ -56,3 +57,17 @@ class PoseEstimation:
     @property
     def worker_python(self) -> str:
         return self.mediapipe_python or os.environ.get("MOFM_MEDIAPIPE_PYTHON", "")
+
+
+def add_pose_options(parser: argparse._ActionsContainer, pose_model: str | None = None) -> None:
+    """Add the options of a script that name the pose model: the fields of these names.
+
+    Args:
+        parser: or a group of one.
+        pose_model: where none is named.
+    """
+    default = f"; default {pose_model}" if pose_model else ""
+    said = f"{MOVENET}, {MEDIAPIPE}, or folder or Hub id of a ViTPose{default}"
+    parser.add_argument("--pose-model", default=pose_model, help=said)
+    parser.add_argument("--weights", default="", help="file of MoveNet's weights; default: those that are installed")
+    parser.add_argument("--mediapipe-python", default="", help="Python of an environment that has MediaPipe")
