@@ -87,7 +87,7 @@ class FrameCubeEmbedding(CubeEmbedding):
         moving = self.motion.weight.view(D, 2, K, h * w).unbind(1)
         weight = torch.cat((self.projection.weight.view(D, K, h * w), *moving), -1).permute(1, 2, 0)  # K 3*h*w D
         reach = cell.shape[-1]
-        parts = torch.bmm(patch.view(K, -1, 3 * h * w), weight).view(K, N * frames, reach, D)
-        cells = sum_by_cell(parts, cell.view(K, N * frames, reach), Y * X)
+        parts = torch.bmm(patch.reshape(K, -1, 3 * h * w), weight).view(K, N * frames, reach, D)
+        cells = sum_by_cell(parts, cell.reshape(K, N * frames, reach), Y * X)
         embedded = F.relu(cells + self.projection.bias).view(N, frames // t, t, Y * X, D)
         return (embedded * self.frames[:, None]).sum(2).view(N, -1, D) + self.bias

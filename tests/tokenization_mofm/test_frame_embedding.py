@@ -45,6 +45,19 @@ def test_velocities_are_those_of_the_slow_formula():
     assert torch.allclose(velocities(keypoints, scores, CUBE[0]), slow_velocities(keypoints, scores), atol=1e-6)
 
 
+@pytest.mark.parametrize("order", [(2, 0, 1), (1, 0, 2), (1, 2, 0)])
+def test_key_points_may_lie_in_memory_in_any_order(order):
+    module = make_embedding()
+    keypoints, scores = make_clip()
+    back = tuple(order.index(axis) for axis in range(3))
+    laid_out = [
+        keypoints.permute(*order, 3).contiguous().permute(*back, 3),
+        scores.permute(order).contiguous().permute(back),
+    ]
+    assert not laid_out[0].is_contiguous() and not laid_out[1].is_contiguous()
+    assert torch.allclose(module.embed_keypoints(*laid_out), module.embed_keypoints(keypoints, scores), atol=1e-6)
+
+
 @pytest.mark.parametrize("stride", [1, 3])
 def test_tokens_are_those_of_rendered_frames(stride):
     sigma = 1.0 * stride
