@@ -14,6 +14,7 @@ import pytest
 import torch
 from clips import TINY_GEOMETRY
 from datasets import Dataset
+from scripts import mofm
 from transformers import AutoConfig
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
@@ -60,17 +61,17 @@ def tokenizer_dir(tmp_path_factory):
     return folder
 
 
-def pretrain_command(corpus, tokenizer_dir, output_dir, *extra, processes=1):
+def pretrain_options(corpus, tokenizer_dir, output_dir, *extra):
+    options = ["--dataset", corpus, "--tokenizer", tokenizer_dir, "--output_dir", str(output_dir)]
+    options += ["--eval_clips", "8", "--logging_steps", "1", "--dataloader_num_workers", "0", "--use_cpu", "true"]
+    return [*options, *extra]
+
+
+def pretrain_command(*options, processes=1):
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_precision", "no"]
     launch += ["--dynamo_backend", "no", "--num_processes", str(processes)]
     launch += ["--multi_gpu"] if processes > 1 else []
-    return [
-        *launch,
-        str(ROOT / "run" / "pretrain.py"),
-        *("--dataset", corpus, "--tokenizer", tokenizer_dir, "--output_dir", str(output_dir)),
-        *("--eval_clips", "8", "--logging_steps", "1", "--dataloader_num_workers", "0", "--use_cpu", "true"),
-        *extra,
-    ]
+    return [*launch, str(ROOT / "run" / "pretrain.py"), *pretrain_options(*options)]
 
 
 def losses(output_dir):
@@ -85,13 +86,13 @@ def run(command, **kwargs):
 
 def test_both_scripts_leave_what_auto_model_and_the_tokenizer_load(corpus, tmp_path):
     tokenizer = tmp_path / "tokenizer"
-    command = [sys.executable, str(ROOT / "run" / "train_tokenizer.py"), *QUICK, "--dataset", corpus]
-    command += ["--output_dir", str(tokenizer), "--max_steps", "3", "--codebook_size", "16", "--use_cpu", "true"]
-    result = run(command)
+    options = [*QUICK, "--dataset", corpus, "--output_dir", tokenizer]
+    options += ["--max_steps", "3", "--codebook_size", "16", "--use_cpu", "true"]
+    result = mofm("train-tokenizer", *options)
     assert result.returncode == 0, result.stderr
     assert "codebook_perplexity" in result.stdout and "ssim" in result.stdout
-    mofm = tmp_path / "mofm"
-    result = run(pretrain_command(corpus, str(tokenizer), mofm, "--max_steps", "3"))
+    folder = tmp_path / "mofm"
+    result = run(pretrain_command(corpus, str(tokenizer), folder, "--max_steps", "3"))
     assert result.returncode == 0, result.stderr
     assert "neighbour_top1" in result.stdout and "AutoModel.from_pretrained" in result.stdout
     script = (
@@ -113,7 +114,7 @@ def test_both_scripts_leave_what_auto_model_and_the_tokenizer_load(corpus, tmp_p
 def test_killed_run_resumes_with_the_same_losses(corpus, tokenizer_dir, tmp_path):
     options = ["--max_steps", "8", "--save_steps", "2", "--per_device_train_batch_size", "2"]
     straight = tmp_path / "straight"
-    result = run(pretrain_command(corpus, tokenizer_dir, straight, *options))
+    result = mofm("pretrain", *pretrain_options(corpus, tokenizer_dir, straight, *options))
     assert result.returncode == 0, result.stderr
 
     killed = tmp_path / "killed"
@@ -127,25 +128,17 @@ def test_killed_run_resumes_with_the_same_losses(corpus, tokenizer_dir, tmp_path
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert last_checkpoint(str(killed)) is not None
-    result = run(command)
+    result = mofm("pretrain", *pretrain_options(corpus, tokenizer_dir, killed, *options))
     assert result.returncode == 0, result.stderr
     assert losses(killed) == pytest.approx(losses(straight), abs=1e-6)
 
 
 def test_two_processes_train_as_one_does(corpus, tokenizer_dir, tmp_path):
-    options = ["--max_steps", "4", "--save_steps", "4"]
-    for processes, batch in ((1, "4"), (2, "2")):
-        command = pretrain_command(
-            corpus,
-            tokenizer_dir,
-            tmp_path / str(processes),
-            *options,
-            "--per_device_train_batch_size",
-            batch,
-            processes=processes,
-        )
-        result = run(command)
-        assert result.returncode == 0, result.stderr
+    options = ["--max_steps", "4", "--save_steps", "4", "--per_device_train_batch_size"]
+    result = mofm("pretrain", *pretrain_options(corpus, tokenizer_dir, tmp_path / "1", *options, "4"))
+    assert result.returncode == 0, result.stderr
+    result = run(pretrain_command(corpus, tokenizer_dir, tmp_path / "2", *options, "2", processes=2))
+    assert result.returncode == 0, result.stderr
     one, two = losses(tmp_path / "1"), losses(tmp_path / "2")
     assert len(one) == 4 and one == pytest.approx(two, abs=1e-4)
 
