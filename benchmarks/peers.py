@@ -92,7 +92,7 @@ def main() -> None:
     n = len(clips["keypoints"])
     with torch.no_grad():
         encoded = dved.encode(**clips)
-    active = encoded.active.sum(1).float()
+    active = (encoded.input_ids != dved.config.empty_id).sum(1).float()
     beit = BeitForMaskedImageModeling(
         BeitConfig(**sizes, vocab_size=config.codebook_size, use_mask_token=True)
     ).train()

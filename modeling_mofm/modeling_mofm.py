@@ -50,7 +50,7 @@ class MoFMModelOutput(ModelOutput):
             a clip of the batch keeps; tokens behind a clip's own last one are padding and are 0.
         pooler_output: `[N, D]` (`[B, M, D]` if the input has a people axis), mean over the clip's tokens.
         cube_ids: `[N, P]` which cube each token is, in [0, L); padding holds cubes that were left out.
-        attention_mask: bool `[N, P]`, False is padding.
+        attention_mask: int64 `[N, P]`, 1 is a cube, 0 padding.
         hidden_states, attentions: of each layer, where asked for.
     """
 
@@ -391,7 +391,7 @@ class MoFMModel(MoFMPreTrainedModel):
         if clips.people is not None:
             pooled = pooled.unflatten(0, clips.people)
         return MoFMModelOutput(
-            last_hidden_state=hidden_states, pooler_output=pooled, cube_ids=cube_ids, attention_mask=kept
+            last_hidden_state=hidden_states, pooler_output=pooled, cube_ids=cube_ids, attention_mask=kept.long()
         )
 
     def get_embeddings(
@@ -531,7 +531,7 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         self, packed: Tensor, labels: Tensor, bool_masked_pos: Tensor | None, outputs: MoFMModelOutput
     ) -> Tensor:
         labels = labels.gather(1, outputs.cube_ids)
-        wanted = outputs.attention_mask & (labels >= 0) & (labels < self.config.codebook_size)
+        wanted = (outputs.attention_mask > 0) & (labels >= 0) & (labels < self.config.codebook_size)
         if bool_masked_pos is not None:
             wanted = wanted & bool_masked_pos.gather(1, outputs.cube_ids)
         labels = torch.where(wanted, labels, -100)

@@ -44,7 +44,7 @@ class CoordinateDecoder(nn.Module):
         """Return coordinates `[N, F, K, 2]`, the map from -1 to 1, of `tokens` [N, P, D]; False is padding."""
         queries = self.queries.to(tokens.dtype).expand(len(tokens), -1, -1)
         for layer in self.layers:
-            queries = layer(queries, tokens, memory_key_padding_mask=~attention_mask)
+            queries = layer(queries, tokens, memory_key_padding_mask=attention_mask == 0)
         places = self.coordinates(self.layernorm(queries))
         return places.unflatten(-1, (self.frames, 2)).unflatten(1, self.grid).transpose(2, 3).flatten(1, 2)
 

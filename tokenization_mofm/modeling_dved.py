@@ -38,12 +38,10 @@ class DVEDEncoderOutput(ModelOutput):
     """
     Args:
         input_ids: `[N, L]` code word of each cube; `config.empty_id` where the cube holds no heat.
-        active: bool `[N, L]`, whether the cube holds heat.
         latents: `[N, L, C]` what was quantised.
     """
 
     input_ids: Tensor | None = None
-    active: Tensor | None = None
     latents: Tensor | None = None
 
 
@@ -54,8 +52,7 @@ class DVEDOutput(ModelOutput):
         loss: scalar, the negative ELBO per active cube up to constants: reconstruction + kl_weight * kl, and
             usage_weight * usage + commitment_weight * commitment that keep the code book healthy.
         heatmaps: `[N, C, F, H, W]` reconstruction in [0, 1]; C is 1 or the number of key-points; not in training.
-        input_ids: `[N, L]` code words.
-        active: bool `[N, L]`.
+        input_ids: `[N, L]` code words; `config.empty_id` where the cube holds no heat.
         reconstruction_loss, kl, usage, commitment: scalars, the parts of the loss before they are weighted.
         hidden_states: `[N, L, D]` of each residual block, where asked for.
     """
@@ -63,7 +60,6 @@ class DVEDOutput(ModelOutput):
     loss: Tensor | None = None
     heatmaps: Tensor | None = None
     input_ids: Tensor | None = None
-    active: Tensor | None = None
     reconstruction_loss: Tensor | None = None
     kl: Tensor | None = None
     usage: Tensor | None = None
@@ -213,7 +209,7 @@ class DVEDModel(DVEDPreTrainedModel):
         clips = ClipInputs.check(self.config, self.dtype, keypoints, scores, heatmaps)
         active, latents = clips.active, self.encoder(clips)
         input_ids = torch.where(active, self.quantizer.nearest(latents), self.config.empty_id)
-        return DVEDEncoderOutput(input_ids=input_ids, active=active, latents=latents)
+        return DVEDEncoderOutput(input_ids=input_ids, latents=latents)
 
     def decode(self, input_ids: Tensor) -> Tensor:
         """Draw `input_ids` `[N, L]`; ids from `config.empty_id` on are drawn as nothing.
@@ -283,7 +279,7 @@ class DVEDModel(DVEDPreTrainedModel):
                 + config.commitment_weight * quantized.commitment
             )
         # in one go and in the order of the fields: a ModelOutput counts its values in the order they were set
-        return DVEDOutput(loss=loss, heatmaps=drawn, input_ids=input_ids, active=active, **parts)
+        return DVEDOutput(loss=loss, heatmaps=drawn, input_ids=input_ids, **parts)
 
     def compose(self, cubes: Tensor) -> Tensor:
         """Put drawn cubes `[N, L, C, t, h, w]` together to maps `[N, C, F, H, W]` on a background of exact zeros."""

@@ -229,7 +229,6 @@ def train_classifier(
     if args.max_steps <= 0:  # the epoch is part of a sample's index, so that a resumed run goes on where it was
         per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         args.max_steps = max(math.ceil(args.num_train_epochs * len(train) / per_step), 1)
-    model.mofm.embeddings.mask_token.requires_grad_(False)  # nothing is masked: it would wait for a gradient in vain
     source = EveryRow(train, labels, ClipMaker(extractor, augmentation), args.seed)
     trainer = ClassificationTrainer(
         model=model,

@@ -366,9 +366,6 @@ def train_supervised(
     said = None if labels is None else digest_of(np.asarray(labels))
     check_identity(args, digests, options=options, labels=said, augmentation=augmentation)
     check_space(model, args)
-    # the head does not reach these; a distributed training waits for every gradient it expects
-    model.lm_head.requires_grad_(False)
-    model.mofm.embeddings.mask_token.requires_grad_(False)
     if options.freeze_backbone:
         model.mofm.requires_grad_(False)
     stored = {"keypoints": [c.keypoints for c in clips], "scores": [c.scores for c in clips], "labels": targets}

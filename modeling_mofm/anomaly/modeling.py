@@ -87,6 +87,9 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         self.lm_head = nn.Linear(config.hidden_size, config.codebook_size)
         self.reference = self._reference(config.reference_size)
         self.anomaly_head = nn.Linear(config.num_keypoints * config.hidden_size, 1)
+        # the loss does not reach these; a distributed training waits for every gradient it expects
+        self.lm_head.requires_grad_(False)
+        self.mofm.embeddings.mask_token.requires_grad_(False)
         self.post_init()
 
     def _reference(self, size: int) -> NormalReference:
@@ -213,7 +216,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         known = (words >= 0) & (words < config.codebook_size)
         logits = self.lm_head(outputs.last_hidden_state).transpose(1, 2).float()
         losses = F.cross_entropy(logits, torch.where(known, words, 0), reduction="none")
-        wanted = known & outputs.attention_mask & masks.flatten(0, 1).gather(1, outputs.cube_ids)
+        wanted = known & (outputs.attention_mask > 0) & masks.flatten(0, 1).gather(1, outputs.cube_ids)
         both = torch.stack((losses * wanted, wanted.to(losses.dtype)), -1)
         total, count = outputs.on_grid(both, L).unflatten(0, (N, R)).sum(1).unbind(-1)  # N L
         cubes = total / count.clamp(min=1)

@@ -23,7 +23,7 @@ class NormalReference(nn.Module):
     """Normal clips, and the mean and spread of both scores on normal motion that was not learnt from.
 
     Args:
-        size: clips R that are remembered.
+        size: clips R that are remembered; of 0 there are none to measure a distance to.
         num_slices, num_frames, num_keypoints, hidden_size: of them and their parts.
         num_neighbors: nearest clips whose distance counts.
     """
@@ -40,9 +40,13 @@ class NormalReference(nn.Module):
         super().__init__()
         self.num_neighbors = num_neighbors
         # the clips themselves, in map pixels: what an odd motion is compared with in words and pictures
-        self.register_buffer("keypoints", torch.zeros(size, num_frames, num_keypoints, 2))
-        self.register_buffer("scores", torch.zeros(size, num_frames, num_keypoints))
-        self.register_buffer("parts", torch.zeros(size, num_slices, num_keypoints, hidden_size))
+        shapes = {
+            "keypoints": (num_frames, num_keypoints, 2),
+            "scores": (num_frames, num_keypoints),
+            "parts": (num_slices, num_keypoints, hidden_size),
+        }
+        for name, shape in shapes.items():
+            self.register_buffer(name, torch.zeros(size, *shape) if size else None)
         for name in ("nll", "distance"):
             self.register_buffer(f"{name}_mean", torch.zeros(()))
             self.register_buffer(f"{name}_std", torch.ones(()))

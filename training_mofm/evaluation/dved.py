@@ -47,7 +47,8 @@ def evaluate_dved(model: DVEDModel, clips: dict[str, Tensor], batch_size: int = 
         drawn = model.decode(encoded.input_ids).amax(1)
         target = model.target(ClipInputs.check(config, model.dtype, **batch)).amax(1)
         frames, rows, columns = config.cube_size
-        region = encoded.active[..., None, None, None, None].expand(-1, -1, 1, frames, rows, columns)
+        full = encoded.input_ids != config.empty_id
+        region = full[..., None, None, None, None].expand(-1, -1, 1, frames, rows, columns)
         region = join_cubes(region, config.grid_size)[:, 0]
         pixels = pixel_metrics(drawn, target)
         everywhere, active = pool_frames(pixels), pool_frames(pixels, region)
@@ -65,7 +66,7 @@ def evaluate_dved(model: DVEDModel, clips: dict[str, Tensor], batch_size: int = 
         for name, value in values.items():
             total, number = sums.get(name, (0.0, 0))
             sums[name] = total + float(value.sum()), number + len(value)
-        counts += torch.bincount(encoded.input_ids[encoded.active].cpu(), minlength=config.codebook_size)
+        counts += torch.bincount(encoded.input_ids[full].cpu(), minlength=config.codebook_size)
     usage, perplexity = codebook_use(counts)
     means = {name: total / max(number, 1) for name, (total, number) in sums.items()}
     return means | {"codebook_usage": usage, "codebook_perplexity": perplexity}

@@ -403,7 +403,7 @@ def test_normal_sets_that_say_nothing_are_refused(change, message):
     model = build()
     with pytest.raises(ValueError, match=message):
         model.fit_reference(change(normal_set()))
-    assert model.config.reference_size == 0 and len(model.reference.parts) == 0
+    assert model.config.reference_size == 0 and model.reference.parts is None
 
 
 @pytest.mark.parametrize(
