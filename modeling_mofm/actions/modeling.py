@@ -47,9 +47,7 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
                 "problem_type must be 'single_label_classification' or 'multi_label_classification', got 'regression'"
             )
         self.mofm = MoFMModel(config)
-        self.mofm.embeddings.mask_token.requires_grad_(
-            False
-        )  # nothing is masked
+        self.mofm.embeddings.mask_token.requires_grad_(False)  # nothing is masked
         self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.classifier_dropout)
         self.classifier = nn.Linear(config.grid_size[0] * config.num_keypoints * config.hidden_size, config.num_labels)
