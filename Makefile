@@ -10,7 +10,7 @@ LAUNCH := $(BIN)/accelerate launch --num_processes 1 --num_machines 1 --mixed_pr
 # a smaller clip than the default 48 x 72 x 72, so that two cores learn it in minutes
 QUICK := --num_frames 24 --heatmap_size 54
 
-.PHONY: setup pretrain test check format clean
+.PHONY: setup pretrain test check format docs clean
 
 setup: $(VENV)/.installed
 
@@ -37,5 +37,9 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: setup
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[docs]"
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
 clean:
-	rm -rf $(VENV) runs build *.egg-info
+	rm -rf $(VENV) runs build docs/_build *.egg-info

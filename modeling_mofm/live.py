@@ -1,9 +1,11 @@
-"""Watch a camera: who is there, what they do, and what is odd, picture by picture, in bounded memory.
+"""Watch a camera: who is there, what they do, and what is odd, picture by picture, in bounded memory::
 
-watcher = LiveWatcher(load_estimator(PoseEstimation("movenet")))
-with LivePictures("camera") as pictures:
-    for seen in watcher.watch(pictures):
-        print(seen.time, seen.actions, seen.events)
+    watcher = LiveWatcher(load_estimator(PoseEstimation("movenet")))
+    with LivePictures("camera") as pictures:
+        for seen in watcher.watch(pictures):
+            print(seen.time, seen.actions, seen.events)
+
+Pictures that come faster than people are found in them are dropped.
 """
 
 from __future__ import annotations

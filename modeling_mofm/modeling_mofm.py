@@ -401,7 +401,7 @@ class MoFMModel(MoFMPreTrainedModel):
         heatmaps: Tensor | None = None,
         layers: int | Sequence[int] = -1,
     ) -> MotionEmbeddings:
-        """Return the embeddings of motions: by joint and time slice, by joint, by slice, and as one vector.
+        """Return the embeddings of motions: by joint and time slice, by joint, by slice, and as one vector::
 
             model.get_embeddings(**extractor(motions)).over_people().vectors  # [B, T * K * D], cosine-ready
 

@@ -1,7 +1,7 @@
 """Thermal Cubes: key-points become Gaussian heat-maps, and these become cubes of space and time (MoFM, section 3.1).
 
 Everything here is a pure, batched, differentiable function of tensors on any device. Coordinates are in map pixels,
-pixel centres lie at the integers. A key-point at (x, y) with score s heats the pixel (column i, row j) by
+pixel centres lie at the integers. A key-point at (x, y) with score s heats the pixel (column i, row j) by::
 
     s * exp(-((i - x)^2 + (j - y)^2) / (2 sigma^2))   where |i - x| <= r and |j - y| <= r, r = truncate * sigma,
 

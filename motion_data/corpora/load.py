@@ -43,12 +43,14 @@ def load_corpus(
 
     Args:
         name_or_path: one of
+
             - "synthetic", the embedded corpus (`synthetic`), or "synthetic-3d", in metres and with freer motion;
             - a folder written by `prepare.prepare_corpus`; its shards must all be there;
             - a folder written by `save_to_disk`;
             - a parquet file or a folder of them; "train", "test", "validation" or "rest" in a file's name is its
               split;
             - the id of a dataset on the Hub.
+
             Where nothing says what is held out, the rule of `splits.assign_splits` does: train and test never share a
             row, a subject or a recording.
         split: name of the split; None takes all splits, one after the other.
