@@ -5,7 +5,13 @@ from importlib import metadata
 project = "MoFM"
 author = "The MoFM authors"
 release = metadata.version("mofm")
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx-mathjax-offline"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx-mathjax-offline",
+]
 html_theme = "furo"
 html_title = f"MoFM {release}"
 exclude_patterns = ["_build", "clips"]

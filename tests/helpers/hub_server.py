@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 TOKEN = "hf_loopback"
-REPO = r"/(?P<kind>models|datasets)/(?P<repo>[\w.-]+/[\w.-]+)"
+REPO = r"/(?P<kind>models|datasets|spaces)/(?P<repo>[\w.-]+/[\w.-]+)"
 
 
 @dataclass
@@ -112,8 +112,8 @@ class HubHandler(BaseHTTPRequestHandler):
             return self.create(json.loads(body))
         if match := re.fullmatch(rf"/api{REPO}(?P<rest>/.*)?", path):
             return self.api(match["kind"], match["repo"], match["rest"] or "", body, query)
-        if match := re.fullmatch(r"/(?P<kind>datasets/)?(?P<repo>[\w.-]+/[\w.-]+)/resolve/(?P<rest>.+)", path):
-            return self.resolve("datasets" if match["kind"] else "models", match["repo"], match["rest"])
+        if match := re.fullmatch(r"/(?P<kind>datasets/|spaces/)?(?P<repo>[\w.-]+/[\w.-]+)/resolve/(?P<rest>.+)", path):
+            return self.resolve((match["kind"] or "models").rstrip("/"), match["repo"], match["rest"])
         return self.answer(404, {"error": f"no {path}"})
 
     def create(self, request: dict):
@@ -121,7 +121,7 @@ class HubHandler(BaseHTTPRequestHandler):
             return self.answer(401, {"error": "who are you?"})
         kind = request.get("type", "model")
         name = f"{request.get('organization') or 'user'}/{request['name']}"
-        url = f"{self.hub.url}/{'datasets/' if kind == 'dataset' else ''}{name}"
+        url = f"{self.hub.url}/{'' if kind == 'model' else kind + 's/'}{name}"
         if (kind, name) in self.hub.repositories:
             return self.answer(409, {"error": "exists", "url": url})
         private = request.get("visibility") == "private" or bool(request.get("private"))
@@ -149,7 +149,7 @@ class HubHandler(BaseHTTPRequestHandler):
             )
         if action == "commit":
             sha = repository.commit(apply_commit(files, body))
-            url = f"{self.hub.url}/{'datasets/' if kind == 'datasets' else ''}{name}/commit/{sha}"
+            url = f"{self.hub.url}/{'' if kind == 'models' else kind + '/'}{name}/commit/{sha}"
             return self.answer(200, {"success": True, "commitOid": sha, "commitUrl": url})
         if action == "tree":
             return self.answer(200, tree(files, below, query.get("recursive", ["false"])[0].lower() == "true"))
