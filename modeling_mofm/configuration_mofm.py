@@ -48,6 +48,8 @@ class MoFMConfig(ThermalCubeConfig):
         coordinate_decoder_layers: layers of the decoder of coordinates.
         view_size: width in which two views are compared.
         classifier_dropout: dropout before the head of `MoFMForSequenceClassification`.
+        ignored_keypoints: key-points, by number, that it leaves out of clips: those that only some of the skeletons
+            have on which its head was fitted, since by them it would tell corpora apart instead of actions.
         anomaly_score: what `MoFMForAnomalyDetection` calls anomalous: "nll" (negative log-likelihood of words, each
             predicted while it is masked), "distance" (from normal clips), "combined" (both) or "classifier" (the
             trained head).
@@ -93,6 +95,7 @@ class MoFMConfig(ThermalCubeConfig):
 
     # classification
     classifier_dropout: float | int = 0.0
+    ignored_keypoints: list[int] | tuple[int, ...] = ()
 
     # anomaly detection
     anomaly_score: str = "combined"
@@ -134,6 +137,11 @@ class MoFMConfig(ThermalCubeConfig):
             raise ValueError(f"mask_ratio must be in (0, 1), got {self.mask_ratio}")
         if not 1 <= self.mask_span <= self.grid_size[0]:
             raise ValueError(f"mask_span must be in [1, {self.grid_size[0]}] time slices, got {self.mask_span}")
+        wrong = [number for number in self.ignored_keypoints if not 0 <= number < self.num_keypoints]
+        if wrong or len(set(self.ignored_keypoints)) >= self.num_keypoints:
+            raise ValueError(
+                f"ignored_keypoints must be some of 0 to {self.num_keypoints - 1}, got {list(self.ignored_keypoints)}"
+            )
         self._validate_objectives()
         if self.anomaly_score not in ANOMALY_SCORES:
             raise ValueError(f"anomaly_score must be one of {ANOMALY_SCORES}, got {self.anomaly_score!r}")

@@ -11,6 +11,7 @@ from transformers import Pipeline
 
 from motion_data.inputs import MotionInput, as_recordings, input_options, one_or_list
 from motion_data.keypoints import Motion, NobodyVisibleError
+from motion_data.recording import Recording
 from motion_data.views import view
 from tokenization_mofm.repository import WholeRepository
 
@@ -78,10 +79,12 @@ def visible_motions(inputs: MotionInput, options: dict, layout: str) -> list[Mot
         options: what the input does not say itself, by name (`motion_data.inputs.INPUT_OPTIONS`).
         layout: of arrays, where nothing else says which.
     """
-    found: list[Motion | None] = []
-    for recording in as_recordings(inputs, input_options(**options), default_layout=layout):
-        try:
-            found.append(view(recording))
-        except NobodyVisibleError:
-            found.append(None)
-    return found
+    return [visible_motion(one) for one in as_recordings(inputs, input_options(**options), default_layout=layout)]
+
+
+def visible_motion(recording: Recording) -> Motion | None:
+    """Return the motion of a recording, None where nobody is in sight."""
+    try:
+        return view(recording)
+    except NobodyVisibleError:
+        return None

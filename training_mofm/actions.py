@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,7 @@ from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 from modeling_mofm.configuration_mofm import MoFMConfig
 from modeling_mofm.modeling_mofm import MoFMModel
 from motion_data.keypoints import MIN_FRAMES, Motion, NobodyVisibleError
+from motion_data.layouts import get_layout
 from motion_data.rows import row_recording
 from motion_data.schema import VIEW_COLUMNS, first_row
 from motion_data.views import view
@@ -173,10 +174,22 @@ def draw_fraction(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     return np.sort(np.concatenate(chosen))
 
 
-def make_classifier(options: ClassificationArguments, names: Sequence[str]) -> MoFMForSequenceClassification:
+def uneven_keypoints(corpora: Iterable[Dataset]) -> list[int]:
+    """Return the numbers of key-points that some skeletons of corpora have and others lack.
+
+    By them a head would tell the corpora apart, and give their actions to whoever has the same sensor.
+    """
+    layouts = sorted({layout for corpus in corpora for layout in corpus.unique("layout")})
+    has = np.array([np.array(get_layout(layout).canonical) >= 0 for layout in layouts])
+    return np.flatnonzero(has.any(0) & ~has.all(0)).tolist()
+
+
+def make_classifier(
+    options: ClassificationArguments, names: Sequence[str], ignored_keypoints: Sequence[int] = ()
+) -> MoFMForSequenceClassification:
     """Return the pre-trained encoder with a head for these classes; new weights everywhere where options say so.
 
-    A model that has a head for just these classes keeps it; any other head is new.
+    A model that has a head for just these classes keeps it; any other head is new, and ignores these key-points.
     """
     classes = dict(enumerate(names))
     config = MoFMConfig.from_pretrained(options.model)
@@ -184,6 +197,8 @@ def make_classifier(options: ClassificationArguments, names: Sequence[str]) -> M
     config.id2label = classes
     config.label2id = {name: number for number, name in enumerate(names)}
     config.classifier_dropout = options.classifier_dropout
+    if not has_head:
+        config.ignored_keypoints = list(ignored_keypoints)
     if has_head and not options.from_scratch:
         return MoFMForSequenceClassification.from_pretrained(options.model, config=config)
     model = MoFMForSequenceClassification(config)
@@ -209,7 +224,7 @@ def train_classifier(
     check_run(args)
     check_labels(train, None)
     torch.manual_seed(args.seed)
-    model = make_classifier(options, class_names(train))
+    model = make_classifier(options, class_names(train), uneven_keypoints([train]))
     extractor = MoFMFeatureExtractor.for_config(model.config)
     there = _with_people(train)
     report_empty(np.setdiff1d(np.arange(len(train)), there).tolist(), len(train))

@@ -35,7 +35,7 @@ from motion_data.views import PRETRAINING, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 from tokenization_mofm.tokenization_mofm import DVED_FOLDER, MoFMTokenizer
 
-from .actions import class_names
+from .actions import class_names, uneven_keypoints
 from .anomaly import hold_out, normal_clips
 from .arguments import DataArguments
 from .augmentation import Augmentation
@@ -114,13 +114,17 @@ def head_features(model: MoFMForSequenceClassification, clips: Sequence[Motion],
 
 
 def fit_actions(
-    base: MoFMForMaskedMotionModeling, clips: Sequence[Motion], labels: Sequence[str]
+    base: MoFMForMaskedMotionModeling,
+    clips: Sequence[Motion],
+    labels: Sequence[str],
+    ignored_keypoints: Sequence[int] = (),
 ) -> MoFMForSequenceClassification:
     """Return a classifier whose head is fitted on the frozen encoder; classes weigh the same."""
     config = copy.deepcopy(base.config)
     titles = sorted(set(labels))
     config.id2label = dict(enumerate(titles))
     config.label2id = {title: number for number, title in enumerate(titles)}
+    config.ignored_keypoints = list(ignored_keypoints)
     model = MoFMForSequenceClassification(config).eval()
     model.mofm.load_state_dict(base.mofm.state_dict())
     features = head_features(model, clips)
@@ -179,10 +183,11 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     store(tokenizer.dved.state_dict(), folder / DVED_FOLDER / WEIGHTS)
     base.config.words = MoFMTokenizer.from_pretrained(folder).fingerprint
     clips, labels = labelled_views(corpora, options.names, tokenizer.feature_extractor, options)
-    actions = fit_actions(base, clips, labels)
+    actions = fit_actions(base, clips, labels, uneven_keypoints(corpora))
     detector = fit_normal(base, tokenizer, corpora, options)
     config = detector.config
     config.id2label, config.label2id = actions.config.id2label, actions.config.label2id
+    config.ignored_keypoints = actions.config.ignored_keypoints
     config.view_loss_weight = 0.0
     config.architectures = [type(base).__name__]
     config.dtype = torch.float32

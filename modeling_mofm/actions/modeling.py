@@ -5,6 +5,7 @@ A mean over all tokens forgets which limb did what and when; body parts keep it.
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.processing_utils import Unpack
@@ -73,6 +74,8 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
             ValueError: shapes that are not the configuration's, or labels of another shape.
         """
         config = self.config
+        if config.ignored_keypoints:
+            scores, heatmaps = self._leave_out(keypoints, scores, heatmaps)
         clips = self.read_clips(keypoints, scores, heatmaps)
         outputs = self.mofm(clips=clips, **kwargs)
         tokens = outputs.on_grid(outputs.last_hidden_state, config.num_cubes)
@@ -89,6 +92,22 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
+
+    def _leave_out(
+        self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return scores and heat-maps without the key-points that the configuration ignores."""
+        ignored = list(self.config.ignored_keypoints)
+        if keypoints is not None:
+            scores = keypoints.new_ones(keypoints.shape[:-1]) if scores is None else scores
+            kept = torch.ones(scores.shape[-1], dtype=torch.bool, device=scores.device)
+            kept[ignored] = False
+            scores = torch.where(kept, scores, torch.zeros_like(scores))
+        if heatmaps is not None:
+            kept = torch.ones(heatmaps.shape[-4], 1, 1, 1, dtype=heatmaps.dtype, device=heatmaps.device)
+            kept[ignored] = 0
+            heatmaps = heatmaps * kept
+        return scores, heatmaps
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probabilities of classes, `[B, num_labels]`, each on its own where the problem is multi-label."""

@@ -16,8 +16,9 @@ from motion_data.views import EVERYBODY, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
 from ..modeling_mofm import extractor_beside
-from ..motion_pipeline import MotionPipeline, visible_motions
+from ..motion_pipeline import MotionPipeline, visible_motion
 from .clip_views import views_of
+from .explain import explain_action
 from .timeline import action_events, cut_stretches
 
 EVENT_OPTIONS = ("events", "window", "stride", "max_gap")
@@ -59,6 +60,8 @@ class MotionClassificationPipeline(MotionPipeline):
                 `motion_data.inputs.INPUT_OPTIONS` for all. Arrays of 17 joints are "coco17".
             poses: a `PoseEstimation`, which models see the people in a video.
             batch_size: inputs at a time.
+            explain: add to the likeliest class an "explanation", the part of the body and the time by which it is
+                recognised (`explain.explain_action`); about 30 more passes.
             events: answer with what each person does from when to when, instead of one answer for the recording.
             window, stride, max_gap, min_confidence: of events; see `timeline.cut_stretches` and `action_events`.
 
@@ -77,20 +80,25 @@ class MotionClassificationPipeline(MotionPipeline):
         self,
         num_clips: int | None = None,
         flip: bool | None = None,
+        explain: bool | None = None,
         **options,
     ):
         shown = {name: options.pop(name) for name in ("top_k", "min_confidence") if name in options}
         along = {name: options.pop(name) for name in EVENT_OPTIONS if name in options}
-        names = ("top_k", "num_clips", "flip", "batch_size", *EVENT_OPTIONS, "min_confidence")
+        names = ("top_k", "num_clips", "flip", "explain", "batch_size", *EVENT_OPTIONS, "min_confidence")
         input_options(names, **options)
         if len(along) + ("min_confidence" in shown) and not along.get("events"):
             raise ValueError(f"{', '.join((*along, *shown))} are of events; give events=True as well")
         for name, value in (("top_k", shown.get("top_k")), ("num_clips", num_clips)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1{', or None for all' * (name == 'top_k')}, got {value}")
+        if explain and along.get("events"):
+            raise ValueError("explain is True and so is events; one answer for the recording can be explained")
         if not 0 <= shown.get("min_confidence", 0) <= 1:
             raise ValueError(f"min_confidence must be from 0 to 1, got {shown['min_confidence']}")
         given = {"num_clips": num_clips, "flip": flip, **along, **options}
+        if explain is not None:
+            shown["explain"] = explain
         return {name: value for name, value in given.items() if value is not None}, {}, shown
 
     def preprocess(
@@ -99,8 +107,10 @@ class MotionClassificationPipeline(MotionPipeline):
         extractor = self.feature_extractor
         if events:
             return self._cut(inputs, options)
-        motions = visible_motions(inputs, options, extractor.layout)
-        return {"views": [[] if one is None else views_of(one, extractor, num_clips, flip) for one in motions]}
+        recordings = as_recordings(inputs, input_options(**options), default_layout=extractor.layout)
+        motions = [visible_motion(recording) for recording in recordings]
+        views = [[] if one is None else views_of(one, extractor, num_clips, flip) for one in motions]
+        return {"views": views, "recordings": recordings}
 
     def _cut(self, inputs: MotionInput, options: dict) -> dict:
         """Return the clips of all stretches of all recordings of an input, and which they are."""
@@ -131,7 +141,7 @@ class MotionClassificationPipeline(MotionPipeline):
         return {**model_inputs, "probabilities": [torch.stack(one).mean(0) if one else None for one in found]}
 
     def postprocess(
-        self, model_outputs: dict, top_k: int | None = 5, min_confidence: float = 0.0
+        self, model_outputs: dict, top_k: int | None = 5, min_confidence: float = 0.0, explain: bool = False
     ) -> Answer | list[Answer]:
         if "along" in model_outputs:
             return self._events(model_outputs, min_confidence)
@@ -139,6 +149,12 @@ class MotionClassificationPipeline(MotionPipeline):
             [] if probabilities is None else self._answer(probabilities, top_k)
             for probabilities in model_outputs["probabilities"]
         ]
+        if explain:
+            for answer, views, recording in zip(
+                answers, model_outputs["views"], model_outputs["recordings"], strict=True
+            ):
+                if answer:
+                    answer[0]["explanation"] = self._explanation(answer[0]["label"], views[0], recording)
         return answers[0] if len(answers) == 1 else answers
 
     def _events(self, model_outputs: dict, min_confidence: float) -> Answer | list[Answer]:
@@ -152,6 +168,14 @@ class MotionClassificationPipeline(MotionPipeline):
             events = action_events(cut, table, names, recording.people, min_confidence)
             answers.append([event.later(begin).to_dict() for event in events])
         return answers[0] if len(answers) == 1 else answers
+
+    def _explanation(self, label: str, clip: Motion, recording: Recording) -> str:
+        """Return the sentence that explains why the clip of a recording is of a class."""
+        people = {name: values[0] for name, values in collate_people([clip]).items()}
+        number = next(number for number, name in self.model.config.id2label.items() if name == label)
+        rate = known_rate(recording.fps)
+        found = explain_action(self.model, people["keypoints"], people["scores"], number)
+        return found.sentence(recording.scores.shape[1] / rate, recording.first_frame / rate)
 
     def _answer(self, probabilities: torch.Tensor, top_k: int | None) -> Answer:
         scores, classes = probabilities.topk(min(top_k or len(probabilities), len(probabilities)))

@@ -13,6 +13,7 @@ from datasets import Dataset
 from transformers import pipeline
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from motion_data.layouts import COCO_KEYPOINTS, SkeletonLayout, canonical_indices, register_layout
 from motion_data.schema import encode_row, motion_features
 from training_mofm.action_folds import finetune_classification
 from training_mofm.actions import (
@@ -33,10 +34,11 @@ from training_mofm.seen_rows import record_rows, recorded_rows
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 NAMES = ["still", "raise"]
+FACELESS = [0, *range(5, 17)]
 
 
-def make_corpus(n=24, seed=0, names=NAMES, empty=()):
-    """Rows in which a wrist stays or rises; those of `empty` have nobody."""
+def make_corpus(n=24, seed=0, names=NAMES, empty=(), faceless=()):
+    """Rows in which a wrist stays or rises; nobody in those of `empty`, no eyes and ears in labels of `faceless`."""
     generator = np.random.default_rng(seed)
     body = np.stack([np.resize([40.0, 60.0], 17), np.linspace(10, 200, 17)], -1)
     rows = []
@@ -45,7 +47,10 @@ def make_corpus(n=24, seed=0, names=NAMES, empty=()):
         clip[:, :, [9, 10], 1] -= np.linspace(0, 100 * (i % 2), 16)[:, None]
         scores = np.zeros(clip.shape[:3]) if i in empty else np.ones(clip.shape[:3])
         columns = {"label": i % 2, "subject": i // 2 % 4, "source": f"{i}", "recording": f"{i}"}
-        rows.append(encode_row(clip, scores, "coco17", **columns))
+        if i % 2 in faceless:
+            rows.append(encode_row(clip[:, :, FACELESS], scores[:, :, FACELESS], "faceless", **columns))
+        else:
+            rows.append(encode_row(clip, scores, "coco17", **columns))
     return Dataset.from_list(rows, features=motion_features(names))
 
 
@@ -148,6 +153,20 @@ def test_a_probe_leaves_the_backbone_as_it_is(model, tmp_path):
         assert torch.equal(weight, tuned.mofm.state_dict()[name]), name
     answers = predict(tuned, make_corpus(12, 1), tuned_extractor(tuned))[0].argmax(-1)
     assert (answers == torch.arange(12) % 2).float().mean() > 0.8
+
+
+def test_a_head_does_not_learn_which_sensor_an_action_was_recorded_with(model, tmp_path):
+    joints = tuple(COCO_KEYPOINTS[joint] for joint in FACELESS)
+    register_layout(SkeletonLayout("faceless", joints, ((0, 1),), canonical_indices(joints)))
+    options = ClassificationArguments(model=model, freeze_backbone=True)
+    tuned = train_classifier(options, make_corpus(faceless=(0,)), arguments(tmp_path))
+    assert tuned.config.ignored_keypoints == [1, 2, 3, 4]
+    answers = predict(tuned, make_corpus(12, 1, faceless=(1,)), tuned_extractor(tuned))[0].argmax(-1)
+    assert (answers == torch.arange(12) % 2).float().mean() > 0.8  # the sensors are the other way round
+    tuned.save_pretrained(tmp_path)
+    again = ClassificationArguments(model=str(tmp_path))
+    assert make_classifier(again, NAMES).config.ignored_keypoints == [1, 2, 3, 4]
+    assert list(make_classifier(again, ["sit", "walk"]).config.ignored_keypoints) == []
 
 
 def tuned_extractor(model):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from clips import TINY_GEOMETRY, TINY_SIZES, make_clips
+from huggingface_hub.errors import StrictDataclassClassValidationError
 from torch.nn import functional as F
 from transformers import AutoModelForSequenceClassification
 
@@ -47,6 +48,24 @@ def test_padded_people_do_not_count(model):
     padded = torch.cat((keypoints, torch.full_like(keypoints, torch.nan)), 1)
     nobody = torch.cat((scores, torch.zeros_like(scores)), 1)
     assert torch.allclose(model(padded, nobody).logits, model(keypoints, scores).logits, atol=1e-5)
+
+
+@torch.no_grad()
+def test_ignored_key_points_change_nothing(model):
+    keypoints, scores = make_clips(3)
+    ignoring = build(ignored_keypoints=[1, 2, 9])
+    others = torch.where(torch.isin(torch.arange(17), torch.tensor([1, 2, 9])), 0.0, scores)
+    assert not torch.allclose(model(keypoints, scores).logits, model(keypoints, others).logits, atol=1e-3)
+    assert torch.equal(ignoring(keypoints, scores).logits, model(keypoints, others).logits)
+    heatmaps = [
+        render_volume(keypoints, shown, 24, model.config.sigma, model.config.truncate) for shown in (scores, others)
+    ]
+    assert torch.equal(ignoring(heatmaps=heatmaps[0]).logits, model(heatmaps=heatmaps[1]).logits)
+    present = torch.ones(3, 8, 17)
+    assert torch.equal(ignoring(keypoints).logits, ignoring(keypoints, present).logits)
+    for wrong in ([17], list(range(17))):
+        with pytest.raises(StrictDataclassClassValidationError, match="ignored_keypoints must be some of 0 to 16"):
+            build(ignored_keypoints=wrong)
 
 
 @torch.no_grad()
