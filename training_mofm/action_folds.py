@@ -24,6 +24,7 @@ from .actions import (
 )
 from .arguments import DataArguments
 from .augmentation import Augmentation
+from .evaluation.drawing import write_confusion
 from .evaluation.metrics import MotionClassificationMetric, Spread
 from .evaluation.protocols import find_protocol
 from .publishing import publish
@@ -85,17 +86,21 @@ def finetune_fold(
 ) -> dict[str, float]:
     """Fine-tune on `train`, save to `args.output_dir`, and return the figures of `test`, also as `figures.json`.
 
+    What is taken for what, from several views, is in `confusion.json`; `mofm draw --confusion` draws it.
+
     Args:
         datasets: names of the corpora, for the card.
     """
     model = train_classifier(options, train, args, augmentation)
     extractor = MoFMFeatureExtractor.for_config(model.config)
-    figures = {}
+    figures, counts = {}, []
     for ending, views in (("", (1, False)), ("_of_views", (options.num_clips, options.flip_views))):
         answers = predict(model, test, extractor, *views)[0]
         found = MotionClassificationMetric().compute(predictions=answers.numpy(), references=test["label"][:])
-        figures |= {f"{name}{ending}": value for name, value in found.items() if isinstance(value, float)}
+        counts = found.pop("confusion_matrix")
+        figures |= {f"{name}{ending}": value for name, value in found.items()}
     if args.process_index == 0:
+        write_confusion(args.output_dir, class_names(train), counts)
         model.save_pretrained(args.output_dir)
         extractor.save_pretrained(args.output_dir)
         (Path(args.output_dir) / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
