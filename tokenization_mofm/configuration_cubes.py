@@ -2,12 +2,18 @@
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
+from transformers.utils import logging
 
 from .remote_code import without_remote_code
+
+logger = logging.get_logger(__name__)
 
 # what MoFM and the tokenizer whose words it learns must agree on: the same cubes
 SHARED_FIELDS = ("num_keypoints", "num_frames", "heatmap_size", "cube_size")
 GEOMETRY_FIELDS = (*SHARED_FIELDS, "sigma", "truncate")
+# of every configuration of transformers, though no fields of its class
+COMMON_FIELDS = {"name_or_path", "model_type", "num_labels", "torch_dtype", "use_cache", "tie_word_embeddings"}
+COMMON_FIELDS |= {"attn_implementation", "experts_implementation", "output_attentions", "custom_pipelines"}
 
 
 @strict
@@ -31,7 +37,14 @@ class ThermalCubeConfig(PreTrainedConfig):
     truncate: float | int = 3.0
 
     def __post_init__(self, **kwargs):
-        super().__post_init__(**without_remote_code(kwargs))
+        fields = without_remote_code(kwargs)
+        unknown = sorted(name for name in fields if name not in COMMON_FIELDS and not name.startswith("_"))
+        if unknown:
+            logger.warning(
+                f"{type(self).__name__} has {', '.join(unknown)}, which this version of MoFM does not know; if a "
+                "newer version saved it, the model may need that version"
+            )
+        super().__post_init__(**fields)
 
     def validate_architecture(self) -> None:
         """Raise a ValueError that names the field, its value and what is allowed."""

@@ -47,12 +47,13 @@ class HubServer:
 
     Args:
         refuse: answers 500 to requests whose "METHOD path" matches this pattern, as long as it is set.
+        cut: ends a connection in the middle of what it answers to such requests; a request of `/mend` sets it back.
     """
 
     def __init__(self):
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.requests: list[str] = []
-        self.refuse = ""
+        self.refuse = self.cut = ""
         hub = self
 
         class Handler(HubHandler):
@@ -104,6 +105,9 @@ class HubHandler(BaseHTTPRequestHandler):
         self.hub.requests.append(f"{self.command} {path}")
         if self.hub.refuse and fnmatch(f"{self.command} {path}", self.hub.refuse):
             return self.answer(500, {"error": "out of order"})
+        if path == "/mend":
+            self.hub.cut = ""
+            return self.answer(200, {})
         if path == "/api/whoami-v2":
             return self.answer(200, {"name": "user", "type": "user", "orgs": [], "auth": {}})
         if path == "/api/validate-yaml":
@@ -184,8 +188,13 @@ class HubHandler(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(data)), **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
+        if self.command == "HEAD":
+            return
+        if self.hub.cut and fnmatch(f"{self.command} {urlsplit(self.path).path}", self.hub.cut):
+            self.wfile.write(data[: len(data) // 2])
+            self.close_connection = True
+            return
+        self.wfile.write(data)
 
 
 def apply_commit(files: dict[str, bytes], body: bytes) -> dict[str, bytes]:

@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -449,6 +450,16 @@ def test_wrong_inputs_are_refused(model, fields, message):
     for module in (model, model.mofm, model.train()):
         with pytest.raises(ValueError, match=message):
             module(**inputs)
+
+
+def test_what_a_newer_version_may_have_added_is_said(tmp_path, caplog):
+    MoFMConfig(num_labels=3, output_attentions=True).save_pretrained(tmp_path)
+    MoFMConfig.from_pretrained(tmp_path)
+    assert "does not know" not in caplog.text
+    fields = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**fields, "cube_colour": "red"}))
+    assert MoFMConfig.from_pretrained(tmp_path).hidden_size == MoFMConfig().hidden_size
+    assert "MoFMConfig has cube_colour, which this version of MoFM does not know" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from clips import TINY_GEOMETRY, TINY_SIZES
 from datasets import Dataset
-from hub_server import HubServer
+from hub_server import HubServer, Repository
 from huggingface_hub import ModelCard
 
+from modeling_mofm import MoFMConfig, MoFMModel
 from motion_data.schema import motion_features
 from motion_data.synthetic.corpus import generate_motion
 from tokenization_mofm.remote_code import CODE_FILE
@@ -200,3 +203,37 @@ def test_a_card_that_somebody_wrote_stays_and_a_hub_that_refuses_costs_no_traini
         hub.refuse = "POST /api/repos/create"
         _, errors = process.communicate("\n", timeout=250)
     assert process.returncode != 0 and "HfHubHTTPError" in errors
+
+
+INTERRUPTED = """
+import sys, time, urllib.request
+from pathlib import Path
+time.sleep = lambda seconds: None  # between attempts
+from modeling_mofm import MoFMModel
+try:
+    MoFMModel.from_pretrained("user/model")
+    raise SystemExit("half a file was taken for a model")
+except Exception as error:
+    print(type(error).__name__, str(error).replace("\\n", " "))
+cache = Path(sys.argv[1])
+assert not [path for path in cache.rglob("*.safetensors")]  # no name leads to half of a file
+urllib.request.urlopen(sys.argv[2] + "/mend")
+model = MoFMModel.from_pretrained("user/model")
+print(float(sum(parameter.abs().sum() for parameter in model.parameters())))
+"""
+
+
+def test_a_download_that_breaks_off_is_not_taken_for_whole_and_goes_on_later(hub, tmp_path):
+    torch.manual_seed(0)
+    model = MoFMModel(MoFMConfig(**TINY_GEOMETRY, **TINY_SIZES))
+    model.save_pretrained(tmp_path / "model")
+    files = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    hub.repositories["model", "user/model"] = repository = Repository(False)
+    repository.commit(files)
+    hub.cut = "GET */model.safetensors"
+    result = client(hub, INTERRUPTED, hub.home, hub.url)
+    assert result.returncode == 0, result.stderr
+    said, whole = result.stdout.splitlines()[-2:]
+    assert said.startswith("OSError the download of 'user/model' broke off") and "start it again" in said, said
+    with torch.no_grad():
+        assert float(whole) == pytest.approx(float(sum(one.abs().sum() for one in model.parameters())), rel=1e-5)
