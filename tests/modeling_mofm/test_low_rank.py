@@ -4,6 +4,7 @@ import pytest
 import torch
 from clips import TINY_GEOMETRY, TINY_SIZES, make_clips
 from peft import AutoPeftModelForSequenceClassification, LoraConfig, PeftModel, get_peft_model
+from transformers import TorchAoConfig
 
 from modeling_mofm import MoFMConfig, MoFMForSequenceClassification, MoFMModel
 
@@ -68,3 +69,23 @@ def test_answers_stay_with_a_device_map_and_in_half_precision(folder, options):
     loaded = MoFMForSequenceClassification.from_pretrained(folder, **options)
     assert loaded.dtype == options.get("dtype", torch.float32)
     torch.testing.assert_close(loaded(keypoints, scores).logits.float(), expected, rtol=0.05, atol=0.05)
+
+
+@torch.no_grad()
+def test_weights_of_eight_bits_answer_alike_and_are_stored(folder):
+    pytest.importorskip("torchao")
+    from torchao.quantization import Int8WeightOnlyConfig
+
+    plain = MoFMForSequenceClassification.from_pretrained(folder).eval()
+    small = MoFMForSequenceClassification.from_pretrained(
+        folder, quantization_config=TorchAoConfig(Int8WeightOnlyConfig())
+    ).eval()
+    clips = make_clips(4)
+    assert type(small.mofm.layers[0].mlp.fc1.weight) is not type(plain.mofm.layers[0].mlp.fc1.weight)
+    answers, expected = small(*clips).logits, plain(*clips).logits
+    assert 0 < (answers - expected).abs().max() < 0.02 * expected.std()
+    small.save_pretrained(folder / "small")
+    again = MoFMForSequenceClassification.from_pretrained(folder / "small").eval()
+    assert torch.equal(again(*clips).logits, answers)
+    sizes = [(path / "model.safetensors").stat().st_size for path in (folder / "small", folder)]
+    assert sizes[0] < 0.9 * sizes[1]
