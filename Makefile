@@ -10,7 +10,7 @@ LAUNCH := $(BIN)/accelerate launch --num_processes 1 --num_machines 1 --mixed_pr
 # a smaller clip than the default 48 x 72 x 72, so that two cores learn it in minutes
 QUICK := --num_frames 24 --heatmap_size 54
 
-.PHONY: setup pretrain test check format docs clean
+.PHONY: setup pretrain test check format bench docs clean
 
 setup: $(VENV)/.installed
 
@@ -36,6 +36,9 @@ check: setup
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: setup
+	$(BIN)/python -m benchmarks.peers --json bench.json
 
 docs: setup
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[docs]"

@@ -10,6 +10,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve e
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from transformers import pipeline
@@ -17,9 +19,19 @@ from transformers import pipeline
 import modeling_mofm  # noqa: F401
 from modeling_mofm.shipped import SHIPPED
 from motion_data.corpora.load import load_corpus
+from motion_data.layouts import get_layout
+from motion_data.recording import Recording
 from motion_data.rows import row_recording
 from motion_data.schema import first_row
 from training_mofm.evaluation.metrics import bootstrap
+
+
+def without(recording: Recording, joints: Sequence[str]) -> Recording:
+    """Return a recording in which joints, by name, are missing."""
+    layout = get_layout(recording.layout)
+    scores = np.array(recording.scores)
+    scores[..., [layout.joint_index(joint) for joint in joints]] = 0
+    return replace(recording, scores=scores)
 
 
 def main() -> None:
@@ -27,6 +39,7 @@ def main() -> None:
     parser.add_argument("--model", default=str(SHIPPED))
     parser.add_argument("--dataset", nargs="+", required=True, help="corpora; their test parts are asked about")
     parser.add_argument("--rename", nargs="*", default=[], help="old=new names of classes")
+    parser.add_argument("--hide", nargs="*", default=[], help="joints to take away, as a sensor may not see them")
     parser.add_argument("--clips", type=int, default=400, help="recordings of each, a seeded choice")
     args = parser.parse_args()
     names = dict(pair.split("=") for pair in args.rename)
@@ -40,7 +53,7 @@ def main() -> None:
         rows = np.flatnonzero([titles[label] in known for label in labels])
         rows = np.sort(np.random.default_rng(0).permutation(rows)[: args.clips])
         part = corpus.select(rows).with_format("arrow")
-        recordings = [row_recording(first_row(part[row])) for row in range(len(part))]
+        recordings = [without(row_recording(first_row(part[row])), args.hide) for row in range(len(part))]
         answers = recognise(recordings, top_k=3, batch_size=16)
         true = [titles[label] for label in labels[rows]]
         best = np.array([bool(a) and a[0]["label"] == t for a, t in zip(answers, true, strict=True)])
