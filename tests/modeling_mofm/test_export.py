@@ -37,7 +37,8 @@ def folder(tmp_path_factory):
     words = tokenizer.dved.encode(keypoints, scores).input_ids
     detector.fit_reference({"keypoints": keypoints, "scores": scores, "input_ids": words})
     detector.save_pretrained(path)
-    config = MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=16, id2label=LABELS, cube_embedding="frames")
+    options = {"cube_embedding": "frames", "ignored_keypoints": [1, 2]}
+    config = MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=16, id2label=LABELS, **options)
     MoFMForSequenceClassification(config).save_pretrained(path / "actions")
     return path
 
