@@ -11,12 +11,13 @@ from transformers import HfArgumentParser
 
 from training_mofm.arguments import DataArguments, MotionTrainingArguments
 from training_mofm.pretraining import MoFMArguments, pretrain
+from training_mofm.probing import ProbeArguments
 
 
 def main() -> None:
-    parser = HfArgumentParser((MoFMArguments, DataArguments, MotionTrainingArguments))
-    model, data, training = parser.parse_args_into_dataclasses()
-    metrics = pretrain(model, data, training)
+    parser = HfArgumentParser((MoFMArguments, DataArguments, ProbeArguments, MotionTrainingArguments))
+    model, data, probes, training = parser.parse_args_into_dataclasses()
+    metrics = pretrain(model, data, training, probes)
     if training.process_index == 0:
         print("\nheld-out figures:")
         for name, value in metrics.items():

@@ -28,6 +28,7 @@ from .arguments import (
 )
 from .evaluation.dved import evaluate_dved
 from .evaluation.pretraining import evaluate_mofm
+from .probing import ProbeArguments, ProbeCallback, validation_protocols
 from .publishing import publish
 from .run_identity import check_identity, read_rows
 from .samples import MotionSamples, StoredClips
@@ -137,11 +138,16 @@ def check_words(output_dir: str, tokenizer: MoFMTokenizer) -> None:
         )
 
 
-def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainingArguments) -> dict[str, float]:
+def pretrain(
+    model_args: MoFMArguments,
+    data: DataArguments,
+    args: MotionTrainingArguments,
+    probes: ProbeArguments | None = None,
+) -> dict[str, float]:
     """Pre-train MoFM on a corpus, save it beside its tokenizer to `args.output_dir`, and return its held-out figures.
 
     An interrupted run goes on from its last checkpoint. Without augmentation every row is one clip that never
-    changes, and is tokenised once.
+    changes, and is tokenised once. Where corpora are named to probe it, `ProbeCallback` asks them along the training.
 
     Raises:
         ValueError: a configuration or a corpus that cannot work, before training starts.
@@ -161,6 +167,7 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
     check_words(args.output_dir, tokenizer)
     rows = read_rows(data)
     check_identity(args, rows, model=model_args, data=data)
+    asked = validation_protocols(probes.probe, rows) if probes is not None else []
     torch.manual_seed(args.seed)
     model = MoFMForMaskedMotionModeling(config)
     check_space(model, args)
@@ -172,6 +179,8 @@ def pretrain(model_args: MoFMArguments, data: DataArguments, args: MotionTrainin
         fixed["labels"] = tokenise(dved, fixed)
         samples = MotionSamples(StoredClips(fixed), len(samples), args.seed, shape)
     trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=dved, clips=clips)
+    if asked:
+        trainer.add_callback(ProbeCallback(asked, probes, trainer.log))
     if trainer.is_world_process_zero() and last_checkpoint(args.output_dir) is None:
         tokenizer.save_pretrained(args.output_dir)  # first: a checkpoint means nothing without its words
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
