@@ -73,7 +73,7 @@ def test_answers_stay_with_a_device_map_and_in_half_precision(folder, options):
 
 @torch.no_grad()
 def test_weights_of_eight_bits_answer_alike_and_are_stored(folder):
-    pytest.importorskip("torchao")
+    pytest.importorskip("torchao")  # not set up by `make test`: with it each import of transformers takes longer
     from torchao.quantization import Int8WeightOnlyConfig
 
     plain = MoFMForSequenceClassification.from_pretrained(folder).eval()
