@@ -2,11 +2,10 @@
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
-from transformers.utils import logging
+
+from motion_data.notes import note
 
 from .remote_code import without_remote_code
-
-logger = logging.get_logger(__name__)
 
 # what MoFM and the tokenizer whose words it learns must agree on: the same cubes
 SHARED_FIELDS = ("num_keypoints", "num_frames", "heatmap_size", "cube_size")
@@ -40,7 +39,7 @@ class ThermalCubeConfig(PreTrainedConfig):
         fields = without_remote_code(kwargs)
         unknown = sorted(name for name in fields if name not in COMMON_FIELDS and not name.startswith("_"))
         if unknown:
-            logger.warning(
+            note(
                 f"{type(self).__name__} has {', '.join(unknown)}, which this version of MoFM does not know; if a "
                 "newer version saved it, the model may need that version"
             )

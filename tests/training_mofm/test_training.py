@@ -92,7 +92,7 @@ def test_both_scripts_leave_what_auto_model_and_the_tokenizer_load(corpus, tmp_p
     assert result.returncode == 0, result.stderr
     assert "codebook_perplexity" in result.stdout and "ssim" in result.stdout
     folder = tmp_path / "mofm"
-    result = run(pretrain_command(corpus, str(tokenizer), folder, "--max_steps", "3"))
+    result = mofm("pretrain", *pretrain_options(corpus, str(tokenizer), folder, "--max_steps", "3"))
     assert result.returncode == 0, result.stderr
     assert "neighbour_top1" in result.stdout and "AutoModel.from_pretrained" in result.stdout
     script = (
