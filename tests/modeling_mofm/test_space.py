@@ -5,24 +5,14 @@ import subprocess
 import sys
 
 import pytest
-from hub_server import HubServer
-from huggingface_hub import RepoCard
+from hub_server import TOKEN, HubServer
+from huggingface_hub import HfApi, RepoCard, constants, snapshot_download
 from packaging.requirements import Requirement
 from scripts import mofm
 
 from modeling_mofm import space
 
 pytest.importorskip("gradio")
-
-# in a process of the client's own: the address of the Hub is read once
-PUSH_AND_FETCH = """
-import sys
-from huggingface_hub import snapshot_download
-from modeling_mofm.space import push_space
-print(push_space("user/page"))
-push_space("user/page")  # renewed
-snapshot_download("user/page", repo_type="space", local_dir=sys.argv[1])
-"""
 
 # in the folder that was fetched, as a Space starts it; the page is made, and not served
 START = """
@@ -35,18 +25,15 @@ runpy.run_path("app.py", run_name="__main__")
 """
 
 
-def run(code, *arguments, **options):
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=200, **options)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def test_a_space_that_was_pushed_starts(tmp_path):
+def test_a_space_that_was_pushed_starts(tmp_path, monkeypatch):
     folder = tmp_path / "fetched"
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with HubServer() as hub:
-        environment = {**os.environ, **hub.environment(tmp_path / "home")}
-        assert run(PUSH_AND_FETCH, folder, env=environment).splitlines()[-1].endswith("/spaces/user/page")
+        client = {"endpoint": hub.url, "token": TOKEN}
+        monkeypatch.setattr(space, "HfApi", lambda token: HfApi(**client))
+        assert space.push_space("user/page").endswith("/spaces/user/page")
+        space.push_space("user/page")  # renewed
+        snapshot_download("user/page", repo_type="space", local_dir=folder, cache_dir=tmp_path / "cache", **client)
         files = set(hub.repositories["space", "user/page"].files)
     assert {"app.py", "requirements.txt", "README.md", "mofm/model.safetensors", "docs/clips/squat.json"} <= files
     assert not [name for name in files if "__pycache__" in name or name.startswith(("tests", "training_mofm"))]
@@ -58,7 +45,9 @@ def test_a_space_that_was_pushed_starts(tmp_path):
         "pytest",
         "onnx",
     }
-    printed = run(START, cwd=folder).splitlines()[-1]
+    result = subprocess.run([sys.executable, "-c", START], cwd=folder, capture_output=True, text=True, timeout=200)
+    assert result.returncode == 0, result.stderr
+    printed = result.stdout.splitlines()[-1]
     assert printed.startswith(f"{folder}{os.sep}modeling_mofm") and "0.0.0.0" in printed and "Watch" in printed
 
 
