@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from importlib import metadata
 from pathlib import Path
 
 from huggingface_hub import HfApi
+from packaging.requirements import Requirement
 
 from .shipped import SHIPPED, check_files, shipped_clips
 
@@ -92,10 +92,10 @@ def push_space(repo_id: str, private: bool | None = None, token: str | None = No
 
 def requirements() -> list[str]:
     """Return what the package needs for the page, one requirement a line; of its own extras what they bring."""
-    found = []
-    for line in metadata.requires("mofm") or []:
-        requirement, _, marker = (part.strip() for part in line.partition(";"))
-        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", marker)
-        if (extra is None or extra[1] in EXTRAS) and not requirement.startswith("mofm["):
-            found.append(requirement)
-    return sorted(set(found))
+    named = [Requirement(line) for line in metadata.requires("mofm") or []]
+    wanted = [
+        one
+        for one in named
+        if one.name != "mofm" and (one.marker is None or any(one.marker.evaluate({"extra": name}) for name in EXTRAS))
+    ]
+    return sorted({f"{one.name}{one.specifier}" for one in wanted})

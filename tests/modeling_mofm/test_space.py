@@ -12,8 +12,6 @@ from scripts import mofm
 
 from modeling_mofm import space
 
-pytest.importorskip("gradio")
-
 # in the folder that was fetched, as a Space starts it; the page is made, and not served
 START = """
 import runpy, gradio, modeling_mofm.page
