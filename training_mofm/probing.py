@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from accelerate.utils import extract_model_from_parallel
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from motion_data.corpora.load import load_corpus
 
 from .evaluation.frozen import METHODS, Encoder, measure, read_features
-from .evaluation.protocols import OneShotFold, Protocol, read_protocols
+from .evaluation.protocols import Protocol, read_protocols
 from .row_digests import row_digests
 
 VALIDATION = "/validation"  # end of the names of protocols that choices may be made on
@@ -55,8 +56,7 @@ def validation_protocols(folders: Sequence[str], learnt: Sequence[str] | None) -
             raise ValueError(f"probe {folder!r} has no protocol whose name ends with {VALIDATION!r}; add one to it")
         digests = np.asarray(row_digests(corpus))
         for protocol in own:
-            questions = [fold.queries if isinstance(fold, OneShotFold) else fold.test for fold in protocol.folds]
-            asked = np.unique(np.concatenate(questions))
+            asked = np.unique(np.concatenate([fold.asked for fold in protocol.folds]))
             seen = np.isin(digests[asked], list(learnt or ()))
             if seen.any():
                 raise ValueError(
@@ -77,7 +77,7 @@ class ProbeCallback(TrainerCallback):
     """
 
     def __init__(self, protocols: Sequence[Protocol], options: ProbeArguments, log: Callable[[dict], None]):
-        self.protocols = protocols
+        self.protocols = [protocol.narrowed() for protocol in protocols]  # no other row is read
         self.options = options
         self.log = log
 
@@ -87,7 +87,7 @@ class ProbeCallback(TrainerCallback):
         if state.global_step % self.options.probe_steps:
             return
         training = model.training
-        encoder = getattr(model, "module", model).mofm
+        encoder = extract_model_from_parallel(model).mofm
         figures = {}
         for protocol in self.protocols:
             rows = measure(protocol, "probe", read_features(Encoder("probe", encoder), protocol.corpus))

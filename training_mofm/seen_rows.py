@@ -65,17 +65,15 @@ def unseen(protocol: Protocol, seen: set[str], digests: list[str]) -> tuple[Prot
     known = np.array([digest in seen for digest in digests])
     folds, count = [], 0
     for fold in protocol.folds:
+        count += int(known[fold.asked].sum())
         if isinstance(fold, OneShotFold):
-            count += int(known[fold.queries].sum())
             fold = replace(fold, queries=fold.queries[~known[fold.queries]])
-            asked, flags = fold.queries, None
+            flags = None
         else:
             new = ~known[fold.test]
-            count += int((~new).sum())
             flags = None if fold.anomalous is None else fold.anomalous[new]
             fold = replace(fold, test=fold.test[new], anomalous=flags)
-            asked = fold.test
-        if len(asked) and (flags is None or (flags.any() and not flags.all())):
+        if len(fold.asked) and (flags is None or (flags.any() and not flags.all())):
             folds.append(fold)
     return (replace(protocol, folds=tuple(folds)) if folds else None), count
 

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from datasets import ClassLabel, Dataset
@@ -48,6 +49,13 @@ class Fold:
     anomalous: np.ndarray | None = None
     train_anomalous: np.ndarray | None = None
 
+    parts: ClassVar[tuple[str, ...]] = ("train", "test")  # the fields that hold ids of rows
+
+    @property
+    def asked(self) -> np.ndarray:
+        """Ids of the rows that are asked about."""
+        return self.test
+
 
 @dataclass(frozen=True)
 class OneShotFold:
@@ -64,6 +72,13 @@ class OneShotFold:
     auxiliary: np.ndarray
     exemplars: np.ndarray
     queries: np.ndarray
+
+    parts: ClassVar[tuple[str, ...]] = ("auxiliary", "exemplars", "queries")  # the fields that hold ids of rows
+
+    @property
+    def asked(self) -> np.ndarray:
+        """Ids of the rows that are asked about."""
+        return self.queries
 
 
 @dataclass(frozen=True)
@@ -144,6 +159,15 @@ class Protocol:
         rows, times = np.unique(np.concatenate(list(parts.values())), return_counts=True)
         if (times > 1).any():
             raise ValueError(f"{where}: rows {rows[times > 1][:5].tolist()} are used twice in {', '.join(parts)}")
+
+    def narrowed(self) -> Protocol:
+        """Return it on a corpus of nothing but the rows that its folds name."""
+        rows = np.unique(np.concatenate([getattr(fold, part) for fold in self.folds for part in fold.parts]))
+        folds = [
+            replace(fold, **{part: np.searchsorted(rows, getattr(fold, part)) for part in fold.parts})
+            for fold in self.folds
+        ]
+        return replace(self, corpus=self.corpus.select(rows), folds=tuple(folds))
 
     @property
     def class_names(self) -> list[str]:
