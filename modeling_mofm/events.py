@@ -47,6 +47,16 @@ class Event:
         }
 
 
+def run_around(inside: np.ndarray, place: int) -> tuple[int, int]:
+    """Return the first and last place of the run of True, in `inside` bool `[N]`, next to a place, itself included."""
+    first = last = place
+    while first > 0 and inside[first - 1]:
+        first -= 1
+    while last < len(inside) - 1 and inside[last + 1]:
+        last += 1
+    return first, last
+
+
 def find_events(
     times: np.ndarray,
     scores: np.ndarray,

@@ -15,7 +15,8 @@ import argparse
 import sys
 
 from modeling_mofm import MoFMForSequenceClassification
-from modeling_mofm.actions.explain import draw_action, explain_action
+from modeling_mofm.actions.drawing import draw_action
+from modeling_mofm.actions.explain import explain_action
 from modeling_mofm.shipped import SHIPPED
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import MoFMFeatureExtractor, MoFMTokenizer

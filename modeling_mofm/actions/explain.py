@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from motion_data.drawing import frame_map
-from motion_data.layouts import get_layout
-
+from ..events import run_around
 from .modeling import MoFMForSequenceClassification
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # in COCO's order; a joint alone says little that its neighbours do not say as well
 BODY_PARTS = {
@@ -61,11 +55,8 @@ class ActionExplanation:
         if self.part is None:
             return "recognised by no part of the body in particular"
         along = np.nan_to_num(self.slice_losses[:, list(BODY_PARTS).index(self.part)], nan=-np.inf)
-        first = last = int(along.argmax())
-        while first > 0 and along[first - 1] >= SHARE * along[along.argmax()] > 0:
-            first -= 1
-        while last < len(along) - 1 and along[last + 1] >= SHARE * along[along.argmax()] > 0:
-            last += 1
+        strong = (along >= SHARE * along.max()) & (along.max() > 0)
+        first, last = run_around(strong, int(along.argmax()))
         start, end = (begin + place * seconds / len(along) for place in (first, last + 1))
         return f"recognised by the {self.part} most, at {start:.1f} to {end:.1f} s"
 
@@ -93,6 +84,7 @@ def explain_action(
     """
     model.eval()
     config = model.config
+    keypoints, scores = keypoints.cpu(), scores.cpu()
     if not bool((scores > 0).any()):
         raise ValueError("nobody is in the clip; there is nothing that an action could be recognised by")
     T, depth = config.grid_size[0], config.cube_size[0]
@@ -106,56 +98,13 @@ def explain_action(
         hidden = hidden[:, None]
     logits = []
     for chosen in hidden.split(batch_size):
-        shown = torch.where(chosen, 0.0, scores.cpu())
-        clips = keypoints.cpu().expand(*shown.shape, 2)
+        shown = torch.where(chosen, 0.0, scores)
+        clips = keypoints.expand(*shown.shape, 2)
         logits.append(model(clips.to(model.device), shown.to(model.device)).logits.float().cpu())
     probabilities = model.probabilities(torch.cat(logits)).double()
     number = int(probabilities[0].argmax()) if label is None else label
     odds = probabilities[:, number].clamp(1e-9, 1 - 1e-9).logit()
     losses = (odds[0] - odds[1:]).view(T + 1, -1)
-    there = (hidden[1:] & (scores.cpu() > 0)).flatten(1).any(1).view(T + 1, -1)
+    there = (hidden[1:] & (scores > 0)).flatten(1).any(1).view(T + 1, -1)
     losses = torch.where(there, losses, torch.nan).numpy()
     return ActionExplanation(config.id2label[number], float(probabilities[0, number]), losses[0], losses[1:])
-
-
-def draw_action(keypoints: Tensor, scores: Tensor, explanation: ActionExplanation, size: int) -> Figure:
-    """Draw a person slice by slice, each part of the body by what the action loses without it there.
-
-    Args:
-        keypoints: `[F, 17, 2]` in map pixels.
-        scores: `[F, 17]`; 0 is missing.
-        explanation: of `explain_action`.
-        size: of the map.
-
-    Returns:
-        A matplotlib figure (`mofm[plot]`): the middle frame of each slice; orange speaks for the action, purple
-        against it.
-    """
-    from matplotlib import colormaps
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
-
-    losses = explanation.slice_losses
-    strongest = float(np.nanmax(np.abs(losses))) or 1.0
-    scale = ScalarMappable(Normalize(-strongest, strongest), colormaps["PuOr_r"])
-    keypoints, scores = np.asarray(keypoints), np.asarray(scores)
-    part_of = {joint: part for part, joints in enumerate(BODY_PARTS.values()) for joint in joints}
-    figure = Figure(figsize=(2.4 * len(losses) + 0.8, 3.2), layout="constrained")
-    grid = figure.subplots(1, len(losses), squeeze=False)[0]
-    depth = len(keypoints) // len(losses)
-    for t, axes in enumerate(grid):
-        middle = t * depth + depth // 2
-        colours = [scale.to_rgba(value) for value in np.nan_to_num(losses[t])]
-        for ends in get_layout("coco17").limbs:
-            if (scores[middle, list(ends)] > 0).all():
-                limb = colours[max(part_of[end] for end in ends)]  # of an arm or leg rather than of the trunk
-                axes.plot(*keypoints[middle, list(ends)].T, color="black", linewidth=5, solid_capstyle="round")
-                axes.plot(*keypoints[middle, list(ends)].T, color=limb, linewidth=3.5, solid_capstyle="round")
-        for joint in np.flatnonzero(scores[middle] > 0):
-            axes.scatter(*keypoints[middle, joint], color=colours[part_of[joint]], edgecolors="black", s=28, zorder=3)
-        axes.set_title(f"frame {middle}", fontsize=9)
-        frame_map(axes, size)
-    figure.suptitle(f"{explanation.label}, {explanation.score:.0%}")
-    figure.colorbar(scale, ax=list(grid), label="log-odds lost without it", shrink=0.8)
-    return figure

@@ -8,6 +8,8 @@ import numpy as np
 
 from motion_data.layouts import get_layout
 
+from ..events import run_around
+
 # the joint in the middle, between the other two: how far it bends is what people would say
 BENDS = {
     "elbow": ("shoulder", "elbow", "wrist"),
@@ -64,11 +66,7 @@ def explain(
     of_slices = np.nan_to_num(_mean(joint_scores.reshape(num_slices, frames, -1), 1), nan=-np.inf)  # T K
     slice_, joint = np.unravel_index(of_slices.argmax(), of_slices.shape)
     odd = of_slices[:, joint] >= RELATED * of_slices[slice_, joint]
-    first = last = slice_
-    while first > 0 and odd[first - 1]:
-        first -= 1
-    while last < num_slices - 1 and odd[last + 1]:
-        last += 1
+    first, last = run_around(odd, int(slice_))
     part = slice(first * frames, (last + 1) * frames)
     start, end = float(times[part][0]), float(times[part][-1])
     name = get_layout("coco17").joints[joint]

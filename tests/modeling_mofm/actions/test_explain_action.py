@@ -7,7 +7,8 @@ from clips import TINY_GEOMETRY, TINY_SIZES, make_clips
 from transformers import pipeline
 
 from modeling_mofm import MoFMConfig, MoFMFeatureExtractor, MoFMForSequenceClassification
-from modeling_mofm.actions.explain import BODY_PARTS, draw_action, explain_action
+from modeling_mofm.actions.drawing import draw_action
+from modeling_mofm.actions.explain import BODY_PARTS, explain_action
 
 
 class ArmCounter(MoFMForSequenceClassification):
