@@ -7,6 +7,8 @@ os.environ.setdefault("HF_EVALUATE_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from pathlib import Path
+
 import pytest
 import torch
 from clips import TINY_GEOMETRY, make_clips
@@ -18,6 +20,16 @@ from tokenization_mofm.modeling_dved import DVEDModel
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """The folder that a test is in: what a clone holds of what README and pages name."""
+    root = Path(__file__).resolve().parents[1]
+    for name in ("docs", "mofm"):
+        (tmp_path / name).symlink_to(root / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

@@ -24,13 +24,11 @@ DOCUMENTS += sorted((ROOT / "docs").glob("**/*.md"))
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """What a clone holds of what the pages name, and clips of two actions in folders."""
-    for name in ("docs", "mofm"):
-        (tmp_path / name).symlink_to(ROOT / name)
+def folder(clone):
+    """A clone, and clips of two actions in folders."""
     rows = [row for row in generate_motion(60, 0) if row["label"] in (0, 4)]
     for label, action in ((0, "squat"), (4, "wave")):
-        (tmp_path / "clips" / action).mkdir(parents=True)
+        (clone / "clips" / action).mkdir(parents=True)
         for name, row in zip("abcd", (row for row in rows if row["label"] == label), strict=False):
             motion = np.dstack((row_recording(row).keypoints[0], row_recording(row).scores[0]))
             person = {"category_id": 1, "score": 1.0, "idx": 1}
@@ -38,9 +36,8 @@ def folder(tmp_path, monkeypatch):
                 {**person, "image_id": f"{i:06}.jpg", "keypoints": frame.ravel().tolist()}
                 for i, frame in enumerate(motion)
             ]
-            (tmp_path / "clips" / action / f"{name}.json").write_text(json.dumps(people))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+            (clone / "clips" / action / f"{name}.json").write_text(json.dumps(people))
+    return clone
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if "```python\n" in (ROOT / "docs" / page).read_text()])

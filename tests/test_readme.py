@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
 from scripts import mofm
 from transformers import pipeline
 
@@ -12,33 +11,24 @@ import modeling_mofm  # noqa: F401
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """What a clone holds of what the README names."""
-    for name in ("docs", "mofm"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_python_blocks_run_in_order(folder):
+def test_python_blocks_run_in_order(clone):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert len(blocks) >= 2
     exec(compile("\n".join(blocks), "README.md", "exec"), {})
 
 
-def test_the_first_command_answers_and_draws(folder):
+def test_the_first_command_answers_and_draws(clone):
     line = re.search(r"^mofm (watch .*?) +#", (ROOT / "README.md").read_text(), re.MULTILINE)[1]
     result = mofm(*line.split())
     assert result.returncode == 0 and "squat" in result.stdout, result.stderr
-    assert (folder / "squat.gif").stat().st_size > 10_000
+    assert (clone / "squat.gif").stat().st_size > 10_000
 
 
-def test_the_clips_of_the_readme_are_named_by_the_shipped_head(folder):
+def test_the_clips_of_the_readme_are_named_by_the_shipped_head(clone):
     """Subjects that no training saw, in the camera in which results are compared."""
     recognise = pipeline("motion-classification", device="cpu")
     for name, action in (("squat", "squat"), ("sit-to-stand", "sit_to_stand")):
-        best = [entry["label"] for entry in recognise(str(folder / "docs" / "clips" / f"{name}.json"), top_k=3)]
+        best = [entry["label"] for entry in recognise(str(clone / "docs" / "clips" / f"{name}.json"), top_k=3)]
         assert action in best, best
 
 
