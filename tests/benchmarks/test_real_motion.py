@@ -2,11 +2,11 @@
 
 import importlib.util
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 
 from benchmarks.real_motion import NOVEL_CLASSES, recordings, splits, write_set
@@ -16,7 +16,6 @@ from motion_data.rows import decode_row, row_recording
 from motion_data.views import view
 from training_mofm.evaluation import read_protocols
 
-ROOT = Path(__file__).resolve().parents[2]
 LENGTHS = [4, 5, 3, 6, 4, 5, 4, 5]
 CLASSES = ["bow", "hammer", "draw_x", "two_hand_wave", "side_kick", "tennis_serve"]
 
@@ -79,11 +78,12 @@ def test_people_confidence_and_correctness(tmp_path):
 
 def test_the_script_writes_what_is_missing(tmp_path):
     np.savez(tmp_path / "msr_action3d.npz", **packed())
-    command = [sys.executable, "-m", "benchmarks.real_motion", tmp_path, "--output", tmp_path / "corpora"]
+    code = "import sys; from benchmarks.real_motion import main; sys.exit(main())"
+    command = [code, tmp_path, "--output", tmp_path / "corpora", "--sets"]
     for expected in ("'train': 1", "there already"):
-        result = subprocess.run([*command, "--sets", "msr_action3d"], capture_output=True, text=True, cwd=ROOT)
+        result = processes.run(*command, "msr_action3d")
         assert result.returncode == 0 and expected in result.stdout, result.stderr
-    result = subprocess.run([*command, "--sets", "cmu_subset"], capture_output=True, text=True, cwd=ROOT)
+    result = processes.run(*command, "cmu_subset")
     assert result.returncode == 1 and "cmu_subset.npz is no file" in result.stderr
 
 

@@ -4,8 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
+import processes
 import pytest
 import torch
 from clips import TINY_GEOMETRY, TINY_SIZES
@@ -17,8 +17,6 @@ from modeling_mofm import MoFMConfig, MoFMModel
 from motion_data.schema import motion_features
 from motion_data.synthetic.corpus import generate_motion
 from tokenization_mofm.remote_code import CODE_FILE
-
-ROOT = Path(__file__).resolve().parents[2]
 
 TRAIN = """
 import sys, torch
@@ -109,17 +107,15 @@ def hub(tmp_path):
         yield hub
 
 
-def start(hub, code, *arguments):
-    environment = {**os.environ, **hub.environment(hub.home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen(command, env=environment, text=True, cwd=hub.home.parent, **pipes)
-
-
 def client(hub, code, *arguments):
-    with start(hub, code, *arguments) as process:
-        out, errors = process.communicate(timeout=250)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
+    return processes.run(code, *arguments, env=hub.environment(hub.home), cwd=hub.home.parent)
+
+
+def stranger(hub, code, *arguments):
+    """Run code in a new interpreter."""
+    environment = {**os.environ, **hub.environment(hub.home)}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=hub.home.parent, timeout=250)
 
 
 def test_every_head_is_pushed_whole_and_loads_at_a_commit(hub, tmp_path):
@@ -174,7 +170,7 @@ def test_every_head_is_pushed_whole_and_loads_at_a_commit(hub, tmp_path):
         card = ModelCard(files["README.md"].decode())
         assert card.data.library_name == "transformers" and f"# {name}" in card.text and "[More" not in card.text
 
-    result = client(hub, WITHOUT, commit, json.dumps(clip))
+    result = stranger(hub, WITHOUT, commit, json.dumps(clip))
     assert result.returncode == 0, result.stderr
     alone = json.loads(result.stdout.splitlines()[-1])
     assert alone["modules"] == ["transformers_modules"] and alone["book"] == ["<motion_3>", "<empty>"]
@@ -195,14 +191,13 @@ def test_a_card_that_somebody_wrote_stays_and_a_hub_that_refuses_costs_no_traini
         "import sys\nfrom training_mofm.arguments import MotionTrainingArguments, check_run\n"
         "from training_mofm.publishing import publish\n"
         "args = MotionTrainingArguments(sys.argv[1], push_to_hub=True, hub_model_id='user/x', use_cpu=True)\n"
-        "publish(args)\nprint('pushed', flush=True)\nsys.stdin.readline()\ncheck_run(args)\n"
     )
-    with start(hub, code, folder) as process:
-        assert process.stdout.readline() == "pushed\n"
-        assert hub.repositories["model", "user/x"].files["README.md"] == b"# mine\n"
-        hub.refuse = "POST /api/repos/create"
-        _, errors = process.communicate("\n", timeout=250)
-    assert process.returncode != 0 and "HfHubHTTPError" in errors
+    result = client(hub, code + "publish(args)\n", folder)
+    assert result.returncode == 0, result.stderr
+    assert hub.repositories["model", "user/x"].files["README.md"] == b"# mine\n"
+    hub.refuse = "POST /api/repos/create"
+    result = client(hub, code + "check_run(args)\n", folder)
+    assert result.returncode == 1 and "HfHubHTTPError" in result.stderr
 
 
 INTERRUPTED = """

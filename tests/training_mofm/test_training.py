@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 import torch
 from clips import TINY_GEOMETRY
@@ -67,21 +69,33 @@ def pretrain_options(corpus, tokenizer_dir, output_dir, *extra):
     return [*options, *extra]
 
 
-def pretrain_command(*options, processes=1):
+def launched(*options, processes):
+    """Run the script with several processes, as a user does."""
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_precision", "no"]
-    launch += ["--dynamo_backend", "no", "--num_processes", str(processes)]
-    launch += ["--multi_gpu"] if processes > 1 else []
-    return [*launch, str(ROOT / "run" / "pretrain.py"), *pretrain_options(*options)]
+    launch += ["--dynamo_backend", "no", "--multi_gpu", "--num_processes", str(processes)]
+    command = [*launch, str(ROOT / "run" / "pretrain.py"), *pretrain_options(*options)]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+
+
+def start_pretraining(*options, env=()):
+    return processes.start(processes.COMMAND, "pretrain", *pretrain_options(*options), env=env)
+
+
+def pretrain_in_two(*options):
+    """Run the script in two processes with the variables that a launcher sets for them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+    for process in [start_pretraining(*options, env=meeting | rank) for rank in ranks]:
+        result = process.wait()
+        assert result.returncode == 0, result.stderr
 
 
 def losses(output_dir):
     """Return the logged loss of each step of the newest checkpoint."""
     state = json.loads((Path(last_checkpoint(str(output_dir))) / "trainer_state.json").read_text())
     return {entry["step"]: entry["loss"] for entry in state["log_history"] if "loss" in entry}
-
-
-def run(command, **kwargs):
-    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, **kwargs)
 
 
 def test_both_scripts_leave_what_auto_model_and_the_tokenizer_load(corpus, tmp_path):
@@ -107,7 +121,7 @@ def test_both_scripts_leave_what_auto_model_and_the_tokenizer_load(corpus, tmp_p
         "assert AutoConfig.from_pretrained('mofm').codebook_size == 16\n"
         "model(tokens.keypoints, tokens.scores); AutoModelForPreTraining.from_pretrained('mofm')\n"
     )
-    result = run([sys.executable, "-c", script], cwd=tmp_path)
+    result = processes.run(script, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
 
 
@@ -118,16 +132,12 @@ def test_killed_run_resumes_with_the_same_losses(corpus, tokenizer_dir, tmp_path
     assert result.returncode == 0, result.stderr
 
     killed = tmp_path / "killed"
-    command = pretrain_command(corpus, tokenizer_dir, killed, *options)
-    process = subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    process = start_pretraining(corpus, tokenizer_dir, killed, *options)
     deadline = time.time() + 120
-    while last_checkpoint(str(killed)) is None and time.time() < deadline and process.poll() is None:
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert last_checkpoint(str(killed)) is not None
+    while last_checkpoint(str(killed)) is None and time.time() < deadline and process.is_alive():
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait().returncode == -signal.SIGKILL and last_checkpoint(str(killed)) is not None
     result = mofm("pretrain", *pretrain_options(corpus, tokenizer_dir, killed, *options))
     assert result.returncode == 0, result.stderr
     assert losses(killed) == pytest.approx(losses(straight), abs=1e-6)
@@ -137,7 +147,7 @@ def test_two_processes_train_as_one_does(corpus, tokenizer_dir, tmp_path):
     options = ["--max_steps", "4", "--save_steps", "4", "--per_device_train_batch_size"]
     result = mofm("pretrain", *pretrain_options(corpus, tokenizer_dir, tmp_path / "1", *options, "4"))
     assert result.returncode == 0, result.stderr
-    result = run(pretrain_command(corpus, tokenizer_dir, tmp_path / "2", *options, "2", processes=2))
+    result = launched(corpus, tokenizer_dir, tmp_path / "2", *options, "2", processes=2)
     assert result.returncode == 0, result.stderr
     one, two = losses(tmp_path / "1"), losses(tmp_path / "2")
     assert len(one) == 4 and one == pytest.approx(two, abs=1e-4)
@@ -147,13 +157,11 @@ def test_a_stream_over_two_processes_resumes_with_the_same_losses(corpus, tokeni
     options = ["--streaming", "true", "--max_steps", "6", "--save_steps", "2", "--save_total_limit", "3"]
     options += ["--per_device_train_batch_size", "2"]  # an epoch of 12 clips is three steps
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
-    result = run(pretrain_command(corpus, tokenizer_dir, straight, *options, processes=2))
-    assert result.returncode == 0, result.stderr
+    pretrain_in_two(corpus, tokenizer_dir, straight, *options)
     shutil.copytree(straight / "checkpoint-2", resumed / "checkpoint-2")
     shutil.copy(straight / "run.json", resumed)
     MoFMTokenizer.from_pretrained(straight).save_pretrained(resumed)
-    result = run(pretrain_command(corpus, tokenizer_dir, resumed, *options, processes=2))
-    assert result.returncode == 0, result.stderr
+    pretrain_in_two(corpus, tokenizer_dir, resumed, *options)
     assert len(losses(straight)) == 6 and losses(resumed) == pytest.approx(losses(straight), abs=1e-6)
 
 

@@ -1,15 +1,13 @@
 """Fine-tuning for actions: on splits and on the folds of a protocol, resumed, probed, and refused before any work."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from clips import TINY_GEOMETRY
 from datasets import Dataset
+from scripts import mofm
 from transformers import pipeline
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
@@ -31,7 +29,6 @@ from training_mofm.arguments import DataArguments
 from training_mofm.row_digests import row_digests
 from training_mofm.seen_rows import record_rows, recorded_rows
 
-ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 NAMES = ["still", "raise"]
 FACELESS = [0, *range(5, 17)]
@@ -104,10 +101,10 @@ def protocol(folder, folds=2):
 def test_every_fold_of_a_protocol_has_a_folder_and_goes_on(model, tmp_path):
     dataset = write_corpus(tmp_path / "set", train=make_corpus())
     protocol(tmp_path / "set")
-    command = [sys.executable, str(ROOT / "run/finetune.py"), "--task", "classification", "--model", model]
-    command += ["--dataset", dataset, "--protocol", "set/actions", "--output_dir", str(tmp_path / "out")]
+    command = ["finetune", "--task", "classification", "--model", model, "--dataset", dataset]
+    command += ["--protocol", "set/actions", "--output_dir", str(tmp_path / "out")]
     command += ["--max_steps", "2", "--dataloader_num_workers", "0", "--num_clips", "1", "--report_to", "none"]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    result = mofm(*command)
     assert result.returncode == 0, result.stderr
     shown = dict(line.split() for line in result.stdout.splitlines() if len(line.split()) == 2)
     folds = [json.loads((tmp_path / "out" / f"fold-{n}" / "figures.json").read_text()) for n in range(2)]

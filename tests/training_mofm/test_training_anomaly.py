@@ -1,16 +1,13 @@
 """Training of detectors: what is learnt from, what is held out, and errors before any work."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from clips import TINY_SIZES
 from datasets import Dataset
+from scripts import mofm
 from transformers import pipeline
 
 from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMotionModeling
@@ -31,7 +28,6 @@ from training_mofm.arguments import DataArguments, MotionTrainingArguments
 from training_mofm.augmentation import Augmentation
 from training_mofm.samples import ClipMaker, MotionSamples, StoredClips, collate_samples
 
-ROOT = Path(__file__).resolve().parents[2]
 GEOMETRY = {"num_frames": 8, "heatmap_size": 24, "cube_size": (4, 6, 6)}
 
 
@@ -271,13 +267,10 @@ def test_wrong_options_are_refused(fields, message):
 def test_the_script_end_to_end(folder, tmp_path):
     (tmp_path / "corpus").mkdir()
     make_corpus().to_parquet(tmp_path / "corpus" / "train.parquet")
-    command = [sys.executable, str(ROOT / "run" / "finetune.py"), "--task", "anomaly", "--mode", "supervised"]
+    command = ["finetune", "--task", "anomaly", "--mode", "supervised"]
     command += ["--model", folder, "--dataset", str(tmp_path / "corpus"), "--output_dir", str(tmp_path / "out")]
     command += ["--normal_classes", "calm", "--window", "0", "--max_steps", "2", "--dataloader_num_workers", "0"]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(
-        [*command, "--use_cpu", "true"], env=environment, capture_output=True, text=True, timeout=300
-    )
+    result = mofm(*command, "--use_cpu", "true")
     assert result.returncode == 0, result.stderr
     assert "anomalous" in result.stdout and "pos_weight" in result.stdout
     assert json.loads((tmp_path / "out" / "config.json").read_text())["anomaly_score"] == "classifier"

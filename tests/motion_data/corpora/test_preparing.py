@@ -5,14 +5,14 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from datasets import load_dataset
+from scripts import mofm
 
 from motion_data.corpora import prepare
 from motion_data.corpora.load import load_corpus
@@ -24,8 +24,6 @@ from motion_data.readers import registry
 from motion_data.readers.registry import FormatError, ReadOptions, Recording, register_format
 from motion_data.rows import decode_row
 from motion_data.schema import motion_features
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def toy_recordings(seed):
@@ -166,20 +164,16 @@ def test_killed_while_preparing_it_ends_whole_and_identical(tmp_path):
             for frame, joints in enumerate(motion)
         ]
         (folder / f"{number}.json").write_text(json.dumps(people))
-    command = [sys.executable, str(ROOT / "run" / "prepare.py"), str(folder), "--output"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([*command, str(tmp_path / "whole")], env=environment, check=True, capture_output=True)
-    process = subprocess.Popen(
-        [*command, str(tmp_path / "corpus")], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    assert mofm("prepare", folder, "--output", tmp_path / "whole").returncode == 0
+    process = processes.start(processes.COMMAND, "prepare", folder, "--output", tmp_path / "corpus")
     partial = tmp_path / "corpus.partial"
     deadline = time.time() + 60
-    while len(list(partial.glob("parts-*/*.parquet"))) < 3 and process.poll() is None and time.time() < deadline:
+    while len(list(partial.glob("parts-*/*.parquet"))) < 3 and process.is_alive() and time.time() < deadline:
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    assert process.wait().returncode == -signal.SIGKILL
     assert not (tmp_path / "corpus").exists() and partial.exists()
-    subprocess.run([*command, str(tmp_path / "corpus")], env=environment, check=True, capture_output=True)
+    assert mofm("prepare", folder, "--output", tmp_path / "corpus").returncode == 0
     assert contents(tmp_path / "corpus") == contents(tmp_path / "whole")
 
 

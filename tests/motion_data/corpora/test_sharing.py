@@ -1,12 +1,9 @@
 """A corpus goes to the Hub and comes back, through the real clients and a server on loopback."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from hub_server import HubServer
 
@@ -14,7 +11,6 @@ from motion_data.corpora.prepare import PrepareOptions, prepare_corpus
 from motion_data.corpora.share import push_corpus
 from motion_data.readers.registry import ReadOptions
 
-ROOT = Path(__file__).resolve().parents[3]
 REPO = "dataset", "user/motions"
 
 
@@ -33,16 +29,13 @@ def make_poses(folder, files=6, seed=0):
     return folder
 
 
-def client(hub, *command):
-    environment = {**os.environ, **hub.environment(hub.home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *map(str, command)], env=environment, capture_output=True, text=True, timeout=200
-    )
+def client(hub, code, *arguments):
+    return processes.run(code, *arguments, env=hub.environment(hub.home))
 
 
 def prepare(hub, poses, output, *options):
-    command = [ROOT / "run" / "prepare.py", poses, "--output", output, "--layout", "coco17", "--license", "cc0-1.0"]
-    return client(hub, *command, "--push-to-hub", "user/motions", *options)
+    command = ["prepare", poses, "--output", output, "--layout", "coco17", "--license", "cc0-1.0"]
+    return client(hub, processes.COMMAND, *command, "--push-to-hub", "user/motions", *options)
 
 
 LOAD = """
@@ -70,7 +63,7 @@ def test_a_corpus_goes_to_the_hub_and_comes_back(hub, tmp_path):
     files = hub.repositories[REPO].files
     assert set(files) == {"README.md", "corpus.json", *(name for name in files if name.startswith("data/"))}
     assert f"{hub.url}/datasets/user/motions/commit/" in result.stdout and hub.repositories[REPO].private
-    result = client(hub, "-c", LOAD)
+    result = client(hub, LOAD)
     assert result.returncode == 0, result.stderr
     loaded = json.loads(result.stdout)
     assert sorted(sum(loaded["sources"].values(), [])) == [f"{number}.npy" for number in range(6)]
