@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from motion_data.keypoints import MIN_FRAMES, STEADY_FRAMES, WILD
+from motion_data.keypoints import MIN_FRAMES, PATH_ROUNDS, STEADY_FRAMES, WILD
 from motion_data.layouts import get_layout
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
@@ -53,6 +53,7 @@ class MotionGraph(nn.Module):
         self.model = model.eval()
         self.num_frames = extractor.num_frames
         self.size, self.scale = extractor.heatmap_size, extractor.box_scale
+        self.center_frames = extractor.center_frames
         self.notes: dict[str, object] = {"joints": list(get_layout("coco17").joints)}
 
     def forward(self, keypoints: Tensor, scores: Tensor) -> tuple[Tensor, ...]:
@@ -69,7 +70,7 @@ class MotionGraph(nn.Module):
         keypoints, scores = keypoints[:, :, frames], scores[:, :, frames]
         placed = keypoints.isfinite().all(-1) & (keypoints != 0).any(-1) & (keypoints != -1).any(-1)
         scores = torch.where(placed & (scores > 0), scores, 0.0)
-        return self.answer(fit_into_map(keypoints, scores, self.size, self.scale), scores)
+        return self.answer(fit_into_map(keypoints, scores, self.size, self.scale, self.center_frames), scores)
 
     def answer(self, keypoints: Tensor, scores: Tensor) -> tuple[Tensor, ...]:
         """Answer clips `[B, M, num_frames, 17, 2]` in map pixels; outputs by `outputs`."""
@@ -182,16 +183,18 @@ TASKS: dict[str, Callable[[str, dict], MotionGraph]] = {
 }
 
 
-def fit_into_map(keypoints: Tensor, scores: Tensor, size: int, scale: float) -> Tensor:
+def fit_into_map(keypoints: Tensor, scores: Tensor, size: int, scale: float, center_frames: bool = False) -> Tensor:
     """Scale each track `[..., F, K, 2]` into the map: `motion_data.keypoints.normalise_clip` as a graph.
 
     Args:
         keypoints: `[..., F, K, 2]` of at least 3 frames; coordinates of missing joints are not read.
         scores: `[..., F, K]`, 0 is missing.
-        size, scale: as there.
+        size, scale, center_frames: as there.
     """
     present = scores > 0
     keypoints = torch.where(present[..., None], keypoints, 0.0)
+    if center_frames:
+        keypoints = keypoints - _body_path(keypoints, present)
     low, high = _edge(keypoints, scores), -_edge(-keypoints, scores)
     span = (high - low).amax(-1, keepdim=True)
     alone = (present.sum(-1) < 2).all(-1)[..., None]
@@ -200,6 +203,18 @@ def fit_into_map(keypoints: Tensor, scores: Tensor, size: int, scale: float) -> 
     middle = ((low + high) / 2)[..., None, None, :]
     fitted = (keypoints - middle) * factor[..., None, None] + (size - 1) / 2
     return torch.where(present[..., None], fitted, 0.0)
+
+
+def _body_path(keypoints: Tensor, present: Tensor) -> Tensor:
+    """Return `motion_data.keypoints.body_path` of tracks, `[..., F, 1, 2]`."""
+    there = present.to(keypoints.dtype)
+    of_frame, of_joint = (there.sum(axis).clamp(min=1)[..., None] for axis in (-1, -2))
+    in_frame, of_each = keypoints.sum(-2), keypoints.sum(-3)
+    path = in_frame / of_frame
+    for _ in range(PATH_ROUNDS):
+        offset = (of_each - there.transpose(-2, -1) @ path) / of_joint
+        path = (in_frame - there @ offset) / of_frame
+    return path[..., None, :]
 
 
 def _edge(keypoints: Tensor, scores: Tensor) -> Tensor:

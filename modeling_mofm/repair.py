@@ -87,7 +87,7 @@ def repair(
         people, chosen = who[first : first + batch_size, None], frames[window[first : first + batch_size]]
         trusted = seen[people, chosen]
         points, scores = motion.keypoints[people, chosen], np.where(trusted, motion.scores[people, chosen], 0)
-        middle, factor = map_box(points, scores, size, extractor.box_scale)
+        middle, factor = map_box(points, scores, size, extractor.box_scale, extractor.center_frames)
         clip = extractor.fit(Motion(points, scores))
         tensors = [torch.as_tensor(part, dtype=torch.float32, device=device) for part in (clip.keypoints, clip.scores)]
         places = expected_keypoints(model, *tensors).cpu().numpy()

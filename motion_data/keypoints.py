@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 MIN_FRAMES = 2
+PATH_ROUNDS = 8  # of `body_path`
 WILD = 0.05  # of the box: what one frame alone may add to it
 STEADY_FRAMES = 8
 
@@ -121,14 +122,18 @@ def sample_frames(num_source: int, num_frames: int, generator: np.random.Generat
     return first + generator.integers(0, length)
 
 
-def normalise_clip(keypoints: np.ndarray, scores: np.ndarray, size: int = 72, scale: float = 0.9) -> np.ndarray:
-    """Scale each track into the heatmap: one box per clip, so that a person's own path and size changes remain.
+def normalise_clip(
+    keypoints: np.ndarray, scores: np.ndarray, size: int = 72, scale: float = 0.9, center_frames: bool = False
+) -> np.ndarray:
+    """Scale each track into the heatmap: one box per clip, so that a person's size changes remain.
 
     Args:
         keypoints: [..., F, K, 2]; any leading axes are separate tracks (batch, people).
         scores: [..., F, K]; a joint with score 0 is missing, and its coordinates are not read.
         size: side of the square map in pixels.
         scale: longer side of the box of the present joints of all frames, as a fraction of `size`.
+        center_frames: take a person's path (`body_path`) away first: what the body does remains, and where it goes is
+            lost. Without it the path remains too, and leaves who crosses the picture a small body.
 
     Returns:
         [..., F, K, 2] of the dtype of `keypoints` (whole numbers become float32), computed in float64. Pixel centres
@@ -158,31 +163,56 @@ def normalise_clip(keypoints: np.ndarray, scores: np.ndarray, size: int = 72, sc
     dtype = keypoints.dtype if keypoints.dtype.kind == "f" else np.dtype(np.float32)
     keypoints = keypoints.astype(np.float64)
     present = (scores > 0)[..., None]  # ... F K 1
-    middle, factor = map_box(keypoints, scores, size, scale)
+    middle, factor = map_box(keypoints, scores, size, scale, center_frames)
     offset = np.where(present, keypoints - middle, 0)
     return np.where(present, offset * factor + (size - 1) / 2, 0).astype(dtype)
 
 
 def map_box(
-    keypoints: np.ndarray, scores: np.ndarray, size: int = 72, scale: float = 0.9
+    keypoints: np.ndarray, scores: np.ndarray, size: int = 72, scale: float = 0.9, center_frames: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return where the box of each track is, and by which factor it is scaled into the map.
 
     A point p comes to lie at `(p - middle) * factor + (size - 1) / 2`.
 
     Args:
-        keypoints, scores, size, scale: as in `normalise_clip`, which checks them.
+        keypoints, scores, size, scale, center_frames: as in `normalise_clip`, which checks them.
 
     Returns:
-        middle `[..., 1, 1, 2]` and factor `[..., 1, 1, 1]`, float64.
+        middle `[..., 1, 1, 2]`, with `center_frames` that of each frame `[..., F, 1, 2]`, and factor `[..., 1, 1, 1]`;
+        float64.
     """
     keypoints = keypoints.astype(np.float64)
+    path = body_path(keypoints, scores) if center_frames else 0.0
+    keypoints = keypoints - path
     present = (scores > 0)[..., None]  # ... F K 1
     low, high = _box(keypoints, scores)
     span = (high - low).max(-1, keepdims=True)  # ... 1 1 1
     alone = (present.sum(-2, keepdims=True) < 2).all(-3, keepdims=True)  # ... 1 1 1
     span = np.where(alone, np.maximum(span, scale * size), span)
-    return (low + high) / 2, scale * size / np.where(span > 0, span, 1)
+    return (low + high) / 2 + path, scale * size / np.where(span > 0, span, 1)
+
+
+def body_path(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return where a body is in each frame, `[..., F, 1, 2]`; 0 where none of its joints is seen.
+
+    It is the path of a body that moves as one, each joint at its own offset from it, which is nearest to all joints
+    that are seen (least squares, by turns): the mean of the joints where all are seen; those that come and go do not
+    move it.
+
+    Args:
+        keypoints, scores: as in `normalise_clip`.
+    """
+    present = (scores > 0).astype(np.float64)  # ... F K
+    there = np.swapaxes(present, -2, -1)
+    of_frame, of_joint = (np.maximum(present.sum(axis), 1)[..., None] for axis in (-1, -2))
+    keypoints = np.where(present[..., None] > 0, keypoints, 0)
+    in_frame, of_each = keypoints.sum(-2), keypoints.sum(-3)
+    path = in_frame / of_frame  # ... F 2
+    for _ in range(PATH_ROUNDS):
+        offset = (of_each - there @ path) / of_joint  # ... K 2
+        path = (in_frame - present @ offset) / of_frame
+    return path[..., None, :]
 
 
 def _box(keypoints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

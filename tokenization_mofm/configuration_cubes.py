@@ -8,7 +8,7 @@ from motion_data.notes import note
 from .remote_code import without_remote_code
 
 # what MoFM and the tokenizer whose words it learns must agree on: the same cubes
-SHARED_FIELDS = ("num_keypoints", "num_frames", "heatmap_size", "cube_size")
+SHARED_FIELDS = ("num_keypoints", "num_frames", "heatmap_size", "cube_size", "center_frames")
 GEOMETRY_FIELDS = (*SHARED_FIELDS, "sigma", "truncate")
 # of every configuration of transformers, though no fields of its class
 COMMON_FIELDS = {"name_or_path", "model_type", "num_labels", "torch_dtype", "use_cache", "tie_word_embeddings"}
@@ -26,6 +26,8 @@ class ThermalCubeConfig(PreTrainedConfig):
         cube_size: frames, rows and columns of a thermal cube; must divide the clip.
         sigma: standard deviation of a joint's Gaussian, pixels (the authors' lab uses 0.45 to 0.75).
         truncate: a Gaussian ends `truncate * sigma` from its joint, in x and in y.
+        center_frames: whether people stand in the middle of the map in each frame, or their path remains; see
+            `motion_data.keypoints.normalise_clip`.
     """
 
     num_keypoints: int = 17
@@ -34,6 +36,7 @@ class ThermalCubeConfig(PreTrainedConfig):
     cube_size: list[int] | tuple[int, ...] = (12, 9, 9)
     sigma: float | int = 0.75
     truncate: float | int = 3.0
+    center_frames: bool = False
 
     def __post_init__(self, **kwargs):
         fields = without_remote_code(kwargs)

@@ -30,6 +30,7 @@ class MoFMFeatureExtractor(WholeRepository, FeatureExtractionMixin):
         heatmap_size: side of the map, pixels.
         box_scale: longer side of a person's box over the whole clip, as a part of the map.
         layout: skeleton layout of the input, where a call names none.
+        center_frames: take people's paths away; see `motion_data.keypoints.normalise_clip`.
     """
 
     model_input_names = ["keypoints", "scores"]
@@ -40,6 +41,7 @@ class MoFMFeatureExtractor(WholeRepository, FeatureExtractionMixin):
         heatmap_size: int = 72,
         box_scale: float = 0.9,
         layout: str = "coco17",
+        center_frames: bool = False,
         **kwargs,
     ):
         super().__init__(**without_remote_code(kwargs))
@@ -47,11 +49,12 @@ class MoFMFeatureExtractor(WholeRepository, FeatureExtractionMixin):
         self.heatmap_size = heatmap_size
         self.box_scale = box_scale
         self.layout = layout
+        self.center_frames = center_frames
 
     @classmethod
     def for_config(cls, config: ThermalCubeConfig) -> MoFMFeatureExtractor:
         """Return the extractor that fits a model's geometry."""
-        return cls(num_frames=config.num_frames, heatmap_size=config.heatmap_size)
+        return cls(num_frames=config.num_frames, heatmap_size=config.heatmap_size, center_frames=config.center_frames)
 
     def __call__(
         self,
@@ -115,7 +118,9 @@ class MoFMFeatureExtractor(WholeRepository, FeatureExtractionMixin):
 
     def fit(self, motion: Motion) -> Motion:
         """Fit each person of a clip into the map."""
-        keypoints = normalise_clip(motion.keypoints, motion.scores, self.heatmap_size, self.box_scale)
+        keypoints = normalise_clip(
+            motion.keypoints, motion.scores, self.heatmap_size, self.box_scale, self.center_frames
+        )
         return Motion(keypoints, motion.scores)
 
 

@@ -36,6 +36,7 @@ from .seen_rows import record_rows
 
 TERMS = ("word_loss", "coordinate_loss", "coordinate_error", "view_loss")
 SIZE_FIELDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+INPUT_FIELDS = ("num_frames", "heatmap_size", "cube_size", "sigma", "truncate", "input_stride", "cube_embedding")
 
 
 @dataclass
@@ -43,7 +44,14 @@ class MoFMArguments:
     """Which MoFM to pre-train, and with which words."""
 
     tokenizer: str = field(metadata={"help": "Folder or Hub id of a trained MoFMTokenizer."})
+    model: str | None = field(
+        default=None, metadata={"help": "Folder or Hub id of a pre-trained MoFM to go on from; None starts anew."}
+    )
     preset: str = field(default="tiny", metadata={"help": "Size: tiny, small, base or large."})
+    center_frames: bool | None = field(
+        default=None,
+        metadata={"help": "Whether people stand in the middle of the map in each frame. None: as the tokenizer says."},
+    )
     sigma: float = field(
         default=BROAD["sigma"], metadata={"help": "Width of a joint's Gaussian that MoFM sees, pixels."}
     )
@@ -86,6 +94,20 @@ class MoFMArguments:
             coordinate_loss_weight=self.coordinate_loss_weight,
             view_loss_weight=self.view_loss_weight,
         )
+
+    def check_model(self, config: MoFMConfig) -> None:
+        """Refuse a model to go on from that is not of the sizes that are asked for.
+
+        Raises:
+            ValueError: naming the field and both values.
+        """
+        theirs = MoFMConfig.from_pretrained(self.model)
+        for name in (*SIZE_FIELDS, *INPUT_FIELDS):
+            if getattr(config, name) != getattr(theirs, name):
+                raise ValueError(
+                    f"{name} of model {self.model!r} is {getattr(theirs, name)}, but this run's is "
+                    f"{getattr(config, name)}; to go on from it they must be the same"
+                )
 
 
 class MoFMTrainer(MotionTrainer):
@@ -156,6 +178,8 @@ def pretrain(
     check_run(args)
     tokenizer = MoFMTokenizer.from_pretrained(model_args.tokenizer).to(args.device)
     dved, extractor = tokenizer.dved, tokenizer.feature_extractor
+    if model_args.center_frames is not None:  # a word is of a cube, wherever it lies
+        dved.config.center_frames = extractor.center_frames = model_args.center_frames
     config = model_args.config(dved)
     config.words = tokenizer.fingerprint
     if config.view_loss_weight and not data.augment:
@@ -163,13 +187,18 @@ def pretrain(
             f"augment is false and view_loss_weight {config.view_loss_weight}: two views of a clip that never changes "
             "are the same; leave augment on, or view_loss_weight at 0"
         )
+    if model_args.model:
+        model_args.check_model(config)
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
     check_words(args.output_dir, tokenizer)
     rows = read_rows(data)
     check_identity(args, rows, model=model_args, data=data)
     asked = validation_protocols(probes.probe, rows) if probes is not None else []
     torch.manual_seed(args.seed)
-    model = MoFMForMaskedMotionModeling(config)
+    if model_args.model:
+        model = MoFMForMaskedMotionModeling.from_pretrained(model_args.model, config=config)
+    else:
+        model = MoFMForMaskedMotionModeling(config)
     check_space(model, args)
     shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
     clips = fixed_clips(data, extractor, "test", data.eval_clips or None)
@@ -188,7 +217,7 @@ def pretrain(
     metrics |= {f"eval_dved_{name}": value for name, value in evaluate_dved(dved, clips).items()}
     if trainer.is_world_process_zero():
         trainer.save_model(args.output_dir)
-        record_rows(args.output_dir, rows, model_args.tokenizer)
+        record_rows(args.output_dir, rows, model_args.tokenizer, *([model_args.model] if model_args.model else []))
         trainer.save_metrics("eval", metrics, combined=False)
         publish(args, data.dataset, {name.removeprefix("eval_"): value for name, value in metrics.items()})
     return metrics

@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
     words = tokenizer.dved.encode(keypoints, scores).input_ids
     detector.fit_reference({"keypoints": keypoints, "scores": scores, "input_ids": words})
     detector.save_pretrained(path)
-    options = {"cube_embedding": "frames", "ignored_keypoints": [1, 2]}
+    options = {"cube_embedding": "frames", "ignored_keypoints": [1, 2], "center_frames": True}
     config = MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=16, id2label=LABELS, **options)
     MoFMForSequenceClassification(config).save_pretrained(path / "actions")
     return path
@@ -65,6 +65,10 @@ def test_people_are_fitted_as_the_extractor_does():
     assert expected[0, 7, 3, 0] > 72  # the wild joint is outside the map, and the person is not shrunk
     found = fit_into_map(torch.from_numpy(keypoints), torch.from_numpy(scores).float(), 72, 0.9)
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-3)
+    keypoints[0, 7, 3] = keypoints[0, 6, 3]
+    expected = normalise_clip(keypoints, scores, center_frames=True)
+    found = fit_into_map(torch.from_numpy(keypoints), torch.from_numpy(scores).float(), 72, 0.9, center_frames=True)
+    np.testing.assert_allclose(found.numpy(), expected, atol=2e-3)
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,22 @@ def test_what_is_seen_stays_and_what_is_missing_is_found(frames):
     assert np.isfinite(found.keypoints).all() and np.abs(found.keypoints[0, :, 3]).max() < 2000
 
 
+def test_people_who_walk_are_repaired_where_they_are():
+    """Without a path in the map, what is put back goes along with the person."""
+    model = build()
+    model.config.center_frames = True
+    model.coordinate_decoder = Oracle()
+    still = motion(1, 20)
+    still.keypoints[:] = still.keypoints[:, :1]
+    odd = np.zeros(still.scores.shape, bool)
+    odd[0, 5:9, 7] = True
+    path = np.linspace(0, 900, 20, dtype=np.float32)[:, None, None] * np.array([1, -0.5], np.float32)
+    walking = Motion(still.keypoints + path, still.scores)
+    for frame in (5, 8):
+        found = [repair(model, one, odd=odd).keypoints[0, frame, 7] for one in (walking, still)]
+        np.testing.assert_allclose(found[0] - found[1], path[frame, 0], atol=0.1)
+
+
 def test_places_are_in_the_units_of_the_recording():
     model = build()
     model.coordinate_decoder = Oracle()

@@ -269,6 +269,25 @@ def test_all_objectives_train_together_and_without_words(words, corpus, tokenize
     assert (config.word_loss_weight, config.view_loss_weight) == (words, 0.5)
 
 
+def test_goes_on_from_a_model_and_centres_people(corpus, tokenizer_dir, tmp_path):
+    data = DataArguments(dataset=corpus, eval_clips=4)
+    pretrain(MoFMArguments(tokenizer=tokenizer_dir), data, two_steps(tmp_path / "first"))
+    first = MoFMForMaskedMotionModeling.from_pretrained(tmp_path / "first")
+    options = MoFMArguments(tokenizer=tokenizer_dir, model=str(tmp_path / "first"), center_frames=True)
+    args = two_steps(tmp_path / "second")
+    args.learning_rate = 0.0
+    pretrain(options, data, args)
+    second = MoFMForMaskedMotionModeling.from_pretrained(tmp_path / "second")
+    assert all(torch.equal(one, other) for one, other in zip(first.parameters(), second.parameters(), strict=True))
+    tokenizer = MoFMTokenizer.from_pretrained(tmp_path / "second")
+    parts = second.config, tokenizer.dved.config, tokenizer.feature_extractor
+    assert not first.config.center_frames and all(part.center_frames for part in parts)
+    with pytest.raises(ValueError, match="sigma of model .*first.* is 3.0, but this run's is 2.0"):
+        other = MoFMArguments(tokenizer=tokenizer_dir, model=str(tmp_path / "first"), sigma=2.0)
+        pretrain(other, data, two_steps(tmp_path / "third"))
+    assert not list((tmp_path / "third").glob("checkpoint-*"))
+
+
 def test_two_views_of_clips_that_never_change_are_refused(corpus, tokenizer_dir, tmp_path):
     data = DataArguments(dataset=corpus, eval_clips=4, augment=False)
     with pytest.raises(ValueError, match="augment is false and view_loss_weight 0.5"):
