@@ -6,6 +6,7 @@ on. Beside the encoder stand the trivial answers: raw poses in the map, and the 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -34,6 +35,7 @@ from ..row_digests import row_digests
 from .metrics import Spread, bootstrap
 from .protocols import Fold, OneShotFold, Protocol
 
+RAW = "raw poses"
 NEIGHBOURS = 3  # normal recordings whose mean distance is an anomaly score
 PROBE_C = 0.1  # inverse strength of the probe's L2 penalty, on standardised features
 METHODS = {  # of each task; the first is what it is judged by
@@ -88,13 +90,20 @@ class Encoder:
 
 
 class RawPoses:
-    """The trivial reader: where joints are in the map, missing ones in its middle, averaged over people."""
+    """The trivial reader: where joints are in the map, missing ones in its middle, averaged over people.
 
-    name = "raw poses"
+    Args:
+        extractor: the geometry of clips.
+        center_frames: whether people's paths are taken away, whatever the extractor says.
+        batch_size: recordings at a time.
+    """
+
     fingerprint = "raw-poses-1"
 
-    def __init__(self, extractor: MoFMFeatureExtractor, batch_size: int = 256):
-        self.extractor = extractor
+    def __init__(self, extractor: MoFMFeatureExtractor, center_frames: bool = False, batch_size: int = 256):
+        self.name = f"{RAW}, centred" if center_frames else RAW
+        self.extractor = copy.copy(extractor)
+        self.extractor.center_frames = center_frames
         self.batch_size = batch_size
 
     def __call__(self, clips: list[Motion]) -> np.ndarray:
@@ -158,7 +167,7 @@ def measure(protocol: Protocol, reader: str, features: np.ndarray) -> list[Row]:
     labels = np.asarray(protocol.corpus["label"][:])
     rows = []
     for method in METHODS[protocol.task]:
-        if method == "majority" and reader != RawPoses.name:
+        if method == "majority" and reader != RAW:
             continue  # it reads nothing: once is enough
         outcomes = [_outcome(protocol.task, method, fold, features, labels) for fold in protocol.folds]
         figures = [score(*arrays) for score, arrays in outcomes]

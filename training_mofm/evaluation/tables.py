@@ -23,7 +23,7 @@ MODEL, RANDOM = "model", "random weights"
 
 
 class TaskFigures:
-    """Figures of a frozen encoder, of raw poses, and of the same encoder with random weights.
+    """Figures of a frozen encoder, of raw poses with and without paths, and of the same encoder with random weights.
 
     Args:
         name: folder or Hub id of the model, in which the rows that it learnt from are recorded.
@@ -51,7 +51,8 @@ class TaskFigures:
         self.output = None if output is None else Path(output)
         self.rows: list[Row] = []
         encoder = Encoder(MODEL, model, layers)
-        self.readers: list[Encoder | RawPoses] = [RawPoses(encoder.extractor), encoder]
+        raw = [RawPoses(encoder.extractor, center_frames) for center_frames in (False, True)]
+        self.readers: list[Encoder | RawPoses] = [*raw, encoder]
         for seed in range(num_random):
             with torch.random.fork_rng():
                 torch.manual_seed(seed)

@@ -185,9 +185,15 @@ def test_the_command_gives_a_table_and_json_and_asks_nothing_that_was_seen(tmp_p
     assert result.returncode == 0, result.stderr
     assert "which rows the model learnt from is unknown" in result.stderr
     table = [line for line in result.stdout.splitlines() if line.startswith("| set/")]
-    assert len(table) == 4 and result.stdout.splitlines()[0].count("|") == 7
+    assert len(table) == 4 and result.stdout.splitlines()[0].count("|") == 8
     rows = json.loads((tmp_path / "out" / "figures.json").read_text())["rows"]
-    assert {row["reader"] for row in rows} == {"model", "random weights", "raw poses", "majority"}
+    assert {row["reader"] for row in rows} == {
+        "model",
+        "random weights",
+        "raw poses",
+        "raw poses, centred",
+        "majority",
+    }
     assert {row["figure"]["count"] for row in rows if row["reader"] == "random weights"} == {2}
 
     def said(*wanted):
