@@ -1,7 +1,8 @@
 """From scores of windows to scores of frames: the protocol of anomaly detection on people's tracks, as pure functions.
 
-Windows slide over each person's track; a window's score stands at its centre; a frame takes the maximum over people; a
-frame without a score takes the minimum; scores are smoothed over time by a Gaussian (SPARTA and the works before it).
+Windows slide over each person's track; a window's score stands at its centre, and on a straight line to the next; a
+frame takes the maximum over people; a frame without a score takes the minimum; scores are smoothed over time by a
+Gaussian (SPARTA and the works before it).
 """
 
 from __future__ import annotations
@@ -52,13 +53,18 @@ def sliding_windows(present: np.ndarray, length: int, stride: int, max_gap: int)
     return np.repeat(person, count), np.repeat(first, count) + number * stride
 
 
+def follows(people: np.ndarray, starts: np.ndarray, stride: int) -> np.ndarray:
+    """Return whether each window `[W]` of `sliding_windows` is the next of the track of the one before it."""
+    return np.append(False, (np.diff(people) == 0) & (np.diff(starts) == stride))[: len(people)]
+
+
 def place_at_centres(
     values: np.ndarray, people: np.ndarray, starts: np.ndarray, length: int, stride: int, shape: tuple[int, int]
 ) -> np.ndarray:
-    """Put what windows have at their centres.
+    """Put what windows have at their centres, and on straight lines between those of a track.
 
-    A window of frames s to s + length - 1 has its centre at s + length // 2. Its value stands there and in the
-    `stride - 1` frames behind, up to the next window's centre. The first and last half window of a track have none.
+    A window of frames s to s + length - 1 has its centre at s + length // 2. The first and last half window of a track
+    have no value, nor have the frames between two windows of which one has none (NaN).
 
     Args:
         values: `[W, ...]`.
@@ -70,8 +76,12 @@ def place_at_centres(
         `[M, F, ...]`, NaN where there is no value.
     """
     placed = np.full((*shape, *values.shape[1:]), np.nan)
-    frames = starts[:, None] + length // 2 + np.arange(stride)
-    placed[people[:, None], frames] = values[:, None]
+    centres = starts + length // 2
+    placed[people, centres] = values
+    later = np.flatnonzero(follows(people, starts, stride))
+    for behind in range(1, stride):
+        share = behind / stride
+        placed[people[later], centres[later] - behind] = values[later] * (1 - share) + values[later - 1] * share
     return placed
 
 

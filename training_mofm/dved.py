@@ -46,6 +46,9 @@ class DVEDArguments:
     num_decoder_blocks: int | None = field(default=None, metadata={"help": "Repeats r of the decoder."})
     num_frames: int | None = field(default=None, metadata={"help": "Frames of a clip."})
     heatmap_size: int | None = field(default=None, metadata={"help": "Side of the map, pixels."})
+    center_frames: bool | None = field(
+        default=None, metadata={"help": "Whether people stand in the middle of the map in each frame."}
+    )
 
     def config(self) -> DVEDConfig:
         fields = dataclasses.asdict(self)

@@ -19,7 +19,7 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from ..configuration_mofm import MoFMConfig
 from ..events import JOIN, SHORTEST, find_events, highest_allowed
-from ..windows import MAX_GAP, fill_missing, over_people, place_at_centres, sliding_windows, smooth
+from ..windows import MAX_GAP, fill_missing, follows, over_people, place_at_centres, sliding_windows, smooth
 from .explain import Explanation, explain
 from .modeling import MoFMForAnomalyDetection, MoFMForAnomalyDetectionOutput
 
@@ -266,8 +266,9 @@ class AnomalyScorer:
         """Return for how many seconds people have a score."""
         fps = known_rate(fps)
         present = motion.scores.any(-1) if fps == self.fps else resample(motion, fps, self.fps).scores.any(-1)
-        windows = sliding_windows(present, self.window_frames, self.stride_frames, self.gap_frames)[0]
-        return len(windows) * self.stride_frames / self.fps
+        people, starts = sliding_windows(present, self.window_frames, self.stride_frames, self.gap_frames)
+        frames = np.where(follows(people, starts, self.stride_frames), self.stride_frames, 1)
+        return float(frames.sum()) / self.fps
 
     def _score_frames(self, motion: Motion) -> AnomalyScores:
         shape = motion.scores.shape[:2]

@@ -57,6 +57,8 @@ class _Track:
 
     def __init__(self, frame: int, size: int, num_joints: int):
         self.next_start = frame  # of the next window
+        self.begun = False  # whether a window was complete
+        self.newest: tuple[int, float, np.ndarray] | None = None  # its centre, score, and those of the joints
         self.last_seen = frame
         self.keypoints = np.zeros((size, num_joints, 2), np.float32)
         self.scores = np.zeros((size, num_joints), np.float32)
@@ -79,9 +81,9 @@ class MotionStream:
     Frames may come at any rate, and at an uneven one with `time`: those at most `HOLD` apart are joined by straight
     lines, as `resample` does, and brought to the model's rate (`config.fps`); between frames farther apart nobody was
     seen. Each frame pushed is answered with the scores of the model's frame that is nearest in time, as soon as no
-    window can reach that any more. Latency: half a window while everybody is in sight, and at most `max_gap`
-    more while someone may come back. Memory: the window and `max_gap` of each person seen within the last `max_gap`,
-    and the frames that wait.
+    window can reach that any more. Latency: half a window and a stride while everybody is in sight, and at most
+    `max_gap` more while someone may come back. Memory: the window and `max_gap` of each person seen within the last
+    `max_gap`, and the frames that wait.
 
     A person out of sight for at most `max_gap` seconds has missing frames; one who stays away longer is forgotten, and
     starts another track on return, under the same id or not. Frames without people are pushed too: they are time.
@@ -277,14 +279,24 @@ class MotionStream:
         clips = [self._tracks[name].read(np.arange(start, start + window)) for name, start in windows]
         scores, joints = self.scorer.score_windows(*(np.stack(arrays) for arrays in zip(*clips, strict=True)))
         for (name, start), score, joint in zip(windows, scores, joints, strict=True):
-            for number in range(start + window // 2, start + window // 2 + stride):
-                if not math.isnan(score):
-                    self._found.setdefault(number, {})[name] = (float(score), joint)
+            track, centre = self._tracks[name], start + window // 2
+            before, track.begun, track.newest = track.newest, True, None
+            if math.isnan(score):
+                continue
+            track.newest = centre, float(score), joint
+            self._found.setdefault(centre, {})[name] = (float(score), joint)
+            if before is not None:
+                for behind in range(1, stride):
+                    share = behind / stride
+                    line = score * (1 - share) + before[1] * share, joint * (1 - share) + before[2] * share
+                    self._found.setdefault(centre - behind, {})[name] = (float(line[0]), line[1])
 
     def _decided(self) -> list[FrameScores]:
         """Take the oldest frames that no window of an open track can reach any more."""
-        centres = (track.next_start + self.scorer.window_frames // 2 for track in self._tracks.values())
-        reachable = min(centres, default=self._frame + 1)
+        line = self.scorer.stride_frames - 1  # the frames between two centres wait for the second
+        half = self.scorer.window_frames // 2
+        first = (track.next_start + half - (line if track.begun else 0) for track in self._tracks.values())
+        reachable = min(first, default=self._frame + 1)
         decided = []
         while self._waiting and self._waiting[0][0] < reachable:
             place, frame = self._waiting.popleft()

@@ -61,13 +61,25 @@ def test_scores_stand_at_centres(length, stride):
     values = np.arange(len(people)) + 1.0
     placed = place_at_centres(values, people, starts, length, stride, (2, 30))
     expected = np.full((2, 30), np.nan)
-    for value, m, start in zip(values, people, starts, strict=True):
-        for behind in range(stride):
-            expected[m, start + length // 2 + behind] = value
-    np.testing.assert_array_equal(placed, expected)
+    for m in range(2):
+        centres = starts[people == m] + length // 2
+        frames = np.arange(centres[0], centres[-1] + 1)
+        expected[m, frames] = np.interp(frames, centres, values[people == m])
+    np.testing.assert_allclose(placed, expected, atol=1e-12)
     assert np.isnan(placed[:, : length // 2]).all() and np.isnan(placed[1, 12:]).all()
     wide = place_at_centres(np.stack((values, -values), -1), people, starts, length, stride, (2, 30))
-    np.testing.assert_array_equal(wide, np.stack((expected, -expected), -1))
+    np.testing.assert_allclose(wide, np.stack((expected, -expected), -1), atol=1e-12)
+
+
+def test_there_is_no_line_over_a_gap_nor_to_a_window_without_a_score():
+    seen = np.ones((1, 40), bool)
+    seen[0, 14:20] = False
+    people, starts = sliding_windows(seen, 8, 4, 2)
+    assert starts.tolist() == [0, 4, 20, 24, 28, 32]
+    values = np.array([1, 3, 5, np.nan, 7, 9])
+    placed = place_at_centres(values, people, starts, 8, 4, (1, 40))[0]
+    expected = {4: 1, 5: 1.5, 6: 2, 7: 2.5, 8: 3, 24: 5, 32: 7, 33: 7.5, 34: 8, 35: 8.5, 36: 9}
+    assert {int(f): placed[f] for f in np.flatnonzero(~np.isnan(placed))} == expected
 
 
 @pytest.mark.filterwarnings("error")
