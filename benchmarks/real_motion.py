@@ -121,6 +121,7 @@ def protocols(name: str, arrays: Arrays) -> dict:
     | uiprmd_*/anomaly, /supervised-anomaly   | 10 movements, five folds of two held-out subjects; correct is normal |
     | uiprmd_*/anomaly-9-10 (and supervised)  | the same for subjects 9 and 10 only                                  |
     | jhmdb14_2d/anomaly, msr_action3d/anomaly | each class once as the normal one, first split                      |
+    | the same, /anomaly-validation            | within its training rows: choices are made here                     |
     | ymja_hockey_2d/supervised-anomaly       | penalty against No_penalty, on its folds                             |
     """
     lists: dict[str, list[str]] = {}
@@ -130,6 +131,14 @@ def protocols(name: str, arrays: Arrays) -> dict:
     def listed(title: str, mask: np.ndarray) -> dict:
         lists[title] = [f"{name}/{sequence}" for sequence in names[mask].tolist()]
         return {"recording": title}
+
+    def one_class(fold: dict, train: np.ndarray, test: np.ndarray) -> dict:
+        chosen = [
+            fold | {"name": f"normal is {class_name}", "normal": {"label": [class_name]}}
+            for label, class_name in enumerate(classes)
+            if (labels[train] == label).any() and 0 < (labels[test] != label).mean() < 1
+        ]
+        return {"task": "anomaly", "cross_subject": name == "msr_action3d", "folds": chosen}
 
     if name in ("jhmdb14_2d", "msr_action3d", "ymja_hockey_2d"):
         if name == "ymja_hockey_2d":
@@ -151,13 +160,9 @@ def protocols(name: str, arrays: Arrays) -> dict:
             normal = {"normal": {"label": [NO_PENALTY]}}
             specs["supervised-anomaly"] = {"task": "supervised-anomaly", "folds": [fold | normal for fold in folds]}
         else:
-            train, test = next(iter(parts.values()))
-            one_class = [
-                folds[0] | {"name": f"normal is {class_name}", "normal": {"label": [class_name]}}
-                for label, class_name in enumerate(classes)
-                if (labels[train] == label).any() and 0 < (labels[test] != label).mean() < 1
-            ]
-            specs["anomaly"] = {"task": "anomaly", "cross_subject": cross_subject, "folds": one_class}
+            specs["anomaly"] = one_class(folds[0], *next(iter(parts.values())))
+            if ask.any():
+                specs["anomaly-validation"] = one_class(fold, learn, ask)
     if name in NOVEL_CLASSES:
         novel = [classes.index(label) for label in NOVEL_CLASSES[name]]
         by_name = np.argsort(names, kind="stable")
