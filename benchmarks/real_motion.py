@@ -154,7 +154,11 @@ def protocols(name: str, arrays: Arrays) -> dict:
         specs["classification"] = {"task": "classification", "cross_subject": cross_subject, "folds": folds}
         learn, ask = validation_rows(arrays, next(iter(parts.values()))[0])
         if ask.any():
-            fold = {"learn": listed("validation train", learn), "ask": listed("validation", ask)}
+            fold = {
+                "name": "validation",
+                "learn": listed("validation train", learn),
+                "ask": listed("validation", ask),
+            }
             specs["validation"] = {"task": "classification", "cross_subject": cross_subject, "folds": [fold]}
         if name == "ymja_hockey_2d":
             normal = {"normal": {"label": [NO_PENALTY]}}
