@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from motion_data.keypoints import MIN_FRAMES, PATH_ROUNDS, STEADY_FRAMES, WILD
+from motion_data.keypoints import MIN_FRAMES, NUM_FACE, PATH_ROUNDS, STEADY_FRAMES, WILD
 from motion_data.layouts import get_layout
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
@@ -196,6 +196,9 @@ def fit_into_map(keypoints: Tensor, scores: Tensor, size: int, scale: float, cen
     if center_frames:
         keypoints = keypoints - _body_path(keypoints, present)
     low, high = _edge(keypoints, scores), -_edge(-keypoints, scores)
+    if center_frames:
+        high = torch.maximum(high, -low)
+        low = -high
     span = (high - low).amax(-1, keepdim=True)
     alone = (present.sum(-1) < 2).all(-1)[..., None]
     span = torch.where(alone, span.clamp(min=scale * size), span)
@@ -207,14 +210,19 @@ def fit_into_map(keypoints: Tensor, scores: Tensor, size: int, scale: float, cen
 
 def _body_path(keypoints: Tensor, present: Tensor) -> Tensor:
     """Return `motion_data.keypoints.body_path` of tracks, `[..., F, 1, 2]`."""
-    there = present.to(keypoints.dtype)
+    below = present & (torch.arange(present.shape[-1], device=present.device) >= NUM_FACE)
+    there = torch.where(below.any(-1).any(-1)[..., None, None], below, present).to(keypoints.dtype)
+    keypoints = keypoints * there[..., None]
     of_frame, of_joint = (there.sum(axis).clamp(min=1)[..., None] for axis in (-1, -2))
     in_frame, of_each = keypoints.sum(-2), keypoints.sum(-3)
     path = in_frame / of_frame
+    offset = torch.zeros_like(of_each)
     for _ in range(PATH_ROUNDS):
         offset = (of_each - there.transpose(-2, -1) @ path) / of_joint
         path = (in_frame - there @ offset) / of_frame
-    return path[..., None, :]
+    seen = there.amax(-2)[..., None]
+    middle = (offset * seen).sum(-2, keepdim=True) / seen.sum(-2, keepdim=True).clamp(min=1)
+    return torch.where(there.any(-1)[..., None], path + middle, 0.0)[..., None, :]
 
 
 def _edge(keypoints: Tensor, scores: Tensor) -> Tensor:

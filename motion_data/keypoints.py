@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MIN_FRAMES = 2
 PATH_ROUNDS = 8  # of `body_path`
+NUM_FACE = 5  # the first joints of COCO-17 are nose, eyes and ears
 WILD = 0.05  # of the box: what one frame alone may add to it
 STEADY_FRAMES = 8
 
@@ -132,8 +133,9 @@ def normalise_clip(
         scores: [..., F, K]; a joint with score 0 is missing, and its coordinates are not read.
         size: side of the square map in pixels.
         scale: longer side of the box of the present joints of all frames, as a fraction of `size`.
-        center_frames: take a person's path (`body_path`) away first: what the body does remains, and where it goes is
-            lost. Without it the path remains too, and leaves who crosses the picture a small body.
+        center_frames: put the middle of the body (`body_path`) into the middle of the map in each frame: what the body
+            does remains, and where it goes is lost. Without it the path remains too, and leaves a small body of who
+            crosses the picture.
 
     Returns:
         [..., F, K, 2] of the dtype of `keypoints` (whole numbers become float32), computed in float64. Pixel centres
@@ -187,6 +189,9 @@ def map_box(
     keypoints = keypoints - path
     present = (scores > 0)[..., None]  # ... F K 1
     low, high = _box(keypoints, scores)
+    if center_frames:  # the middle of the body, not that of the box, is in the middle of the map
+        high = np.maximum(high, -low)
+        low = -high
     span = (high - low).max(-1, keepdims=True)  # ... 1 1 1
     alone = (present.sum(-2, keepdims=True) < 2).all(-3, keepdims=True)  # ... 1 1 1
     span = np.where(alone, np.maximum(span, scale * size), span)
@@ -194,16 +199,19 @@ def map_box(
 
 
 def body_path(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return where a body is in each frame, `[..., F, 1, 2]`; 0 where none of its joints is seen.
+    """Return where the middle of a body is in each frame, `[..., F, 1, 2]`; 0 where none of its joints is seen.
 
-    It is the path of a body that moves as one, each joint at its own offset from it, which is nearest to all joints
-    that are seen (least squares, by turns): the mean of the joints where all are seen; those that come and go do not
-    move it.
+    The middle is the mean of the joints below the neck that are seen in the clip (of all joints, where none of those
+    is). It moves with the body that moves as one, each joint at its own offset, which is nearest to all of these
+    joints (least squares, by turns), so that joints that come and go do not move it.
 
     Args:
         keypoints, scores: as in `normalise_clip`.
     """
-    present = (scores > 0).astype(np.float64)  # ... F K
+    present = scores > 0  # ... F K
+    body = np.arange(present.shape[-1]) >= NUM_FACE
+    below = present & body
+    present = np.where(below.any((-2, -1), keepdims=True), below, present).astype(np.float64)
     there = np.swapaxes(present, -2, -1)
     of_frame, of_joint = (np.maximum(present.sum(axis), 1)[..., None] for axis in (-1, -2))
     keypoints = np.where(present[..., None] > 0, keypoints, 0)
@@ -212,7 +220,9 @@ def body_path(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
     for _ in range(PATH_ROUNDS):
         offset = (of_each - there @ path) / of_joint  # ... K 2
         path = (in_frame - present @ offset) / of_frame
-    return path[..., None, :]
+    seen = present.any(-2)[..., None]
+    middle = np.where(seen, offset, 0).sum(-2) / np.maximum(seen.sum(-2), 1)  # ... 2
+    return np.where(present.any(-1)[..., None], path + middle[..., None, :], 0)[..., None, :]
 
 
 def _box(keypoints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
