@@ -47,6 +47,8 @@ class MoFMConfig(ThermalCubeConfig):
         hide_ratio: chance that a key-point is hidden for a span where coordinates are asked for.
         coordinate_decoder_layers: layers of the decoder of coordinates.
         view_size: width in which two views are compared.
+        embed_centered: whether embeddings read a clip twice, as it is and with people in the middle of each frame
+            (`normalise_clip`): what both say of a part stands side by side, 2 D numbers for two passes.
         classifier_dropout: dropout before the head of `MoFMForSequenceClassification`.
         ignored_keypoints: key-points, by number, that it leaves out of clips: those that only some of the skeletons
             have on which its head was fitted, since by them it would tell corpora apart instead of actions.
@@ -96,6 +98,7 @@ class MoFMConfig(ThermalCubeConfig):
     # classification
     classifier_dropout: float | int = 0.0
     ignored_keypoints: list[int] | tuple[int, ...] = ()
+    embed_centered: bool = False
 
     # anomaly detection
     anomaly_score: str = "combined"
@@ -106,6 +109,11 @@ class MoFMConfig(ThermalCubeConfig):
     reference_size: int = 0
     num_neighbors: int = 3
     pos_weight: float | int = 1.0
+
+    @property
+    def embedding_size(self) -> int:
+        """Numbers of a part in `get_embeddings`."""
+        return self.hidden_size * (2 if self.embed_centered else 1)
 
     def validate_architecture(self) -> None:
         super().validate_architecture()

@@ -33,6 +33,7 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .configuration_mofm import MoFMConfig
 from .embeddings import MotionEmbeddings, embed_clips, parts_of
+from .fitting import fit_into_map
 from .masking import mask_cubes, noise_shape
 from .objectives import CoordinateDecoder, ViewProjector, coordinate_loss, hidden_keypoints, hide, view_loss
 
@@ -410,9 +411,17 @@ class MoFMModel(MoFMPreTrainedModel):
             layers: which layer's, 0 (the embedded cubes) to `num_hidden_layers`, -1 the last; of several the mean.
 
         Raises:
-            ValueError: as in `forward`, or a layer that is not there.
+            ValueError: as in `forward`, a layer that is not there, or heat-maps where `config.embed_centered` needs
+                key-points.
         """
-        return embed_clips(self, self.read_clips(keypoints, scores, heatmaps), layers)
+        found = embed_clips(self, self.read_clips(keypoints, scores, heatmaps), layers)
+        if not self.config.embed_centered:
+            return found
+        if keypoints is None or scores is None:
+            raise ValueError("embed_centered is true and centres people by key-points; keypoints or scores is None")
+        centred = fit_into_map(keypoints, scores, self.config.heatmap_size, center_frames=True)
+        again = embed_clips(self, self.read_clips(centred, scores), layers)
+        return MotionEmbeddings(torch.cat((found.parts, again.parts), -1), found.present | again.present)
 
 
 class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):

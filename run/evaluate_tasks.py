@@ -38,6 +38,11 @@ def main() -> int:
         default=[-1],
         help="layers that are read, of several the mean; default: last",
     )
+    parser.add_argument(
+        "--embed_centered",
+        action="store_true",
+        help="read clips twice, also with people in the middle of each frame; default: as the model says",
+    )
     parser.add_argument("--random", type=int, default=1, help="encoders with random weights; default %(default)s")
     parser.add_argument("--output", help="folder for figures.json and the features, which later runs reuse")
     args = parser.parse_args()
@@ -45,6 +50,7 @@ def main() -> int:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         model = MoFMModel.from_pretrained(args.model).to(device)
+        model.config.embed_centered |= args.embed_centered
         figures = TaskFigures(args.model, model, args.random, args.output, args.layers)
         for corpus in args.dataset:
             for line in figures.add(corpus, [] if "frozen" in args.protocol else args.protocol):

@@ -47,7 +47,7 @@ class MotionRecogniser:
         self.threshold: float | None = None
         self.names: list[str] = []
         slices = model.config.grid_size[0]
-        width = slices * model.config.num_keypoints * model.config.hidden_size
+        width = slices * model.config.num_keypoints * model.config.embedding_size
         self._shown = np.zeros((0, width), np.float32)
         self._mean, self._std = np.zeros(width, np.float32), np.ones(width, np.float32)
         self._axes: np.ndarray | None = None  # of the metric

@@ -14,9 +14,9 @@ from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForSequenceCl
 from modeling_mofm.export import (
     example_clips,
     export_graph,
-    fit_into_map,
     load_graph,
 )
+from modeling_mofm.fitting import fit_into_map
 from motion_data.keypoints import normalise_clip
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 

@@ -6,8 +6,9 @@ import torch
 from clips import TINY_GEOMETRY
 from transformers import pipeline
 
-from modeling_mofm import MoFMConfig, MoFMModel, MotionFeaturePipeline
+from modeling_mofm import MoFMConfig, MoFMModel, MotionFeaturePipeline, MotionRecogniser
 from motion_data.recording import Recording
+from tokenization_mofm import MoFMFeatureExtractor
 
 SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 
@@ -52,6 +53,30 @@ def test_layers_and_wrong_options(embed):
     assert not np.allclose(embed(motion(), layers=0)["vector"], embed(motion())["vector"], atol=1e-3)
     with pytest.raises(ValueError, match=r"unknown arguments \['layer'\]; allowed are layers"):
         embed(motion(), layer=1)
+
+
+@torch.no_grad()
+def test_centred_people_are_read_as_well(embed, tmp_path):
+    """Beside the parts of a clip stand those of the same clip with people in the middle of each frame."""
+    config = MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=32, embed_centered=True)
+    both = MoFMModel(config).eval()
+    both.load_state_dict(embed.model.state_dict())
+    walking = motion(5, 2) + np.linspace(0, 300, 20)[:, None, None]
+    clips = embed.feature_extractor(walking)
+    found = both.get_embeddings(**clips)
+    assert found.parts.shape[-1] == 48 == config.embedding_size
+    plain, centred = found.parts.split(24, -1)
+    torch.testing.assert_close(plain, embed.model.get_embeddings(**clips).parts)
+    extractor = MoFMFeatureExtractor.for_config(MoFMConfig(**TINY_GEOMETRY, center_frames=True))
+    expected = embed.model.get_embeddings(**extractor(walking)).parts
+    torch.testing.assert_close(centred, expected, rtol=1e-3, atol=1e-3)
+    assert (plain - centred).abs().max() > 0.1
+    recogniser = MotionRecogniser(both)
+    recogniser.teach("stroll", walking)
+    recogniser.save_pretrained(tmp_path)
+    assert MotionRecogniser.from_pretrained(tmp_path).names == ["stroll"]
+    with pytest.raises(ValueError, match="embed_centered is true and centres people by key-points"):
+        both.get_embeddings(heatmaps=torch.rand(1, 17, 8, 24, 24))
 
 
 def test_saved_pipelines_open_again(embed, tmp_path):
