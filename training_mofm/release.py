@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
+from modeling_mofm.configuration_mofm import ANOMALY_SCORES
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
 from modeling_mofm.shipped import write_hashes
 from motion_data.corpora.load import load_corpus
@@ -64,12 +65,17 @@ class ReleaseArguments:
         metadata={"help": "Actions that are normal in everyday life."},
     )
     reference_size: int = field(default=128, metadata={"help": "Normal windows that are remembered."})
+    anomaly_score: str = field(
+        default="distance", metadata={"help": "What the detector says: nll, distance or combined."}
+    )
     seed: int = field(default=0, metadata={"help": "Of the rows and views."})
 
     def __post_init__(self) -> None:
         wrong = [pair for pair in self.rename if pair.count("=") != 1]
         if wrong:
             raise ValueError(f"rename has {wrong[0]!r}; it must be old=new")
+        if self.anomaly_score not in ANOMALY_SCORES[:-1]:
+            raise ValueError(f"anomaly_score must be one of {ANOMALY_SCORES[:-1]}, got {self.anomaly_score!r}")
         for name in ("rows_per_class", "views", "reference_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -189,6 +195,7 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     config.id2label, config.label2id = actions.config.id2label, actions.config.label2id
     config.ignored_keypoints = actions.config.ignored_keypoints
     config.view_loss_weight = 0.0
+    config.anomaly_score = options.anomaly_score
     config.architectures = [type(base).__name__]
     config.dtype = torch.float32
     tensors: dict[str, Tensor] = {}

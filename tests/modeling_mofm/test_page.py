@@ -92,7 +92,7 @@ def test_the_page_in_a_browser(answers, tmp_path, monkeypatch):
             visit.wait_for_selector("#watch")
 
             upload(visit, "watch-file", CLIPS / "squat.json")
-            visit.fill("#threshold textarea, #threshold input", "5")
+            visit.fill("#threshold textarea, #threshold input", "2")
             visit.click("#watch")
             visit.wait_for_selector("#words img", timeout=60_000)
             story = visit.input_value("#story textarea")

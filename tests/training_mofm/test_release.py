@@ -157,7 +157,7 @@ def test_a_threshold_is_calibrated_on_files_of_normal_motion(released, tmp_path)
     assert not (tmp_path / "watch").exists()
     result = mofm(*command, "9000")
     assert result.returncode == 0 and "notes.txt is of no known format" in result.stderr, result.stderr
-    said = re.search(r"threshold ([\d.]+), from ([\d.]+) hours", result.stdout)
+    said = re.search(r"threshold (-?[\d.]+), from ([\d.]+) hours", result.stdout)
     detector = MoFMForAnomalyDetection.from_pretrained(tmp_path / "watch")
     assert detector.config.event_threshold == pytest.approx(float(said[1]), abs=1e-3)
     again = pipeline("motion-anomaly-detection", model=str(tmp_path / "watch"), device="cpu")
@@ -194,6 +194,7 @@ def test_changed_and_missing_files_are_refused(released, tmp_path, monkeypatch):
     [
         ({"rename": ["run"]}, "rename has 'run'; it must be old=new"),
         ({"views": 0}, "views must be at least 1"),
+        ({"anomaly_score": "classifier"}, "anomaly_score must be one of .*, got 'classifier'"),
         ({"rename": ["fly=walk"]}, r"\['fly'\] are classes of no corpus"),
         ({"normal": ["sleep"]}, r"\['sleep'\] are classes of no corpus"),
     ],
