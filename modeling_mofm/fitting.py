@@ -43,7 +43,6 @@ def _body_path(keypoints: Tensor, present: Tensor) -> Tensor:
     of_frame, of_joint = (there.sum(axis).clamp(min=1)[..., None] for axis in (-1, -2))
     in_frame, of_each = keypoints.sum(-2), keypoints.sum(-3)
     path = in_frame / of_frame
-    offset = torch.zeros_like(of_each)
     for _ in range(PATH_ROUNDS):
         offset = (of_each - there.transpose(-2, -1) @ path) / of_joint
         path = (in_frame - there @ offset) / of_frame

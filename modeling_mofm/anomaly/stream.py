@@ -57,8 +57,7 @@ class _Track:
 
     def __init__(self, frame: int, size: int, num_joints: int):
         self.next_start = frame  # of the next window
-        self.begun = False  # whether a window was complete
-        self.newest: tuple[int, float, np.ndarray] | None = None  # its centre, score, and those of the joints
+        self.newest: tuple[float, np.ndarray] | None = None  # window with a score: its, and those of the joints
         self.last_seen = frame
         self.keypoints = np.zeros((size, num_joints, 2), np.float32)
         self.scores = np.zeros((size, num_joints), np.float32)
@@ -280,22 +279,21 @@ class MotionStream:
         scores, joints = self.scorer.score_windows(*(np.stack(arrays) for arrays in zip(*clips, strict=True)))
         for (name, start), score, joint in zip(windows, scores, joints, strict=True):
             track, centre = self._tracks[name], start + window // 2
-            before, track.begun, track.newest = track.newest, True, None
+            before, track.newest = track.newest, None
             if math.isnan(score):
                 continue
-            track.newest = centre, float(score), joint
-            self._found.setdefault(centre, {})[name] = (float(score), joint)
+            track.newest = self._found.setdefault(centre, {})[name] = (float(score), joint)
             if before is not None:
                 for behind in range(1, stride):
                     share = behind / stride
-                    line = score * (1 - share) + before[1] * share, joint * (1 - share) + before[2] * share
+                    line = score * (1 - share) + before[0] * share, joint * (1 - share) + before[1] * share
                     self._found.setdefault(centre - behind, {})[name] = (float(line[0]), line[1])
 
     def _decided(self) -> list[FrameScores]:
         """Take the oldest frames that no window of an open track can reach any more."""
         line = self.scorer.stride_frames - 1  # the frames between two centres wait for the second
         half = self.scorer.window_frames // 2
-        first = (track.next_start + half - (line if track.begun else 0) for track in self._tracks.values())
+        first = (track.next_start + half - (line if track.newest else 0) for track in self._tracks.values())
         reachable = min(first, default=self._frame + 1)
         decided = []
         while self._waiting and self._waiting[0][0] < reachable:
