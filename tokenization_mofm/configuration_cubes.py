@@ -1,5 +1,7 @@
 """The geometry of Thermal Cubes: what the dVED's and MoFM's configurations have in common."""
 
+from collections.abc import Iterable
+
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
@@ -13,6 +15,18 @@ GEOMETRY_FIELDS = (*SHARED_FIELDS, "sigma", "truncate")
 # of every configuration of transformers, though no fields of its class
 COMMON_FIELDS = {"name_or_path", "model_type", "num_labels", "torch_dtype", "use_cache", "tie_word_embeddings"}
 COMMON_FIELDS |= {"attn_implementation", "experts_implementation", "output_attentions", "custom_pipelines"}
+
+
+def first_difference(
+    ours: PreTrainedConfig, theirs: PreTrainedConfig, fields: Iterable[str]
+) -> tuple[str, object, object] | None:
+    """Return the first of these fields in which two configurations differ, and both values; None if they agree."""
+    for name in fields:
+        values = getattr(ours, name), getattr(theirs, name)
+        one, other = (list(value) if isinstance(value, tuple) else value for value in values)  # JSON knows no tuples
+        if one != other:
+            return name, *values
+    return None
 
 
 @strict

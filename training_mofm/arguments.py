@@ -16,7 +16,7 @@ from transformers import Trainer, TrainingArguments
 
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from motion_data.corpora.mixing import Mixture, check_weights, mix_streams
-from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS, ThermalCubeConfig
+from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS, ThermalCubeConfig, first_difference
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 
 from .augmentation import Augmentation
@@ -165,13 +165,12 @@ def check_checkpoint(output_dir: str, config: ThermalCubeConfig, fields: tuple[s
     if checkpoint is None:
         return
     theirs = type(config).from_pretrained(checkpoint)
-    for name in (*GEOMETRY_FIELDS, "codebook_size", *fields):
-        there, here = getattr(theirs, name), getattr(config, name)
-        if (list(there) != list(here)) if name == "cube_size" else (there != here):
-            raise ValueError(
-                f"{name} of {Path(checkpoint).name} in output_dir {output_dir!r} is {there}, but this run's is {here}"
-                "; they must agree, or output_dir be another folder"
-            )
+    if differing := first_difference(config, theirs, (*GEOMETRY_FIELDS, "codebook_size", *fields)):
+        name, here, there = differing
+        raise ValueError(
+            f"{name} of {Path(checkpoint).name} in output_dir {output_dir!r} is {there}, but this run's is {here}"
+            "; they must agree, or output_dir be another folder"
+        )
 
 
 def fixed_clips(

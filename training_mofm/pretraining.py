@@ -11,7 +11,7 @@ from tqdm import trange
 from modeling_mofm.configuration_mofm import BROAD, MoFMConfig
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
-from tokenization_mofm.configuration_cubes import SHARED_FIELDS
+from tokenization_mofm.configuration_cubes import SHARED_FIELDS, first_difference
 from tokenization_mofm.modeling_dved import DVEDModel
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
@@ -102,12 +102,12 @@ class MoFMArguments:
             ValueError: naming the field and both values.
         """
         theirs = MoFMConfig.from_pretrained(self.model)
-        for name in (*SIZE_FIELDS, *INPUT_FIELDS):
-            if getattr(config, name) != getattr(theirs, name):
-                raise ValueError(
-                    f"{name} of model {self.model!r} is {getattr(theirs, name)}, but this run's is "
-                    f"{getattr(config, name)}; to go on from it they must be the same"
-                )
+        if differing := first_difference(config, theirs, (*SIZE_FIELDS, *INPUT_FIELDS)):
+            name, here, there = differing
+            raise ValueError(
+                f"{name} of model {self.model!r} is {there}, but this run's is {here}; to go on from it they must be "
+                "the same"
+            )
 
 
 class MoFMTrainer(MotionTrainer):

@@ -14,7 +14,7 @@ import torch
 
 from motion_data.keypoints import MIN_FRAMES, Motion, sample_frames
 from motion_data.resampling import frames_in, grid_frames, known_rate, resample
-from tokenization_mofm.configuration_cubes import SHARED_FIELDS
+from tokenization_mofm.configuration_cubes import SHARED_FIELDS, first_difference
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from ..configuration_mofm import MoFMConfig
@@ -79,10 +79,9 @@ def check_detector(model: MoFMForAnomalyDetection, tokenizer: MoFMTokenizer) -> 
         ValueError: naming what is missing or differs.
     """
     config = model.config
-    for name in (*SHARED_FIELDS, "codebook_size"):
-        ours, theirs = getattr(config, name), getattr(tokenizer.dved.config, name)
-        if (list(ours) != list(theirs)) if name == "cube_size" else (ours != theirs):
-            raise ValueError(f"{name} of the model is {ours}, but the tokenizer's is {theirs}; they must agree")
+    if differing := first_difference(config, tokenizer.dved.config, (*SHARED_FIELDS, "codebook_size")):
+        name, ours, theirs = differing
+        raise ValueError(f"{name} of the model is {ours}, but the tokenizer's is {theirs}; they must agree")
     needed = {"nll": {"lm_head"}, "distance": set(), "combined": {"lm_head"}, "classifier": {"anomaly_head"}}
     needed[config.anomaly_score] |= {"mofm", "reference"} if config.reference_size else {"mofm"}
     new = sorted(model.new_parts & needed[config.anomaly_score])
