@@ -19,14 +19,12 @@ import torch
 from datasets import Dataset
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from modeling_mofm import MoFMForAnomalyDetection
-from modeling_mofm.anomaly.reference import NormalReference
 from modeling_mofm.windows import MAX_GAP, sliding_windows
 from motion_data.corpora.load import load_corpus
-from motion_data.keypoints import MIN_FRAMES, Motion, sample_frames
+from motion_data.keypoints import MIN_FRAMES
 from motion_data.resampling import frames_in
 from tokenization_mofm import MoFMTokenizer
 from training_mofm.anomaly import view_row
@@ -42,39 +40,37 @@ GATES = (-1.0, 0.0, 1.0, 2.0)
 
 @dataclass
 class Windows:
-    """Windows of a row, of one person and frame after frame: `parts` [W, T, K, D] and `nll` [W]."""
+    """Windows of a row, of one person, in order: `clips` as the model takes them, `parts` and `nll` [W]."""
 
+    clips: dict[str, Tensor]
     parts: Tensor
     nll: Tensor
 
 
-@torch.no_grad()
 def measure_row(
     model: MoFMForAnomalyDetection, tokenizer: MoFMTokenizer, corpus: Dataset, row: int, window: float, stride: float
-) -> Windows:
-    """Measure the windows of the first person of a row, `stride` seconds apart (0: each frame)."""
-    fps, extractor = model.config.fps, tokenizer.feature_extractor
+) -> Windows | None:
+    """Measure the windows of the first person of a row, `stride` seconds apart (0: each frame); None without any."""
+    fps = model.config.fps
     motion = view_row(corpus.with_format("numpy")[row], window, fps)
-    length, step = frames_in(window, fps, MIN_FRAMES), max(frames_in(stride, fps, 0), 1)
+    length, step = frames_in(window, fps, MIN_FRAMES), frames_in(stride, fps)
     people, starts = sliding_windows(motion.scores[:1].any(-1), length, step, frames_in(MAX_GAP, fps, 0))
-    frames = starts[:, None] + sample_frames(length, extractor.num_frames)
-    clips = extractor.fit(Motion(motion.keypoints[people[:, None], frames], motion.scores[people[:, None], frames]))
     if not len(starts):
-        T, K, D = model.config.grid_size[0], model.config.num_keypoints, model.config.hidden_size
-        return Windows(torch.zeros(0, T, K, D), torch.zeros(0))
-    tensors = {name: torch.as_tensor(getattr(clips, name), dtype=torch.float32) for name in ("keypoints", "scores")}
-    return Windows(*model.measure({**tensors, "input_ids": tokenise(tokenizer.dved, tensors)}))
+        return None
+    fitted = tokenizer.feature_extractor.fit_windows(motion, people, starts, length)
+    clips = {name: torch.as_tensor(getattr(fitted, name), dtype=torch.float32) for name in ("keypoints", "scores")}
+    clips["input_ids"] = tokenise(tokenizer.dved, clips)
+    return Windows(clips, *model.measure(clips))
 
 
-def fitted(reference: NormalReference, learnt: Sequence[Windows], held: Sequence[Windows], size: int) -> None:
-    """Fill a reference with windows of normal rows, and scale its scores by those of others."""
-    parts = torch.cat([windows.parts for windows in learnt])
-    order = torch.randperm(len(parts), generator=torch.Generator().manual_seed(0))
-    reference.parts = parts[order[:size]]
-    others, nll = torch.cat([windows.parts for windows in held]), torch.cat([windows.nll for windows in held])
-    for name, values in (("distance", reference(others)[0]), ("nll", nll)):
-        getattr(reference, f"{name}_mean").fill_(values.mean())
-        getattr(reference, f"{name}_std").fill_(values.std())
+def fit(model: MoFMForAnomalyDetection, rows: Sequence[Windows | None], size: int) -> None:
+    """Give a model windows of every second row as its reference, and scale its scores by those of the others."""
+    learnt, held = ([row for row in part if row is not None] for part in (rows[::2], rows[1::2]))
+    measured = torch.cat([row.parts for row in learnt]), torch.cat([row.nll for row in learnt])
+    chosen = torch.randperm(len(measured[1]), generator=torch.Generator().manual_seed(0))[:size]
+    clips = {name: torch.cat([row.clips[name] for row in learnt])[chosen] for name in ("keypoints", "scores")}
+    others = torch.cat([row.parts for row in held]), torch.cat([row.nll for row in held])
+    model.fit_measured(clips, (measured[0][chosen], measured[1][chosen]), others)
 
 
 def frame_scores(values: np.ndarray, step: int, interpolated: bool) -> np.ndarray:
@@ -87,7 +83,7 @@ def frame_scores(values: np.ndarray, step: int, interpolated: bool) -> np.ndarra
 
 def ways(fps: float) -> list[tuple[str, float | None, int, bool]]:
     """Return score, gate, frames from window to window, and whether those between are on a line; all of it first."""
-    steps = [max(frames_in(stride, fps, 0), 1) for stride in STRIDES]
+    steps = [frames_in(stride, fps) for stride in STRIDES]
     found = [("combined", None, 1, False)]
     for step in steps:
         for score in SCORES:
@@ -121,37 +117,35 @@ def main() -> None:
     for fold in protocol.folds:
         usual, odd = (fold.test[fold.anomalous == label] for label in (False, True))
         folds.append([some(fold.train, 2 * args.rows), some(usual, args.rows), some(odd, args.rows)])
-    measured: dict[tuple[int, bool], Windows] = {}
+    measured: dict[tuple[int, bool], Windows | None] = {}
     wanted = {(row, group == 0) for fold in folds for group, rows in enumerate(fold) for row in rows}
     for row, learnt in tqdm(sorted(wanted), desc="windows"):
         stride = args.window / 4 if learnt else 0.0
         measured[row, learnt] = measure_row(model, tokenizer, corpus, row, args.window, stride)
     figures: dict[tuple, list[tuple[float, float, float]]] = {way: [] for way in ways(model.config.fps)}
     for normal, usual, odd in folds:
-        reference = model._reference(1)  # sizes are those of its model
-        learnt = [measured[row, True] for row in normal]
-        fitted(reference, learnt[::2], learnt[1::2], args.reference_size)
+        fit(model, [measured[row, True] for row in normal], args.reference_size)
         asked = [(row, label) for label, rows in enumerate((usual, odd)) for row in rows]
-        asked = [(measured[row, False], label) for row, label in asked if len(measured[row, False].nll)]
+        asked = [(found, label) for row, label in asked if (found := measured[row, False])]
+        distances = [model.reference(windows.parts)[0] for windows, _ in asked]
         full: list[np.ndarray] = []
         for way in figures:
-            score, gate, step, interpolated = way
+            model.config.anomaly_score, gate, step, interpolated = way
             frames, share = [], []
-            for windows, _ in asked:
-                distance = reference.standardise("distance", reference(windows.parts)[0])
-                nll = reference.standardise("nll", windows.nll)
-                if gate is not None:
-                    share.append(float((distance >= gate).float().mean()))
-                    nll = torch.where(distance >= gate, nll, 0.0)
-                both = F.softplus(distance) + F.softplus(nll)
-                values = {"distance": distance, "nll": nll, "combined": both}[score]
+            for (windows, _), distance in zip(asked, distances, strict=True):
+                nll = windows.nll
+                if gate is not None:  # the others count as those of normal motion
+                    suspicious = model.reference.standardise("distance", distance) >= gate
+                    share.append(float(suspicious.float().mean()))
+                    nll = torch.where(suspicious, nll, model.reference.nll_mean)
+                values = model.anomaly_score(None, nll, distance)
                 frames.append(frame_scores(values.numpy(), step, interpolated))
             full = full or frames
             labels = np.repeat([label for _, label in asked], [len(values) for values in frames])
             joined = np.concatenate(frames)
             whole = np.concatenate(full)
             recordings = roc_auc_score([label for _, label in asked], [values.mean() for values in frames])
-            change = np.abs(joined - whole).mean() / whole.std() if score == "combined" else np.nan
+            change = np.abs(joined - whole).mean() / whole.std() if way[0] == "combined" else np.nan
             figures[way].append(
                 (roc_auc_score(labels, joined), recordings, change, np.mean(share) if share else np.nan)
             )

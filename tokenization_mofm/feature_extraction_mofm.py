@@ -123,6 +123,16 @@ class MoFMFeatureExtractor(WholeRepository, FeatureExtractionMixin):
         )
         return Motion(keypoints, motion.scores)
 
+    def fit_windows(self, motion: Motion, people: np.ndarray, starts: np.ndarray, length: int) -> Motion:
+        """Sample windows of a motion, of one person each, and fit them into the map.
+
+        Args:
+            people, starts: `[W]`, whose each is and its first frame.
+            length: frames of a window.
+        """
+        frames = starts[:, None] + sample_frames(length, self.num_frames)
+        return self.fit(Motion(motion.keypoints[people[:, None], frames], motion.scores[people[:, None], frames]))
+
 
 def collate_people(clips: Sequence[Motion]) -> dict[str, torch.Tensor]:
     """Stack clips to `keypoints` [B, M, F, K, 2] and `scores` [B, M, F, K]; people that a clip lacks have score 0."""

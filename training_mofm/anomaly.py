@@ -145,16 +145,12 @@ def normal_clips(
             clips.append(extractor.clip(motion))
             continue
         people, starts = sliding_windows(motion.scores.any(-1), length, step, frames_in(MAX_GAP, rate, 0))
-        frames = starts[:, None] + np.arange(length)
         anomalous = np.asarray(row.get("frame_labels", ()), bool)
         if len(anomalous):
             anomalous = anomalous[source_frames(len(anomalous), known_rate(float(row["fps"])), rate)]
-            normal = ~anomalous[frames].any(1)
-            people, frames = people[normal], frames[normal]
-        frames = frames[:, sample_frames(length, extractor.num_frames)]
-        clips.append(
-            extractor.fit(Motion(motion.keypoints[people[:, None], frames], motion.scores[people[:, None], frames]))
-        )
+            normal = ~anomalous[starts[:, None] + np.arange(length)].any(1)
+            people, starts = people[normal], starts[normal]
+        clips.append(extractor.fit_windows(motion, people, starts, length))
     report_empty(empty, len(rows))
     if not sum(len(clip.keypoints) for clip in clips):
         least = f"{window:g} seconds" if window else "a frame"

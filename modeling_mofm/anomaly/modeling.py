@@ -336,8 +336,26 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
                 order = torch.randperm(len(clips["keypoints"]), generator=torch.Generator().manual_seed(seed))
                 ids = order[:max_size].sort().values
                 chosen.append({name: clips[name][ids] for name in CLIP_FIELDS})
-        measured = [self.measure(clips, batch_size) for clips in chosen]
-        parts, nll = measured[0]
+        self.fit_measured(chosen[0], *(self.measure(clips, batch_size) for clips in chosen))
+
+    @torch.no_grad()
+    def fit_measured(
+        self,
+        normal: dict[str, Tensor],
+        measured: tuple[Tensor, Tensor],
+        held_out: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
+        """Learn what is normal from clips that were measured already; see `fit_reference`.
+
+        Args:
+            normal: normal clips, `keypoints` [N, F, K, 2] and `scores` [N, F, K].
+            measured: their parts and nll (`measure`).
+            held_out: those of other normal clips.
+
+        Raises:
+            ValueError: as in `fit_reference`.
+        """
+        parts, nll = measured
         present = nll.isfinite()
         parts, nll = parts[present], nll[present]
         needed = self.config.num_neighbors + 1
@@ -349,12 +367,12 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         reference = self._reference(len(parts)).to(parts)
         reference.parts.copy_(parts)
         for name in ("keypoints", "scores"):
-            getattr(reference, name).copy_(chosen[0][name].cpu()[present])
+            getattr(reference, name).copy_(normal[name].cpu()[present])
         if held_out is None:
             distances = part_distances(parts, parts).fill_diagonal_(torch.inf)
             distances = distances.topk(self.config.num_neighbors, -1, largest=False).values.mean(-1)
         else:
-            parts, nll = measured[1]
+            parts, nll = held_out
             present = nll.isfinite()
             distances, nll = reference(parts[present])[0], nll[present]
         for name, values in (("nll", nll), ("distance", distances)):
