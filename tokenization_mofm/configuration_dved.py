@@ -1,10 +1,12 @@
 """Configuration of the discrete variational encoder-decoder (dVED)."""
 
+import math
+
 from huggingface_hub.dataclasses import strict
 
 from .configuration_cubes import ThermalCubeConfig
 
-QUANTIZERS = ("gumbel", "vq")
+QUANTIZERS = ("gumbel", "vq", "fsq")
 RECONSTRUCTIONS = ("max", "joints")
 
 # every size differs from the defaults in these fields only
@@ -23,8 +25,9 @@ class DVEDConfig(ThermalCubeConfig):
     Args:
         codebook_size: words T of the MotionBook.
         code_size: width of a code word; small, unit-length codes are used far more evenly than wide ones.
-        quantizer: "gumbel" (the paper's: a categorical posterior, straight-through Gumbel-softmax) or "vq" (nearest
-            code, learnt by gradient).
+        quantizer: "gumbel" (the paper's: a categorical posterior, straight-through Gumbel-softmax), "vq" (nearest
+            code, learnt by gradient) or "fsq" (numbers rounded to levels, nothing to learn).
+        levels: of each number of "fsq", two or more; their product is `codebook_size`.
         hidden_size: channels of the residual blocks.
         num_encoder_blocks, num_decoder_blocks: the paper's r; one repeat is a 2D (space) then a 3D residual block.
         reconstruction: "max" reconstructs one map, the maximum over joints (the paper's encoder-*decoder*);
@@ -52,6 +55,7 @@ class DVEDConfig(ThermalCubeConfig):
     codebook_size: int = 512
     code_size: int = 32
     quantizer: str = "gumbel"
+    levels: list[int] | tuple[int, ...] = (8, 8, 8)
 
     # network
     hidden_size: int = 128
@@ -89,6 +93,11 @@ class DVEDConfig(ThermalCubeConfig):
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if self.codebook_size < 2:
             raise ValueError(f"codebook_size must be at least 2, got {self.codebook_size}")
+        if self.quantizer == "fsq" and (min(self.levels) < 2 or math.prod(self.levels) != self.codebook_size):
+            raise ValueError(
+                f"levels must be 2 or more each, and their product codebook_size = {self.codebook_size}, got "
+                f"{list(self.levels)}"
+            )
         if not 0 < self.final_temperature <= self.initial_temperature:
             raise ValueError(
                 "final_temperature must be in (0, initial_temperature], got "

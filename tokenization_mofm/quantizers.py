@@ -1,13 +1,15 @@
 """Quantisers of the dVED: the latent of each active cube becomes one of T code words.
 
-Both have one form: `forward(latents [n, C], active [n]) -> QuantizerOutput`, `nearest(latents) -> ids [...]` and
-`lookup(ids) -> codes [..., C]`, so that the model does not know which one it holds. Code words and latents lie on the
-unit sphere (as in BEiT v2 and the Descript Audio Codec), where code books are used most evenly.
+All have one form: `forward(latents [n, C], active [n]) -> QuantizerOutput`, `nearest(latents) -> ids [...]` and
+`lookup(ids) -> codes [..., C]`, so that the model does not know which one it holds. Learnt code words and latents lie
+on the unit sphere (as in BEiT v2 and the Descript Audio Codec), where code books are used most evenly; those of
+`FiniteScalarQuantizer` are the points of a grid.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +43,8 @@ class CodeBook(nn.Module):
     the vocabulary stays dead.
     """
 
+    share: Tensor
+
     def __init__(self, codebook_size: int, code_size: int, restart_threshold: float, usage_decay: float):
         super().__init__()
         self.restart_threshold = restart_threshold
@@ -63,12 +67,8 @@ class CodeBook(nn.Module):
         All processes count together, and restart words with latents of the first one.
         """
         size = len(self.share)
-        counts = torch.zeros_like(self.share)
-        ids = self(latents).argmax(-1)
-        counts.index_add_(0, ids, active.to(counts))
-        counts = _sum_over_processes(counts)
-        total = counts.sum().clamp(min=1)
-        self.share.lerp_(counts * (size / total), 1 - self.usage_decay)
+        counts = count_words(self(latents).argmax(-1), active, size)
+        follow_use(self.share, counts, self.usage_decay)
         if not len(latents):  # no cube is active: the words stand in, so that processes stay in step
             latents, active = self.words, active.new_zeros(size)
         weights = active.float()
@@ -81,12 +81,17 @@ class CodeBook(nn.Module):
 
 
 class Quantizer(nn.Module):
-    """What the quantisers share: the code book, and how it is read."""
+    """What quantisers with learnt words share: the code book, and how it is read."""
 
     def __init__(self, codebook_size: int, code_size: int, restart_threshold: float, usage_decay: float):
         super().__init__()
         self.book = CodeBook(codebook_size, code_size, restart_threshold, usage_decay)
         self.temperature = 1.0
+
+    @property
+    def share(self) -> Tensor:
+        """How much each word is used, `[T]`, a moving average; 1 is an even share."""
+        return self.book.share
 
     def nearest(self, latents: Tensor) -> Tensor:
         """Return the id of the word nearest to each latent `[..., C]`: `[...]`."""
@@ -147,6 +152,76 @@ class VectorQuantizer(Quantizer):
         commitment = commitment + 4 * masked_mean((latents.detach() - words).square().sum(-1), active)
         zero = latents.new_zeros(())
         return QuantizerOutput(latents + (words - latents).detach(), ids, zero, zero, commitment)
+
+
+class FiniteScalarQuantizer(nn.Module):
+    """Words that nobody has to learn (FSQ, Mentzer et al. 2024): a latent becomes a few numbers, each is rounded to
+    one of a few levels, and every combination of levels is a word.
+
+    Args:
+        levels: of each number; their product is T.
+        code_size: width C of latents and codes, from which and to which one linear map each leads.
+        usage_decay: decay of the moving average of the use of each word.
+    """
+
+    share: Tensor
+    margin = 1e-3  # how far beyond its outermost levels a number can go, so that rounding reaches them
+
+    def __init__(self, levels: Sequence[int], code_size: int, usage_decay: float):
+        super().__init__()
+        self.levels = tuple(levels)
+        self.usage_decay = usage_decay
+        self.temperature = 1.0  # plays no part
+        self.to_numbers = nn.Linear(code_size, len(levels))
+        self.to_codes = nn.Linear(len(levels), code_size)
+        self.register_buffer("share", torch.ones(math.prod(levels)))
+
+    def forward(self, latents: Tensor, active: Tensor) -> QuantizerOutput:
+        numbers = self._bounded(latents)
+        steps = numbers.round()
+        ids = self._ids(steps)
+        if self.training:
+            follow_use(self.share, count_words(ids, active, len(self.share)), self.usage_decay)
+        codes = self._codes(numbers + (steps - numbers).detach())
+        zero = latents.new_zeros(())
+        return QuantizerOutput(codes, ids, zero, zero, zero)
+
+    def nearest(self, latents: Tensor) -> Tensor:
+        """Return the id of the word nearest to each latent `[..., C]`: `[...]`."""
+        return self._ids(self._bounded(latents).round())
+
+    def lookup(self, ids: Tensor) -> Tensor:
+        """Return the codes of `ids` `[...]`: `[..., C]`."""
+        strides, levels = self._grid(ids)
+        return self._codes((ids[..., None] // strides % levels).to(self.to_codes.weight.dtype))
+
+    def _grid(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Return by how much an id grows with each number, and how many levels each has; `[numbers]`."""
+        strides = [math.prod(self.levels[:number]) for number in range(len(self.levels))]
+        return torch.tensor(strides, device=like.device), torch.tensor(self.levels, device=like.device)
+
+    def _bounded(self, latents: Tensor) -> Tensor:
+        """Return numbers from 0 to levels - 1, `[..., numbers]`, not yet rounded."""
+        most = self._grid(latents)[1].to(latents.dtype) - 1
+        return most / 2 + self.to_numbers(latents).tanh() * (most / 2 + 0.5 - self.margin)
+
+    def _ids(self, steps: Tensor) -> Tensor:
+        return (steps.long() * self._grid(steps)[0]).sum(-1)
+
+    def _codes(self, steps: Tensor) -> Tensor:
+        most = self._grid(steps)[1].to(steps.dtype) - 1
+        return self.to_codes(steps / most * 2 - 1)
+
+
+def count_words(ids: Tensor, active: Tensor, codebook_size: int) -> Tensor:
+    """Count how often each word is the one of an active cube, `[T]`, over all processes."""
+    counts = torch.zeros(codebook_size, device=ids.device)
+    return _sum_over_processes(counts.index_add_(0, ids, active.to(counts)))
+
+
+def follow_use(share: Tensor, counts: Tensor, decay: float) -> None:
+    """Bring the moving average `[T]` of the use of words nearer to that of a batch, in place; 1 is an even share."""
+    share.lerp_((counts * (len(share) / counts.sum().clamp(min=1))).to(share), 1 - decay)
 
 
 def masked_mean(values: Tensor, active: Tensor) -> Tensor:

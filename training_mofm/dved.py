@@ -31,7 +31,15 @@ from .publishing import publish
 from .run_identity import check_identity, read_rows
 from .seen_rows import record_rows
 
-SIZE_FIELDS = ("quantizer", "reconstruction", "code_size", "hidden_size", "num_encoder_blocks", "num_decoder_blocks")
+SIZE_FIELDS = (
+    "quantizer",
+    "levels",
+    "reconstruction",
+    "code_size",
+    "hidden_size",
+    "num_encoder_blocks",
+    "num_decoder_blocks",
+)
 
 
 @dataclass
@@ -40,7 +48,10 @@ class DVEDArguments:
 
     preset: str = field(default="tiny", metadata={"help": "Size: tiny, small, base or large."})
     codebook_size: int | None = field(default=None, metadata={"help": "Words T of the MotionBook."})
-    quantizer: str | None = field(default=None, metadata={"help": "gumbel or vq."})
+    quantizer: str | None = field(default=None, metadata={"help": "gumbel, vq or fsq."})
+    levels: list[int] | None = field(
+        default=None, metadata={"help": "Levels of each number of fsq; their product is the codebook_size."}
+    )
     reconstruction: str | None = field(default=None, metadata={"help": "max or joints."})
     num_encoder_blocks: int | None = field(default=None, metadata={"help": "Repeats r of the encoder."})
     num_decoder_blocks: int | None = field(default=None, metadata={"help": "Repeats r of the decoder."})
@@ -93,7 +104,7 @@ class DVEDTrainer(MotionTrainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs:
             logs |= {name: round(float(value), 4) for name, value in self.parts.items()}
-            share = self.model.quantizer.book.share.cpu()
+            share = self.model.quantizer.share.cpu()
             in_use = share > self.model.config.restart_threshold  # a moving average never falls to 0
             logs |= {"codebook_usage": round(float(in_use.double().mean()), 3)}
             logs |= {"codebook_perplexity": round(codebook_use(share)[1], 1)}

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tokenization_mofm.quantizers import GumbelQuantizer, VectorQuantizer, masked_mean
+from tokenization_mofm.quantizers import FiniteScalarQuantizer, GumbelQuantizer, VectorQuantizer, masked_mean
 
 QUANTIZERS = [GumbelQuantizer, VectorQuantizer]
 SIZE, WIDTH = 16, 8
@@ -255,3 +255,40 @@ def test_masked_mean(shape):
     active = torch.tensor([True, False, True, True, False, False])
     torch.testing.assert_close(masked_mean(values, active), values[active].mean(0))
     assert not masked_mean(values, torch.zeros(6, dtype=torch.bool)).any()
+
+
+@pytest.fixture
+def grid():
+    return FiniteScalarQuantizer((3, 4, 2), WIDTH, 0.5).eval()
+
+
+def test_every_combination_of_levels_is_a_word(grid):
+    ids = torch.arange(24)
+    numbers = torch.stack((ids % 3, ids // 3 % 4, ids // 12), -1).float()
+    ends = numbers / torch.tensor([2.0, 3.0, 1.0]) * 2 - 1  # each number from -1 to 1
+    torch.testing.assert_close(grid.lookup(ids), grid.to_codes(ends))
+    assert grid.lookup(ids.view(2, 3, 4)).shape == (2, 3, 4, WIDTH)
+
+
+def test_numbers_are_rounded_to_the_nearest_level_and_never_beyond(grid):
+    grid.to_numbers.weight.data = torch.eye(3, WIDTH)
+    grid.to_numbers.bias.data.zero_()
+    latents = torch.zeros(4, WIDTH)
+    latents[:, :3] = torch.tensor([[-9.0, -9, -9], [9, 9, 9], [0, 0.1, -0.1], [0, -0.1, 0.1]])
+    # (3, 4, 2) levels: lowest, highest, the middle, and either side of it where there is none
+    assert grid.nearest(latents).tolist() == [0, 23, 1 + 3 * 2, 1 + 3 * 1 + 12]
+
+
+def test_a_grid_is_written_as_it_is_read(grid, latents):
+    output = forward(grid.train(), latents.requires_grad_())
+    assert torch.equal(output.ids, grid.nearest(latents))
+    torch.testing.assert_close(output.codes, grid.lookup(output.ids))
+    gradient = torch.autograd.grad(output.codes.sum(), latents)[0]
+    assert gradient.isfinite().all() and gradient.any()
+
+
+def test_a_grid_counts_the_words_of_active_cubes(grid, latents):
+    active = torch.arange(40) < 10
+    output = forward(grid.train(), latents, active)
+    expected = torch.bincount(output.ids[:10], minlength=24) * 24 / 10
+    torch.testing.assert_close(grid.share, (torch.ones(24) + expected) / 2)
