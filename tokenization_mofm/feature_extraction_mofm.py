@@ -111,16 +111,20 @@ class MoFMFeatureExtractor(WholeRepository, FeatureExtractionMixin):
             return [self.clip(as_motion(inputs, scores, options.layout or self.layout, camera))]
         return [self.clip(view(recording)) for recording in as_recordings(inputs, options, scores, self.layout)]
 
+    def sample(self, motion: Motion, generator: np.random.Generator | None = None) -> Motion:
+        """Sample `num_frames` frames, with a generator random ones."""
+        frames = sample_frames(motion.keypoints.shape[1], self.num_frames, generator)
+        return Motion(motion.keypoints[:, frames], motion.scores[:, frames])
+
     def clip(self, motion: Motion, generator: np.random.Generator | None = None) -> Motion:
         """Sample `num_frames` frames, with a generator random ones, and fit people into the map."""
-        frames = sample_frames(motion.keypoints.shape[1], self.num_frames, generator)
-        return self.fit(Motion(motion.keypoints[:, frames], motion.scores[:, frames]))
+        return self.fit(self.sample(motion, generator))
 
-    def fit(self, motion: Motion) -> Motion:
-        """Fit each person of a clip into the map."""
-        keypoints = normalise_clip(
-            motion.keypoints, motion.scores, self.heatmap_size, self.box_scale, self.center_frames
-        )
+    def fit(self, motion: Motion, center_frames: bool | None = None) -> Motion:
+        """Fit each person of a clip into the map; `center_frames` None is the extractor's own."""
+        if center_frames is None:
+            center_frames = self.center_frames
+        keypoints = normalise_clip(motion.keypoints, motion.scores, self.heatmap_size, self.box_scale, center_frames)
         return Motion(keypoints, motion.scores)
 
     def fit_windows(self, motion: Motion, people: np.ndarray, starts: np.ndarray, length: int) -> Motion:

@@ -37,6 +37,10 @@ class DataArguments:
     )
     streaming: bool = field(default=False, metadata={"help": "Read the training corpus as a stream."})
     augment: bool = field(default=True, metadata={"help": "Flip, turn, scale, shift and thin out training clips."})
+    center_prob: float = field(
+        default=0.0,
+        metadata={"help": "Chance that people of a training clip stand in the middle of the map in each frame."},
+    )
     eval_clips: int = field(
         default=512, metadata={"help": "Held-out rows of each corpus to measure on; 0 takes all of them."}
     )
@@ -45,6 +49,12 @@ class DataArguments:
         if isinstance(self.dataset, str):
             self.dataset = [self.dataset]
         check_weights(self.weights, len(self.dataset))
+        if self.center_prob and not self.augment:
+            raise ValueError(
+                f"center_prob is {self.center_prob} and augment false: clips that never change cannot be centred now "
+                "and then; leave augment on, or use center_frames"
+            )
+        Augmentation(center_prob=self.center_prob)  # says what is wrong with it
 
 
 @dataclass
@@ -195,7 +205,7 @@ def training_samples(
 ) -> torch.utils.data.Dataset:
     """Return the samples of a whole pre-training, as many as its steps take; two views of a motion each, or one."""
     corpora = [load_corpus(name, "train", data.streaming) for name in data.dataset]
-    maker = ClipMaker(extractor, Augmentation() if data.augment else None)
+    maker = ClipMaker(extractor, Augmentation(center_prob=data.center_prob) if data.augment else None)
     if data.streaming:
         stream = mix_streams(corpora, data.weights, args.seed)
         return StreamedSamples(stream, maker, args.seed, noise_shape, args.process_index, args.world_size, pairs=pairs)

@@ -69,6 +69,8 @@ class Augmentation:
         jitter: standard deviation of the noise on coordinates, as a part of the map.
         proportions: how much longer or shorter, at most, the limbs, trunk, head and widths of another body are, as a
             part of their length.
+        center_prob: chance that a person stands in the middle of the map in each frame (`center_frames` of
+            `normalise_clip`), for a model that reads clips both ways (`MoFMConfig.embed_centered`).
     """
 
     flip_prob: float = 0.5
@@ -79,9 +81,10 @@ class Augmentation:
     score_noise: float = 0.1
     jitter: float = 0.0
     proportions: float = 0.15
+    center_prob: float = 0.0
 
     def __post_init__(self) -> None:
-        for field in ("flip_prob", "joint_dropout", "score_noise"):
+        for field in ("flip_prob", "joint_dropout", "score_noise", "center_prob"):
             if not 0 <= getattr(self, field) <= 1:
                 raise ValueError(f"{field} is {getattr(self, field)}; it must be from 0 to 1")
         if not 0 < self.scale <= 1:

@@ -53,14 +53,16 @@ class ClipMaker:
         """Sample the frames of a clip from `motion`, `[M, F', 17, 2]` in any unit."""
         if self.augmentation is not None:
             motion = Motion(*self.augmentation.vary_picture(motion.keypoints, motion.scores, generator))
-        return self._vary_map(self.extractor.clip(motion, generator), generator)
+        return self._into_map(self.extractor.sample(motion, generator), generator)
 
     def pair(self, motions: tuple[Motion, Motion], generator: np.random.Generator) -> tuple[Motion, Motion]:
-        """Sample clips of two views of a motion: both mirrored or neither, all else varied by itself."""
+        """Sample clips of two views of a motion: both mirrored or neither, both centred or neither, else varied."""
         maker = self
         if self.augmentation is not None:
-            flipped = float(generator.random() < self.augmentation.flip_prob)
-            maker = replace(self, augmentation=replace(self.augmentation, flip_prob=flipped))
+            same = {"flip_prob": float(generator.random() < self.augmentation.flip_prob)}
+            if self.augmentation.center_prob:
+                same["center_prob"] = float(generator.random() < self.augmentation.center_prob)
+            maker = replace(self, augmentation=replace(self.augmentation, **same))
         return maker.clip(motions[0], generator), maker.clip(motions[1], generator)
 
     def vary(self, motion: Motion, generator: np.random.Generator) -> Motion:
@@ -68,14 +70,17 @@ class ClipMaker:
         if self.augmentation is None:
             return motion
         varied = self.augmentation.vary_picture(motion.keypoints, motion.scores, generator)
-        return self._vary_map(self.extractor.fit(Motion(*varied)), generator)
+        return self._into_map(Motion(*varied), generator)
 
-    def _vary_map(self, motion: Motion, generator: np.random.Generator) -> Motion:
+    def _into_map(self, motion: Motion, generator: np.random.Generator) -> Motion:
         if self.augmentation is None:
-            return motion
-        return Motion(
-            self.augmentation.vary_map(motion.keypoints, self.extractor.heatmap_size, generator), motion.scores
-        )
+            return self.extractor.fit(motion)
+        centred = None
+        if self.augmentation.center_prob and generator.random() < self.augmentation.center_prob:
+            centred = True
+        fitted = self.extractor.fit(motion, centred)
+        size = self.extractor.heatmap_size
+        return Motion(self.augmentation.vary_map(fitted.keypoints, size, generator), fitted.scores)
 
 
 class ClipSource(Protocol):

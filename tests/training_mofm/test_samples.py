@@ -77,6 +77,23 @@ def test_a_pair_is_mirrored_together_and_varied_apart(corpus, extractor):
     assert max(np.abs(first - second).mean() for first, second in pairs(scale=0.5)) > 1
 
 
+def test_a_person_is_centred_in_both_views_of_a_pair_or_in_neither(extractor):
+    body = np.random.default_rng(0).normal(0, 1, (1, 1, 17, 2))
+    walk = body + np.linspace(0, 12, 30)[:, None, None]
+    rows = Dataset.from_list([encode_row(walk, np.ones((1, 30, 17)), "coco17")], features=motion_features())
+    still = {"flip_prob": 0, "rotation": 0, "scale": 1, "translation": 0, "joint_dropout": 0, "proportions": 0}
+
+    def travelled(center_prob):
+        maker = ClipMaker(extractor, Augmentation(**still, center_prob=center_prob))
+        samples = MotionSamples(RandomRows(Mixture([rows]), maker, pairs=True), 40, 0)
+        pairs = [(samples[i]["keypoints"], samples[i]["other_keypoints"]) for i in range(40)]
+        return np.array([[np.ptp(view.mean(1), axis=0).max() for view in pair] for pair in pairs])
+
+    assert travelled(0).min() > 15 and travelled(1).max() < 1  # pixels of 36
+    centred = travelled(0.5) < 1
+    assert (centred[:, 0] == centred[:, 1]).all() and 8 < centred[:, 0].sum() < 32
+
+
 def test_a_stream_gives_pairs_too(corpus, extractor):
     stream = StreamedSamples(corpus.select([1]).to_iterable_dataset(), ClipMaker(extractor), 0, pairs=True)
     sample = next(iter(stream))
@@ -182,7 +199,14 @@ def test_augmentation_never_drops_every_joint():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("flip_prob", 1.2), ("scale", 0.0), ("rotation", -1.0), ("joint_dropout", -0.1), ("proportions", 1.0)],
+    [
+        ("flip_prob", 1.2),
+        ("scale", 0.0),
+        ("rotation", -1.0),
+        ("joint_dropout", -0.1),
+        ("center_prob", 2.0),
+        ("proportions", 1.0),
+    ],
 )
 def test_augmentation_says_what_is_wrong(field, value):
     with pytest.raises(ValueError, match=f"{field} is {value}"):
