@@ -1,0 +1,145 @@
+"""How near to a GPU's own limits pre-training, rendering and tokenising come, in one run on that GPU.
+
+python -m benchmarks.gpu [--preset base] [--dataset synthetic] [--clips 64] [--json gpu.json]
+
+The limits are measured first: a large product in bfloat16, and a copy. Steps are the paper's objective in bfloat16
+autocast with empty cubes left out; operations are counted for cubes that hold heat alone. Without a GPU it says so.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from benchmarks.loading import loading_rate, training_flops
+from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from modeling_mofm.masking import noise_shape
+from motion_data.corpora.load import SYNTHETIC, load_corpus
+from motion_data.corpora.mixing import Mixture
+from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
+from tokenization_mofm.thermal_cubes import render_volume
+from training_mofm.augmentation import Augmentation
+from training_mofm.samples import ClipMaker, MotionSamples, RandomRows, collate_samples
+
+SIDE = 8192  # of the square product that shows the peak
+COPIED = 1 << 30  # bytes of the copy
+ATTENTION = ("eager", "sdpa", "flex_attention")
+
+
+def seconds_each(step: Callable[[], object], device: torch.device, repeats: int) -> float:
+    """Return the median seconds of a step, work on the device included; three steps before warm up."""
+    for _ in range(3):
+        step()
+    taken = []
+    for _ in range(repeats):
+        wait_for(device)
+        start = time.perf_counter()
+        step()
+        wait_for(device)
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def training_step(
+    model: MoFMForMaskedMotionModeling, batch: dict[str, Tensor], labels: Tensor
+) -> Callable[[], torch.Tensor]:
+    """Return forward, backward and update in bfloat16 autocast."""
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+
+    def step() -> None:
+        with torch.autocast(labels.device.type, torch.bfloat16):
+            loss = model(**batch, labels=labels).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="base")
+    parser.add_argument("--dataset", default=SYNTHETIC, help="a motion corpus; how full its clips are decides")
+    parser.add_argument("--clips", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--json", help="file to write")
+    args = parser.parse_args()
+    if args.device == "cuda" and not torch.cuda.is_available():
+        print("not measured: there is no GPU here")
+        return
+    device = torch.device(args.device)
+    torch.manual_seed(0)
+    found: dict[str, float] = {}
+
+    def measure(name: str, step: Callable[[], object], worth: float, unit: str) -> None:
+        """Print and keep by how much `worth` of a step its time is divided."""
+        found[f"{name}, {unit}"] = worth / seconds_each(step, device, args.repeats)
+        print(f"{name}: {found[f'{name}, {unit}']:.4g} {unit}", flush=True)
+
+    if device.type == "cuda":
+        print(torch.cuda.get_device_name(device), "torch", torch.__version__)
+        left = torch.randn(SIDE, SIDE, device=device, dtype=torch.bfloat16)
+        measure("product in bfloat16", lambda: left @ left, 2 * SIDE**3 / 1e12, "TFLOP/s")
+        source = torch.zeros(COPIED, device=device, dtype=torch.uint8)
+        target = torch.empty_like(source)
+        measure("copy, bytes read and written", lambda: target.copy_(source), 2 * COPIED / 1e9, "GB/s")
+        del left, source, target
+
+    config = MoFMConfig.from_preset(args.preset)
+    maker = ClipMaker(MoFMFeatureExtractor.for_config(config), Augmentation())
+    shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
+    samples = MotionSamples(RandomRows(Mixture([load_corpus(args.dataset, "train")]), maker), 10**6, 0, shape)
+    batch = {name: x.to(device) for name, x in collate_samples([samples[i] for i in range(args.clips)]).items()}
+    clips = {name: batch[name] for name in ("keypoints", "scores")}
+    dved = DVEDModel(DVEDConfig.from_preset(args.preset)).to(device).eval()
+
+    volume = args.clips * config.num_keypoints * config.num_frames * config.heatmap_size**2 * 4
+    gaussian = (config.heatmap_size, dved.config.sigma, dved.config.truncate)
+    folded = [clips[name].flatten(0, 1) for name in ("keypoints", "scores")]
+    measure("rendering maps of each joint", lambda: render_volume(*folded, *gaussian), volume / 1e9, "GB/s written")
+    with torch.no_grad():
+        labels = dved.encode(**clips).input_ids
+        measure("tokenising", lambda: dved.encode(**clips), args.clips, "clips/s")
+        with torch.autocast(device.type, torch.bfloat16):
+            measure("tokenising in bfloat16", lambda: dved.encode(**clips), args.clips, "clips/s")
+
+    ways = [(name, False) for name in ATTENTION] + [("sdpa", True)]
+    for attention, compiled in ways:
+        name = f"step of {args.preset}, {attention}{', layers compiled' if compiled else ''}"
+        try:
+            model = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(args.preset)).to(device).train()
+            model.set_attn_implementation(attention)
+            with torch.no_grad():
+                tokens = model.mofm(**clips).attention_mask.sum(1).double()
+            if compiled:
+                for layer in model.mofm.layers:
+                    layer.compile(dynamic=True)
+            flops = training_flops(config, float(tokens.mean()))
+            measure(name, training_step(model, batch, labels), args.clips, "clips/s")
+            rate = found[f"{name}, clips/s"]
+            print(f"  {rate * flops / 1e12:.1f} TFLOP/s of {float(tokens.mean()):.0f} cubes a clip", flush=True)
+            found[f"{name}, TFLOP/s"] = rate * flops / 1e12
+            if device.type == "cuda":
+                peak = found["product in bfloat16, TFLOP/s"]
+                print(f"  {found[f'{name}, TFLOP/s'] / peak:.1%} of the product", flush=True)
+        except Exception as error:  # what a version of torch cannot do is a row too
+            print(f"{name}: not measured: {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
+    found["one worker loads, clips/s"] = loading_rate(samples, 1, 20)
+    print(f"one worker loads {found['one worker loads, clips/s']:.0f} clips/s")
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump(found, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
