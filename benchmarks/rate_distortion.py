@@ -1,0 +1,66 @@
+"""How much of held-out motion dVEDs keep, against the bits that their words take.
+
+python -m benchmarks.rate_distortion --tokenizer runs/gumbel-512 runs/vq-512 ... --dataset corpora/jhmdb14_2d ...
+
+A clip takes the entropy of the words of its cubes with heat, as often as the words of a corpus come; the cubes without
+heat are known from those around them, and are not counted.
+"""
+
+import argparse
+import json
+
+import torch
+from torch import Tensor
+
+from motion_data.corpora.load import load_corpus
+from tokenization_mofm import DVEDModel, MoFMTokenizer
+from training_mofm.evaluation.dved import evaluate_dved
+from training_mofm.samples import held_out_clips
+
+COLUMNS = ("ssim", "black_ssim", "peak_error", "true_peak_error", "peak_lost", "ghost", "codebook_usage")
+
+
+@torch.no_grad()
+def rate(dved: DVEDModel, clips: dict[str, Tensor], batch_size: int = 32) -> dict[str, float]:
+    """Return `cubes`, those with heat of a clip, `bits`, the entropy of the word of one, and `clip_bits`."""
+    config = dved.config
+    counts, cubes = torch.zeros(config.codebook_size, dtype=torch.float64), 0
+    for start in range(0, len(clips["keypoints"]), batch_size):
+        batch = {name: values[start : start + batch_size].to(dved.device) for name, values in clips.items()}
+        words = dved.encode(**batch).input_ids
+        words = words[words != config.empty_id].cpu()
+        counts += torch.bincount(words, minlength=config.codebook_size)
+        cubes += len(words)
+    share = counts[counts > 0] / counts.sum()
+    bits = float(-(share * share.log2()).sum())
+    number = cubes / len(clips["keypoints"])
+    return {"cubes": number, "bits": bits, "clip_bits": number * bits}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokenizer", nargs="+", required=True, help="folders or Hub ids")
+    parser.add_argument("--dataset", nargs="+", required=True, help="motion corpora; their test parts are drawn")
+    parser.add_argument("--clips", type=int, default=96, help="rows of each")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--json", help="file to write")
+    args = parser.parse_args()
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    print("| words | corpus | bits a clip | bits a cube |", " | ".join(COLUMNS), "|")
+    print("|", " --- |" * (4 + len(COLUMNS)))
+    for name in args.tokenizer:
+        tokenizer = MoFMTokenizer.from_pretrained(name).to(args.device)
+        found[name] = {}
+        for corpus in args.dataset:
+            clips = held_out_clips(load_corpus(corpus, "test"), tokenizer.feature_extractor, args.clips)
+            figures = evaluate_dved(tokenizer.dved, clips) | rate(tokenizer.dved, clips)
+            found[name][corpus] = figures
+            cells = " | ".join(f"{figures[column]:.3f}" for column in COLUMNS)
+            print(f"| {name} | {corpus} | {figures['clip_bits']:.0f} | {figures['bits']:.2f} | {cells} |", flush=True)
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump(found, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
