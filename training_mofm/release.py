@@ -68,6 +68,9 @@ class ReleaseArguments:
     anomaly_score: str = field(
         default="distance", metadata={"help": "What the detector says: nll, distance or combined."}
     )
+    embed_centered: bool = field(
+        default=False, metadata={"help": "Embeddings read clips twice, also with people in the middle of each frame."}
+    )
     seed: int = field(default=0, metadata={"help": "Of the rows and views."})
 
     def __post_init__(self) -> None:
@@ -196,6 +199,7 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     config.ignored_keypoints = actions.config.ignored_keypoints
     config.view_loss_weight = 0.0
     config.anomaly_score = options.anomaly_score
+    config.embed_centered = options.embed_centered
     config.architectures = [type(base).__name__]
     config.dtype = torch.float32
     tensors: dict[str, Tensor] = {}

@@ -39,7 +39,14 @@ def pretrained(tmp_path_factory):
 def released(pretrained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("released") / "mofm"
     options = ReleaseArguments(
-        pretrained, str(folder), ["synthetic"], ["run=jog"], rows_per_class=4, views=2, reference_size=20
+        pretrained,
+        str(folder),
+        ["synthetic"],
+        ["run=jog"],
+        rows_per_class=4,
+        views=2,
+        reference_size=20,
+        embed_centered=True,
     )
     counts = release(options)
     assert counts == {"clips": 12 * 4 * 2, "actions": 12, "normal windows": 20}
@@ -71,6 +78,8 @@ def test_each_class_takes_its_own_without_a_warning(pretrained, released, caplog
     model = loaded[AutoModelForPreTraining][0]
     clips = make_clips(2)
     assert model(*clips).logits.shape == (2, 32, 32) and model.view_projector is None
+    width = loaded[AutoModel][0].get_embeddings(*clips).parts.shape[-1]
+    assert width == 2 * detector.config.hidden_size  # embeddings read clips twice, as was asked
 
 
 def test_pipelines_of_the_folder_answer(released):
