@@ -15,6 +15,7 @@ _BONES = np.array(
     + [(18, head, 3) for head in range(5)]
     + [(5, 7, 4), (6, 8, 4), (7, 9, 5), (8, 10, 5), (11, 13, 6), (12, 14, 6), (13, 15, 7), (14, 16, 7)]
 )
+KNEES_AND_ANKLES, HIPS = slice(13, 17), slice(11, 13)
 NUM_LENGTHS = 8  # trunk, widths of hips and shoulders, head, upper arm, forearm, thigh, shank
 
 
@@ -69,6 +70,8 @@ class Augmentation:
         jitter: standard deviation of the noise on coordinates, as a part of the map.
         proportions: how much longer or shorter, at most, the limbs, trunk, head and widths of another body are, as a
             part of their length.
+        half_body_prob: chance that a person is seen from the hips up, and in half of these cases without the hips, as
+            before a camera on a desk.
         center_prob: chance that a person stands in the middle of the map in each frame (`center_frames` of
             `normalise_clip`), for a model that reads clips both ways (`MoFMConfig.embed_centered`).
     """
@@ -81,10 +84,11 @@ class Augmentation:
     score_noise: float = 0.1
     jitter: float = 0.0
     proportions: float = 0.15
+    half_body_prob: float = 0.0
     center_prob: float = 0.0
 
     def __post_init__(self) -> None:
-        for field in ("flip_prob", "joint_dropout", "score_noise", "center_prob"):
+        for field in ("flip_prob", "joint_dropout", "score_noise", "half_body_prob", "center_prob"):
             if not 0 <= getattr(self, field) <= 1:
                 raise ValueError(f"{field} is {getattr(self, field)}; it must be from 0 to 1")
         if not 0 < self.scale <= 1:
@@ -122,6 +126,10 @@ class Augmentation:
         start, end = np.sort(generator.integers(0, F + 1, (2, M, 1, K)), axis=0)
         frames = np.arange(F)[:, None]
         thinned = np.where(dropped & (frames >= start) & (frames < end), 0, scores)
+        if self.half_body_prob:
+            half, without_hips = generator.random((2, M)) < [[self.half_body_prob], [0.5]]
+            thinned[half, :, KNEES_AND_ANKLES] = 0
+            thinned[half & without_hips, :, HIPS] = 0
         return keypoints, thinned if thinned.any() else scores
 
     def vary_map(self, keypoints: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:

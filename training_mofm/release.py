@@ -45,6 +45,7 @@ from .samples import ClipMaker
 from .seen_rows import record_rows
 
 WEIGHTS = "model.safetensors"
+HALF_BODIES = 0.25  # part of the views in which people are seen from the hips up
 PROBE_C = 0.03  # inverse strength of the head's L2 penalty, on standardised features
 
 
@@ -93,7 +94,7 @@ def labelled_views(
     corpora: Sequence[Dataset], names: Mapping[str, str], extractor: MoFMFeatureExtractor, options: ReleaseArguments
 ) -> tuple[list[Motion], list[str]]:
     """Return random views of rows of each class of each corpus, and the names of their actions."""
-    maker = ClipMaker(extractor, Augmentation(joint_dropout=0.1))
+    maker = ClipMaker(extractor, Augmentation(joint_dropout=0.1, half_body_prob=HALF_BODIES))
     clips, labels = [], []
     for corpus in corpora:
         titles = class_names(corpus)

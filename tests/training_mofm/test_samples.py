@@ -188,6 +188,18 @@ def test_each_view_of_a_pair_has_a_body_of_its_own(corpus, extractor):
     assert apart[1] > 2 * apart[0] and apart[1] > 1
 
 
+def test_some_people_are_seen_from_the_hips_up():
+    generator = np.random.default_rng(0)
+    keypoints, scores = generator.normal(0, 1, (400, 4, 17, 2)), np.ones((400, 4, 17))
+    _, seen = Augmentation(half_body_prob=0.4, joint_dropout=0).vary_picture(keypoints, scores, generator)
+    seen = seen > 0
+    assert (seen == seen[:, :1]).all() and seen[:, :, :11].all()  # the whole clip, and never what is above
+    legs, hips = seen[:, 0, 13:], seen[:, 0, 11:13]
+    assert (legs == legs[:, :1]).all() and (hips == hips[:, :1]).all()
+    assert 120 < (~legs[:, 0]).sum() < 200 and 50 < (~hips[:, 0]).sum() < 110
+    assert hips[legs[:, 0]].all()  # legs without hips are nobody
+
+
 def test_augmentation_never_drops_every_joint():
     scores = np.zeros((1, 4, 17), np.float32)
     scores[:, :, 3] = 1
@@ -205,6 +217,7 @@ def test_augmentation_never_drops_every_joint():
         ("rotation", -1.0),
         ("joint_dropout", -0.1),
         ("center_prob", 2.0),
+        ("half_body_prob", -1.0),
         ("proportions", 1.0),
     ],
 )
