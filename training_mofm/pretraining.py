@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import trange
 
-from modeling_mofm.configuration_mofm import BROAD, MoFMConfig
+from modeling_mofm.configuration_mofm import MoFMConfig
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
 from tokenization_mofm.configuration_cubes import SHARED_FIELDS, first_difference
@@ -36,7 +36,8 @@ from .seen_rows import record_rows
 
 TERMS = ("word_loss", "coordinate_loss", "coordinate_error", "view_loss")
 SIZE_FIELDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-INPUT_FIELDS = ("num_frames", "heatmap_size", "cube_size", "sigma", "truncate", "input_stride", "cube_embedding")
+OWN_INPUT = ("sigma", "truncate", "input_stride", "cube_embedding")  # not the tokenizer's
+INPUT_FIELDS = ("num_frames", "heatmap_size", "cube_size", *OWN_INPUT)
 
 
 @dataclass
@@ -47,22 +48,25 @@ class MoFMArguments:
     model: str | None = field(
         default=None, metadata={"help": "Folder or Hub id of a pre-trained MoFM to go on from; None starts anew."}
     )
-    preset: str = field(default="tiny", metadata={"help": "Size: tiny, small, base or large."})
+    preset: str | None = field(
+        default=None, metadata={"help": "Size: tiny, small, base or large. None: that of the model, or tiny."}
+    )
     center_frames: bool | None = field(
         default=None,
         metadata={"help": "Whether people stand in the middle of the map in each frame. None: as the tokenizer says."},
     )
-    sigma: float = field(
-        default=BROAD["sigma"], metadata={"help": "Width of a joint's Gaussian that MoFM sees, pixels."}
+    sigma: float | None = field(
+        default=None,
+        metadata={"help": "Width of a joint's Gaussian that MoFM sees, pixels. None: the model's, or 3; so below."},
     )
-    truncate: float = field(
-        default=BROAD["truncate"], metadata={"help": "How many sigmas from its joint that Gaussian ends."}
+    truncate: float | None = field(
+        default=None, metadata={"help": "How many sigmas from its joint that Gaussian ends; 3."}
     )
-    cube_embedding: str = field(
-        default="linear", metadata={"help": "How cubes become tokens: linear, or frames (velocities, non-linear)."}
+    cube_embedding: str | None = field(
+        default=None, metadata={"help": "How cubes become tokens: linear, or frames (velocities, non-linear); linear."}
     )
-    input_stride: int = field(
-        default=BROAD["input_stride"], metadata={"help": "MoFM looks at its maps in steps of so many pixels."}
+    input_stride: int | None = field(
+        default=None, metadata={"help": "MoFM looks at its maps in steps of so many pixels; 3."}
     )
     masking: str = field(default="keypoint", metadata={"help": "keypoint, uniform or tube."})
     mask_ratio: float = field(default=0.4, metadata={"help": "Target fraction of active cubes to mask."})
@@ -76,16 +80,20 @@ class MoFMArguments:
     )
 
     def config(self, dved: DVEDModel) -> MoFMConfig:
-        """Return the configuration; its geometry and vocabulary are the tokenizer's."""
-        geometry = {name: getattr(dved.config, name) for name in SHARED_FIELDS}
+        """Return the configuration; its geometry and vocabulary are the tokenizer's.
+
+        Sizes and input that were left out are those of the model to go on from; without one, of the preset.
+        """
+        sizes: dict[str, object] = {name: getattr(dved.config, name) for name in SHARED_FIELDS}
+        if self.model:
+            theirs = MoFMConfig.from_pretrained(self.model)
+            kept = OWN_INPUT if self.preset else (*SIZE_FIELDS, *OWN_INPUT)
+            sizes |= {name: getattr(theirs, name) for name in kept}
+        sizes |= {name: getattr(self, name) for name in OWN_INPUT if getattr(self, name) is not None}
         span = min(self.mask_span, dved.config.grid_size[0])
         return MoFMConfig.from_preset(
-            self.preset,
-            **geometry,
-            sigma=self.sigma,
-            truncate=self.truncate,
-            input_stride=self.input_stride,
-            cube_embedding=self.cube_embedding,
+            self.preset or "tiny",
+            **sizes,
             codebook_size=dved.config.codebook_size,
             masking=self.masking,
             mask_ratio=self.mask_ratio,

@@ -271,7 +271,8 @@ def test_all_objectives_train_together_and_without_words(words, corpus, tokenize
 
 def test_goes_on_from_a_model_and_centres_people(corpus, tokenizer_dir, tmp_path):
     data = DataArguments(dataset=corpus, eval_clips=4)
-    pretrain(MoFMArguments(tokenizer=tokenizer_dir), data, two_steps(tmp_path / "first"))
+    frames = MoFMArguments(tokenizer=tokenizer_dir, cube_embedding="frames", truncate=1.5)
+    pretrain(frames, data, two_steps(tmp_path / "first"))
     first = MoFMForMaskedMotionModeling.from_pretrained(tmp_path / "first")
     options = MoFMArguments(tokenizer=tokenizer_dir, model=str(tmp_path / "first"), center_frames=True)
     args = two_steps(tmp_path / "second")
@@ -282,10 +283,26 @@ def test_goes_on_from_a_model_and_centres_people(corpus, tokenizer_dir, tmp_path
     tokenizer = MoFMTokenizer.from_pretrained(tmp_path / "second")
     parts = second.config, tokenizer.dved.config, tokenizer.feature_extractor
     assert not first.config.center_frames and all(part.center_frames for part in parts)
+    assert (second.config.cube_embedding, second.config.truncate) == ("frames", 1.5)  # the model's, unasked
     with pytest.raises(ValueError, match="sigma of model .*first.* is 3.0, but this run's is 2.0"):
         other = MoFMArguments(tokenizer=tokenizer_dir, model=str(tmp_path / "first"), sigma=2.0)
         pretrain(other, data, two_steps(tmp_path / "third"))
     assert not list((tmp_path / "third").glob("checkpoint-*"))
+
+
+def test_sizes_are_those_of_the_model_unless_a_preset_is_named(tokenizer_dir, tmp_path):
+    MoFMConfig(hidden_size=48, num_attention_heads=2, input_stride=1).save_pretrained(tmp_path)
+    dved = MoFMTokenizer.from_pretrained(tokenizer_dir).dved
+    options = {"tokenizer": tokenizer_dir, "model": str(tmp_path)}
+    sizes = [
+        (config.hidden_size, config.num_attention_heads, config.input_stride)
+        for config in (
+            MoFMArguments(**options).config(dved),
+            MoFMArguments(**options, preset="small").config(dved),
+            MoFMArguments(tokenizer_dir).config(dved),
+        )
+    ]
+    assert sizes == [(48, 2, 1), (384, 6, 1), (192, 3, 3)]
 
 
 def test_two_views_of_clips_that_never_change_are_refused(corpus, tokenizer_dir, tmp_path):
