@@ -38,7 +38,8 @@ def fit_into_map(
 def _body_path(keypoints: Tensor, present: Tensor) -> Tensor:
     """Return `motion_data.keypoints.body_path` of tracks, `[..., F, 1, 2]`."""
     below = present & (torch.arange(present.shape[-1], device=present.device) >= NUM_FACE)
-    there = torch.where(below.any(-1).any(-1)[..., None, None], below, present).to(keypoints.dtype)
+    none = ~below.any(-1).any(-1)[..., None, None]
+    there = (below | (present & none)).to(keypoints.dtype)  # onnxruntime chooses between no booleans
     keypoints = keypoints * there[..., None]
     of_frame, of_joint = (there.sum(axis).clamp(min=1)[..., None] for axis in (-1, -2))
     in_frame, of_each = keypoints.sum(-2), keypoints.sum(-3)

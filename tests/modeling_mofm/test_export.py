@@ -10,7 +10,7 @@ from clips import TINY_GEOMETRY, TINY_SIZES, make_clips
 from scripts import mofm
 from transformers import pipeline
 
-from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForSequenceClassification
+from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForSequenceClassification, MoFMModel
 from modeling_mofm.export import (
     example_clips,
     export_graph,
@@ -128,6 +128,20 @@ def test_features_are_those_of_the_pipeline(folder):
     expected = embed({"keypoints": keypoints[0].numpy(), "scores": scores[0].numpy()})
     for name, values in found.items():
         np.testing.assert_allclose(values[0].numpy(), expected[name], atol=1e-5)
+
+
+def test_features_of_clips_read_both_ways_are_exported(tmp_path):
+    config = MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=16, cube_embedding="frames", embed_centered=True)
+    MoFMModel(config).save_pretrained(tmp_path)
+    found = mofm("export", "--model", tmp_path, "--task", "features", "--output", tmp_path / "features.onnx")
+    assert found.returncode == 0, found.stderr
+    graph, (keypoints, scores) = load_graph("features", str(tmp_path)), example_clips(2, 2, 12, seed=3)
+    outputs, _ = run(tmp_path / "features.onnx", keypoints, scores)
+    with torch.no_grad():
+        expected = dict(zip(graph.outputs, graph(keypoints, scores), strict=True))
+    for name, values in expected.items():
+        np.testing.assert_allclose(outputs[name], values.numpy(), atol=1e-5)
+    assert 2 * config.hidden_size in {values.shape[-1] for values in outputs.values()}
 
 
 def test_words_in_onnx_are_those_of_the_tokenizer(folder, tmp_path):
