@@ -9,18 +9,20 @@ autocast with empty cubes left out; operations are counted for cubes that hold h
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from benchmarks.loading import loading_rate, training_flops
+from benchmarks.timing import timed, training_step
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from modeling_mofm.masking import noise_shape
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from motion_data.corpora.mixing import Mixture
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
+from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.thermal_cubes import render_volume
 from training_mofm.augmentation import Augmentation
 from training_mofm.samples import ClipMaker, MotionSamples, RandomRows, collate_samples
@@ -32,37 +34,20 @@ ATTENTION = ("eager", "sdpa", "flex_attention")
 
 def seconds_each(step: Callable[[], object], device: torch.device, repeats: int) -> float:
     """Return the median seconds of a step, work on the device included; three steps before warm up."""
-    for _ in range(3):
+
+    def whole() -> None:
         step()
-    taken = []
-    for _ in range(repeats):
-        wait_for(device)
-        start = time.perf_counter()
-        step()
-        wait_for(device)
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    for _ in range(2):
+        whole()
+    return statistics.median(timed(whole, repeats))
 
 
-def wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def training_step(
-    model: MoFMForMaskedMotionModeling, batch: dict[str, Tensor], labels: Tensor
-) -> Callable[[], torch.Tensor]:
-    """Return forward, backward and update in bfloat16 autocast."""
-    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-
-    def step() -> None:
-        with torch.autocast(labels.device.type, torch.bfloat16):
-            loss = model(**batch, labels=labels).loss
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return step
+def bfloat16_loss(model: MoFMForMaskedMotionModeling, batch: dict[str, Tensor], labels: Tensor) -> Tensor:
+    with torch.autocast(labels.device.type, torch.bfloat16):
+        return model(**batch, labels=labels).loss
 
 
 def main() -> None:
@@ -113,21 +98,21 @@ def main() -> None:
         with torch.autocast(device.type, torch.bfloat16):
             measure("tokenising in bfloat16", lambda: dved.encode(**clips), args.clips, "clips/s")
 
+    cubes = float(ClipInputs.check(config, torch.float32, **clips).active.sum(1).double().mean())
+    flops = training_flops(config, cubes)
     ways = [(name, False) for name in ATTENTION] + [("sdpa", True)]
     for attention, compiled in ways:
         name = f"step of {args.preset}, {attention}{', layers compiled' if compiled else ''}"
         try:
             model = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(args.preset)).to(device).train()
             model.set_attn_implementation(attention)
-            with torch.no_grad():
-                tokens = model.mofm(**clips).attention_mask.sum(1).double()
             if compiled:
                 for layer in model.mofm.layers:
                     layer.compile(dynamic=True)
-            flops = training_flops(config, float(tokens.mean()))
-            measure(name, training_step(model, batch, labels), args.clips, "clips/s")
+            step = training_step(model, partial(bfloat16_loss, model, batch, labels))
+            measure(name, step, args.clips, "clips/s")
             rate = found[f"{name}, clips/s"]
-            print(f"  {rate * flops / 1e12:.1f} TFLOP/s of {float(tokens.mean()):.0f} cubes a clip", flush=True)
+            print(f"  {rate * flops / 1e12:.1f} TFLOP/s of {cubes:.0f} cubes a clip", flush=True)
             found[f"{name}, TFLOP/s"] = rate * flops / 1e12
             if device.type == "cuda":
                 peak = found["product in bfloat16, TFLOP/s"]

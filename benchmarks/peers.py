@@ -20,7 +20,7 @@ from tqdm import trange
 from transformers import BeitConfig, BeitForMaskedImageModeling, PreTrainedModel, VideoMAEConfig, VideoMAEModel
 
 from benchmarks.loading import training_flops
-from benchmarks.timing import seconds
+from benchmarks.timing import seconds, training_step
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
@@ -50,18 +50,6 @@ class Row:
         spread = [min(ratios), max(ratios)]
         medians = (statistics.median(values) for values in (*zip(*pairs, strict=True), ratios))
         return dict(zip(("seconds", "peer_seconds", "ratio"), medians, strict=True)) | {"spread": spread}
-
-
-def trainer(model: PreTrainedModel, loss: Callable[[], torch.Tensor]) -> Callable[[], None]:
-    """Return a training step: forward, backward, AdamW."""
-    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-
-    def step() -> None:
-        loss().backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return step
 
 
 def seconds_of(*command: str) -> Callable[[], None]:
@@ -103,10 +91,10 @@ def main() -> None:
     film = torch.rand(n, 8, 3, 112, 112)
     left, right = torch.rand(SHAPE[0], SHAPE[1]), torch.rand(SHAPE[1], SHAPE[2])
 
-    dense_step = trainer(dense, lambda: dense(**clips, labels=encoded.input_ids).loss)
-    sparse_step = trainer(sparse, lambda: sparse(**clips, labels=encoded.input_ids).loss)
-    beit_step = trainer(beit, lambda: beit(pixels, bool_masked_pos=masked, labels=words).loss)
-    video_step = trainer(video, lambda: video(film).last_hidden_state.square().mean())
+    dense_step = training_step(dense, lambda: dense(**clips, labels=encoded.input_ids).loss)
+    sparse_step = training_step(sparse, lambda: sparse(**clips, labels=encoded.input_ids).loss)
+    beit_step = training_step(beit, lambda: beit(pixels, bool_masked_pos=masked, labels=words).loss)
+    video_step = training_step(video, lambda: video(film).last_hidden_state.square().mean())
 
     def product() -> None:
         for _ in range(20):

@@ -8,33 +8,28 @@ heat are known from those around them, and are not counted.
 
 import argparse
 import json
+import math
 
 import torch
 from torch import Tensor
 
 from motion_data.corpora.load import load_corpus
 from tokenization_mofm import DVEDModel, MoFMTokenizer
+from tokenization_mofm.reconstruction_metrics import codebook_use
 from training_mofm.evaluation.dved import evaluate_dved
+from training_mofm.pretraining import tokenise
 from training_mofm.samples import held_out_clips
 
 COLUMNS = ("ssim", "black_ssim", "peak_error", "true_peak_error", "peak_lost", "ghost", "codebook_usage")
 
 
-@torch.no_grad()
 def rate(dved: DVEDModel, clips: dict[str, Tensor], batch_size: int = 32) -> dict[str, float]:
     """Return `cubes`, those with heat of a clip, `bits`, the entropy of the word of one, and `clip_bits`."""
-    config = dved.config
-    counts, cubes = torch.zeros(config.codebook_size, dtype=torch.float64), 0
-    for start in range(0, len(clips["keypoints"]), batch_size):
-        batch = {name: values[start : start + batch_size].to(dved.device) for name, values in clips.items()}
-        words = dved.encode(**batch).input_ids
-        words = words[words != config.empty_id].cpu()
-        counts += torch.bincount(words, minlength=config.codebook_size)
-        cubes += len(words)
-    share = counts[counts > 0] / counts.sum()
-    bits = float(-(share * share.log2()).sum())
-    number = cubes / len(clips["keypoints"])
-    return {"cubes": number, "bits": bits, "clip_bits": number * bits}
+    words = tokenise(dved, clips, batch_size)
+    cubes = float((words != dved.config.empty_id).sum(1).double().mean())
+    _, perplexity = codebook_use(torch.bincount(words[words != dved.config.empty_id]))
+    bits = math.log2(perplexity)
+    return {"cubes": cubes, "bits": bits, "clip_bits": cubes * bits}
 
 
 def main() -> None:

@@ -1,9 +1,24 @@
-"""How long steps take."""
+"""Steps of a training, and how long steps take."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+def training_step(model: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
+    """Return a step of training: forward, backward, AdamW."""
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+
+    def step() -> None:
+        loss().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
 
 
 def seconds(step: Callable[[], object]) -> float:

@@ -139,9 +139,7 @@ def test_onnxruntime_puts_people_into_the_middle_of_each_frame(tmp_path):
     scores[0, 3:6, 5] = 0
     program = torch.onnx.export(Centred().eval(), (keypoints, scores), dynamo=True, verbose=False)
     program.save(tmp_path / "centred.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "centred.onnx")
-    names = [put.name for put in session.get_inputs()]
-    (found,) = session.run(None, dict(zip(names, (keypoints.numpy(), scores.numpy()), strict=True)))
+    (found,) = run(tmp_path / "centred.onnx", keypoints, scores)[0].values()
     np.testing.assert_allclose(found, Centred()(keypoints, scores).numpy(), atol=1e-4)
 
 
