@@ -49,7 +49,10 @@ class MoFMConfig(ThermalCubeConfig):
         view_size: width in which two views are compared.
         embed_centered: whether embeddings read a clip twice, as it is and with people in the middle of each frame
             (`normalise_clip`): what both say of a part stands side by side, 2 D numbers for two passes.
-        classifier_dropout: dropout before the head of `MoFMForSequenceClassification`.
+        classifier_dropout: dropout in the head of `MoFMForSequenceClassification`.
+        classifier_part_size, classifier_slice_size: its hidden layers, the numbers to which a part is reduced and
+            those in which the parts of a slice are mixed; a part size of 0 is a linear head.
+        classifier_centered: whether it reads a clip twice, as `embed_centered`.
         ignored_keypoints: key-points, by number, that it leaves out of clips: those that only some of the skeletons
             have on which its head was fitted, since by them it would tell corpora apart instead of actions.
         anomaly_score: what `MoFMForAnomalyDetection` calls anomalous: "nll" (negative log-likelihood of words, each
@@ -97,6 +100,9 @@ class MoFMConfig(ThermalCubeConfig):
 
     # classification
     classifier_dropout: float | int = 0.0
+    classifier_part_size: int = 0
+    classifier_slice_size: int = 256
+    classifier_centered: bool = False
     ignored_keypoints: list[int] | tuple[int, ...] = ()
     embed_centered: bool = False
 
@@ -120,6 +126,9 @@ class MoFMConfig(ThermalCubeConfig):
         for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, low in (("classifier_part_size", 0), ("classifier_slice_size", 1)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")

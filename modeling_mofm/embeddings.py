@@ -17,6 +17,7 @@ from transformers.utils import ModelOutput
 
 from tokenization_mofm.clip_inputs import ClipInputs
 
+from .fitting import fit_into_map
 from .part_pooling import pool_parts
 
 
@@ -70,17 +71,28 @@ def embed_clips(
         else F.layer_norm(outputs.hidden_states[layer], outputs.hidden_states[layer].shape[-1:])
         for layer in chosen
     ]
-    found = parts_of(outputs.on_grid(torch.stack(hidden).mean(0), model.config.num_cubes), clips, model.config)
-    if clips.people is None:
-        return found
-    return MotionEmbeddings(found.parts.unflatten(0, clips.people), found.present.unflatten(0, clips.people))
+    return parts_of(outputs.on_grid(torch.stack(hidden).mean(0), model.config.num_cubes), clips, model.config)
 
 
 def parts_of(tokens: Tensor, clips: ClipInputs, config: PreTrainedConfig) -> MotionEmbeddings:
-    """Return the embeddings of clips, people folded into the batch, from their tokens on the grid `[N, L, D]`."""
+    """Return the embeddings of clips from their tokens on the grid, `[N, L, D]`."""
     num_slices = config.grid_size[0]
     present = clips.touched.unflatten(1, (num_slices, -1)).any(2)
-    return MotionEmbeddings(pool_parts(tokens, clips.touched, num_slices), present)
+    parts = pool_parts(tokens, clips.touched, num_slices)
+    if clips.people is None:
+        return MotionEmbeddings(parts, present)
+    return MotionEmbeddings(parts.unflatten(0, clips.people), present.unflatten(0, clips.people))
+
+
+def centred_in_map(keypoints: Tensor | None, scores: Tensor | None, config: PreTrainedConfig, option: str) -> Tensor:
+    """Return key-points in map pixels with each person in the middle of each frame: the second of two readings.
+
+    Raises:
+        ValueError: there are no key-points, or no scores; naming the option that asks for this.
+    """
+    if keypoints is None or scores is None:
+        raise ValueError(f"{option} is true and centres people by key-points; keypoints or scores is None")
+    return fit_into_map(keypoints, scores, config.heatmap_size, center_frames=True)
 
 
 def _mean_over(parts: Tensor, present: Tensor, axis: int) -> Tensor:

@@ -32,13 +32,16 @@ from tokenization_mofm.safe_weights import SafeWeights
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .configuration_mofm import MoFMConfig
-from .embeddings import MotionEmbeddings, embed_clips, parts_of
-from .fitting import fit_into_map
+from .embeddings import MotionEmbeddings, centred_in_map, embed_clips, parts_of
 from .masking import mask_cubes, noise_shape
 from .objectives import CoordinateDecoder, ViewProjector, coordinate_loss, hidden_keypoints, hide, view_loss
 
 # of all classes: one folder may hold them all beside the encoder, and each class takes what is its own
-HEADS = ("lm_head", "coordinate_decoder", "view_projector", "norm", "classifier", "reference", "anomaly_head")
+HEADS = (
+    *("lm_head", "coordinate_decoder", "view_projector"),
+    *("norm", "part_projection", "slice_mixer", "classifier"),
+    *("reference", "anomaly_head"),
+)
 LANGUAGE_INPUTS = ("input_ids", "attention_mask", "inputs_embeds", "position_ids")
 HUB_OPTIONS = ("revision", "token", "cache_dir", "subfolder", "local_files_only", "force_download")
 
@@ -417,9 +420,7 @@ class MoFMModel(MoFMPreTrainedModel):
         found = embed_clips(self, self.read_clips(keypoints, scores, heatmaps), layers)
         if not self.config.embed_centered:
             return found
-        if keypoints is None or scores is None:
-            raise ValueError("embed_centered is true and centres people by key-points; keypoints or scores is None")
-        centred = fit_into_map(keypoints, scores, self.config.heatmap_size, center_frames=True)
+        centred = centred_in_map(keypoints, scores, self.config, "embed_centered")
         again = embed_clips(self, self.read_clips(centred, scores), layers)
         return MotionEmbeddings(torch.cat((found.parts, again.parts), -1), found.present | again.present)
 

@@ -34,6 +34,7 @@ from .arguments import (
     num_samples,
 )
 from .augmentation import Augmentation
+from .head_fitting import fit_hidden_head, fit_linear_head
 from .pretraining import SIZE_FIELDS
 from .row_digests import row_digests
 from .run_identity import check_identity, digest_of
@@ -49,14 +50,24 @@ class ClassificationArguments:
 
     model: str = field(metadata={"help": "Folder or Hub id of a pre-trained MoFM."})
     from_scratch: bool = field(default=False, metadata={"help": "Take its sizes but not its weights."})
-    freeze_backbone: bool = field(default=False, metadata={"help": "Linear probe: fit the head only."})
+    freeze_backbone: bool = field(
+        default=False, metadata={"help": "Fit the head only, in minutes; with part_size 0 a linear probe."}
+    )
+    part_size: int = field(
+        default=32, metadata={"help": "Numbers to which a new head reduces each part of the body; 0 is a linear head."}
+    )
+    slice_size: int = field(default=256, metadata={"help": "Numbers in which it mixes the parts of a slice."})
+    read_centered: bool | None = field(
+        default=None,
+        metadata={"help": "A new head reads clips twice, also with people centred; unset: as the model's embeddings."},
+    )
     label_fraction: float = field(
         default=1.0, metadata={"help": "Fraction of the training rows of each class, above 0."}
     )
     layer_decay: float = field(
         default=1.0, metadata={"help": "Factor of the learning rate per layer from the top; 1 is the same for all."}
     )
-    classifier_dropout: float = field(default=0.2, metadata={"help": "Dropout before the head."})
+    classifier_dropout: float = field(default=0.3, metadata={"help": "Dropout in the head."})
     num_clips: int = field(default=4, metadata={"help": "Clips of a recording that are averaged in the test."})
     flip_views: bool = field(default=True, metadata={"help": "Average over mirror images in the test too."})
     protocol: str | None = field(
@@ -68,8 +79,9 @@ class ClassificationArguments:
             raise ValueError(f"label_fraction must be above 0 and at most 1, got {self.label_fraction}")
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"layer_decay must be above 0 and at most 1, got {self.layer_decay}")
-        if self.num_clips < 1:
-            raise ValueError(f"num_clips must be at least 1, got {self.num_clips}")
+        for name, low in (("num_clips", 1), ("part_size", 0), ("slice_size", 1)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
 
 
 @dataclass
@@ -199,6 +211,8 @@ def make_classifier(
     config.classifier_dropout = options.classifier_dropout
     if not has_head:
         config.ignored_keypoints = list(ignored_keypoints)
+        config.classifier_part_size, config.classifier_slice_size = options.part_size, options.slice_size
+        config.classifier_centered = config.embed_centered if options.read_centered is None else options.read_centered
     if has_head and not options.from_scratch:
         return MoFMForSequenceClassification.from_pretrained(options.model, config=config)
     model = MoFMForSequenceClassification(config)
@@ -236,7 +250,12 @@ def train_classifier(
     if args.process_index == 0:
         record_rows(args.output_dir, digests, *([] if options.from_scratch else [options.model]))
     if options.freeze_backbone:
-        fit_head(model.to(args.device), train, labels, extractor)
+        model.mofm.requires_grad_(False)
+        model.to(args.device)
+        if model.config.classifier_part_size:
+            fit_hidden_head(model, train, labels, ClipMaker(extractor, augmentation), args)
+        else:
+            fit_linear_head(model, predict(model, train, extractor)[1], labels)
         return model
     check_checkpoint(args.output_dir, model.config, SIZE_FIELDS)
     check_identity(args, digests, options=options, labels=digest_of(labels), augmentation=augmentation)
@@ -254,22 +273,6 @@ def train_classifier(
     )
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
     return model
-
-
-def fit_head(
-    model: MoFMForSequenceClassification, train: Dataset, labels: np.ndarray, extractor: MoFMFeatureExtractor
-) -> None:
-    """Fit the head alone, by logistic regression on the embeddings of unvaried clips (a linear probe)."""
-    from sklearn.linear_model import LogisticRegression
-
-    features = predict(model, train, extractor)[1].flatten(1).numpy()
-    probe = LogisticRegression(max_iter=1000).fit(features, labels)
-    weight, bias = probe.coef_, probe.intercept_
-    if len(weight) == 1:  # two classes have one row
-        weight, bias = np.concatenate((-weight, weight)) / 2, np.concatenate((-bias, bias)) / 2
-    with torch.no_grad():
-        model.classifier.weight.copy_(torch.from_numpy(weight))
-        model.classifier.bias.copy_(torch.from_numpy(bias))
 
 
 @torch.no_grad()

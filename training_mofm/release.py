@@ -135,6 +135,7 @@ def fit_actions(
     config.id2label = dict(enumerate(titles))
     config.label2id = {title: number for number, title in enumerate(titles)}
     config.ignored_keypoints = list(ignored_keypoints)
+    config.classifier_part_size, config.classifier_centered = 0, False  # a linear head
     model = MoFMForSequenceClassification(config).eval()
     model.mofm.load_state_dict(base.mofm.state_dict())
     features = head_features(model, clips)

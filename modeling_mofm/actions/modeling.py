@@ -1,6 +1,7 @@
-"""MoFM for action recognition (DT1): the encoder, its tokens by body part and time slice, and a linear head.
+"""MoFM for action recognition (DT1): the encoder, its tokens by body part and time slice, and a head.
 
-A mean over all tokens forgets which limb did what and when; body parts keep it.
+A mean over all tokens forgets which limb did what and when; body parts keep it. The head is linear, or has two hidden
+layers: each part is reduced to a few numbers, then the parts of a slice are mixed, then slices stand side by side.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
 from ..configuration_mofm import MoFMConfig
-from ..modeling_mofm import MoFMModel, MoFMPreTrainedModel
-from ..part_pooling import pool_parts
+from ..embeddings import MotionEmbeddings, centred_in_map, parts_of
+from ..modeling_mofm import MoFMModel, MoFMModelOutput, MoFMPreTrainedModel
 
 
 @dataclass
@@ -24,7 +25,7 @@ class MoFMForSequenceClassificationOutput(ModelOutput):
         loss: scalar, where labels are given: cross-entropy, or binary cross-entropy where the problem is multi-label.
         logits: `[B, num_labels]`.
         parts: `[B, T, K, D]`, what the head sees: each key-point in each time slice, the mean over the people who have
-            it; 0 where nobody has.
+            it; 0 where nobody has. Of a head that reads clips twice (`classifier_centered`) 2 D numbers.
         hidden_states, attentions: of each layer and person, where asked for.
     """
 
@@ -36,8 +37,9 @@ class MoFMForSequenceClassificationOutput(ModelOutput):
 
 
 class MoFMForSequenceClassification(MoFMPreTrainedModel):
-    """The encoder with a linear head on the body parts of a clip, averaged over the people who are in it.
+    """The encoder with a head on the body parts of a clip, averaged over the people who are in it.
 
+    `config.classifier_part_size` says which head, and `config.classifier_centered` whether it reads clips twice.
     `config.problem_type` is "single_label_classification" (the default) or "multi_label_classification".
     """
 
@@ -49,9 +51,15 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
             )
         self.mofm = MoFMModel(config)
         self.mofm.embeddings.mask_token.requires_grad_(False)  # nothing is masked
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        size = config.hidden_size * (2 if config.classifier_centered else 1)
+        self.norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.classifier_dropout)
-        self.classifier = nn.Linear(config.grid_size[0] * config.num_keypoints * config.hidden_size, config.num_labels)
+        slice_size = config.num_keypoints * (config.classifier_part_size or size)
+        if config.classifier_part_size:
+            self.part_projection = nn.Linear(size, config.classifier_part_size)
+            self.slice_mixer = nn.Linear(slice_size, config.classifier_slice_size)
+            slice_size = config.classifier_slice_size
+        self.classifier = nn.Linear(config.grid_size[0] * slice_size, config.num_labels)
         self.post_init()
 
     @can_return_tuple
@@ -76,15 +84,14 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
         config = self.config
         if config.ignored_keypoints:
             scores, heatmaps = self._leave_out(keypoints, scores, heatmaps)
-        clips = self.read_clips(keypoints, scores, heatmaps)
-        outputs = self.mofm(clips=clips, **kwargs)
-        tokens = outputs.on_grid(outputs.last_hidden_state, config.num_cubes)
-        present = clips.touched.unflatten(1, (config.grid_size[0], -1)).any(2)[..., None]  # N T K 1
-        parts = self.norm(pool_parts(tokens, clips.touched, config.grid_size[0])) * present
-        if clips.people is not None:
-            parts, present = parts.unflatten(0, clips.people), present.unflatten(0, clips.people)
-            parts = parts.sum(1) / present.sum(1).clamp(min=1)
-        logits = self.classifier(self.dropout(parts.flatten(1)))
+        found, outputs = self._read(keypoints, scores, heatmaps, **kwargs)
+        if config.classifier_centered:
+            again, _ = self._read(centred_in_map(keypoints, scores, config, "classifier_centered"), scores, None)
+            found = MotionEmbeddings(torch.cat((found.parts, again.parts), -1), found.present | again.present)
+        parts = self.norm(found.parts) * found.present[..., None]
+        if parts.ndim == 5:
+            parts = parts.sum(1) / found.present.sum(1)[..., None].clamp(min=1)
+        logits = self.classify_parts(parts)
         return MoFMForSequenceClassificationOutput(
             loss=None if labels is None else self.loss(logits, labels),
             logits=logits,
@@ -92,6 +99,22 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
+
+    def _read(
+        self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None, **kwargs: object
+    ) -> tuple[MotionEmbeddings, MoFMModelOutput]:
+        """Return the parts of clips, `[B(, M), T, K, D]`, and what the encoder said."""
+        clips = self.read_clips(keypoints, scores, heatmaps)
+        outputs = self.mofm(clips=clips, **kwargs)
+        found = parts_of(outputs.on_grid(outputs.last_hidden_state, self.config.num_cubes), clips, self.config)
+        return found, outputs
+
+    def classify_parts(self, parts: Tensor) -> Tensor:
+        """Return the logits `[B, num_labels]` of `parts` as they are in the outputs, `[B, T, K, D]`."""
+        if self.config.classifier_part_size:
+            reduced = self.dropout(F.gelu(self.part_projection(parts)))
+            parts = F.gelu(self.slice_mixer(reduced.flatten(2)))
+        return self.classifier(self.dropout(parts.flatten(1)))
 
     def _leave_out(
         self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None

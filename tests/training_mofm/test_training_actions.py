@@ -26,6 +26,7 @@ from training_mofm.actions import (
     train_classifier,
 )
 from training_mofm.arguments import DataArguments
+from training_mofm.augmentation import Augmentation
 from training_mofm.row_digests import row_digests
 from training_mofm.seen_rows import record_rows, recorded_rows
 
@@ -142,9 +143,12 @@ def test_questions_that_the_backbone_learnt_from_are_left_out(model, tmp_path):
     )
 
 
-def test_a_probe_leaves_the_backbone_as_it_is(model, tmp_path):
-    options = ClassificationArguments(model=model, freeze_backbone=True)
-    tuned = train_classifier(options, make_corpus(), arguments(tmp_path))
+@pytest.mark.parametrize("part_size", [0, 8])
+def test_a_head_alone_leaves_the_backbone_as_it_is(model, tmp_path, part_size):
+    options = ClassificationArguments(model=model, freeze_backbone=True, part_size=part_size, read_centered=True)
+    args = arguments(tmp_path, num_train_epochs=30, learning_rate=1e-2)
+    tuned = train_classifier(options, make_corpus(), args, Augmentation())
+    assert tuned.config.classifier_centered and tuned.config.classifier_part_size == part_size
     before = MoFMForMaskedMotionModeling.from_pretrained(model)
     for name, weight in before.mofm.state_dict().items():
         assert torch.equal(weight, tuned.mofm.state_dict()[name]), name

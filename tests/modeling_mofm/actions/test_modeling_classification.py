@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from transformers import AutoModelForSequenceClassification
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling, MoFMForSequenceClassification
+from modeling_mofm.fitting import fit_into_map
 from tokenization_mofm.thermal_cubes import render_volume
 
 LABELS = {0: "walk", 1: "run", 2: "jump"}
@@ -18,12 +19,18 @@ def build(**fields):
     config = MoFMConfig(**{**TINY_GEOMETRY, **TINY_SIZES, "codebook_size": 32, "id2label": LABELS, **fields})
     model = MoFMForSequenceClassification(config).eval()
     torch.nn.init.normal_(model.classifier.bias)
+    if config.classifier_part_size:
+        for layer in (model.part_projection, model.slice_mixer, model.classifier):
+            torch.nn.init.normal_(layer.weight, std=0.5)
     return model
 
 
-@pytest.fixture
-def model():
-    return build()
+HIDDEN = {"classifier_part_size": 5, "classifier_slice_size": 7}  # layers of a head that is not linear
+
+
+@pytest.fixture(params=[{}, HIDDEN, {**HIDDEN, "classifier_centered": True}], ids=["linear", "hidden", "centred"])
+def model(request):
+    return build(**request.param)
 
 
 def make_people(clips=3, people=2, seed=0):
@@ -39,7 +46,27 @@ def test_one_answer_a_clip(model, people):
     if people is None:
         keypoints, scores = keypoints[:, 0], scores[:, 0]
     outputs = model(keypoints, scores)
-    assert outputs.logits.shape == (3, 3) and outputs.parts.shape == (3, 2, 17, 36) and outputs.loss is None
+    assert outputs.logits.shape == (3, 3) and outputs.loss is None
+    size = 36 * (2 if model.config.classifier_centered else 1)
+    assert outputs.parts.shape == (3, 2, 17, size)
+    assert torch.equal(model.classify_parts(outputs.parts), outputs.logits)
+
+
+@torch.no_grad()
+def test_a_head_reads_clips_as_they_are_and_centred():
+    keypoints, scores = make_clips(3)
+    both = build(classifier_centered=True)
+    both.norm = torch.nn.Identity()
+    plain, centred = both(keypoints, scores).parts.split(36, -1)
+    alone = build()
+    alone.mofm.load_state_dict(both.mofm.state_dict())
+    alone.norm = torch.nn.Identity()
+    torch.testing.assert_close(plain, alone(keypoints, scores).parts)
+    middle = fit_into_map(keypoints, scores, 24, center_frames=True)
+    torch.testing.assert_close(centred, alone(middle, scores).parts)
+    assert (plain - centred).abs().max() > 0.1
+    with pytest.raises(ValueError, match="classifier_centered is true and centres people by key-points; keypoints"):
+        both(heatmaps=render_volume(keypoints, scores, 24, both.config.sigma, both.config.truncate))
 
 
 @torch.no_grad()
@@ -51,7 +78,8 @@ def test_padded_people_do_not_count(model):
 
 
 @torch.no_grad()
-def test_ignored_key_points_change_nothing(model):
+def test_ignored_key_points_change_nothing():
+    model = build()
     keypoints, scores = make_clips(3)
     ignoring = build(ignored_keypoints=[1, 2, 9])
     others = torch.where(torch.isin(torch.arange(17), torch.tensor([1, 2, 9])), 0.0, scores)
@@ -94,7 +122,8 @@ def test_a_clip_has_the_same_answer_in_any_batch(model):
 
 
 @torch.no_grad()
-def test_heatmaps_are_as_good_as_keypoints(model):
+def test_heatmaps_are_as_good_as_keypoints():
+    model = build()
     keypoints, scores = make_people()
     scores[0, 1] = 0
     flat = render_volume(keypoints.flatten(0, 1), scores.flatten(0, 1), 24, model.config.sigma, model.config.truncate)
@@ -136,6 +165,10 @@ def test_wrong_configurations_are_refused():
         build(problem_type="regression")
     with pytest.raises(Exception, match=r"classifier_dropout must be in \[0, 1\), got 1"):
         build(classifier_dropout=1)
+    with pytest.raises(Exception, match="classifier_part_size must be at least 0, got -1"):
+        build(classifier_part_size=-1)
+    with pytest.raises(Exception, match="classifier_slice_size must be at least 1, got 0"):
+        build(classifier_slice_size=0)
 
 
 def test_loss_falls_on_one_batch(model):
