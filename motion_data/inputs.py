@@ -23,8 +23,8 @@ from .rows import row_recording
 WHOLE_FILES = ReadOptions(max_frames=WHOLE, min_track=1)
 # the options that pipelines and tokenizers take by name
 INPUT_OPTIONS = (
-    *("layout", "coordinates", "axes", "fps", "frame_size", "units", "up_axis", "min_score", "max_score", "split"),
-    *("override", "poses"),
+    *("layout", "coordinates", "axes", "fps", "frame_size", "origin", "units", "up_axis"),
+    *("min_score", "max_score", "split", "override", "poses"),
 )
 
 MotionInput = str | os.PathLike | ArrayLike | Mapping | Recording | Sequence

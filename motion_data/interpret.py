@@ -97,7 +97,8 @@ def decide(
     if coordinates.shape[-1] == 3:
         options = replace(options, units=choose_units(coordinates, marks, name, options))
         return replace(options, up_axis=choose_up_axis(coordinates, marks, name, options))
-    present = coordinates[marks > 0]
+    options = replace(options, origin=options.origin or choose_origin(coordinates[marks > 0], options))
+    present = coordinates[(marks > 0) & ~is_beyond(coordinates, options)]
     if not len(present) or not are_fractions(present):
         return replace(options, frame_size=(0, 0))
     if 0 in options.frame_size:
@@ -120,7 +121,8 @@ def apply(keypoints: np.ndarray, scores: np.ndarray | None, options: ReadOptions
     else:
         marks = values[..., -1] if has_scores else np.ones(values.shape[:-1])
     with np.errstate(over="ignore", invalid="ignore"):
-        marks = np.where(is_joint(coordinates), as_scores(marks, options.max_score), 0)
+        placed = is_joint(coordinates) & ~is_beyond(coordinates, options)
+        marks = np.where(placed, as_scores(marks, options.max_score), 0)
         marks = np.where(marks >= options.min_score, marks, 0)
         coordinates = np.where((marks > 0)[..., None], coordinates, 0)
         if coordinates.shape[-1] == 3:
@@ -293,6 +295,23 @@ def is_joint(coordinates: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         placed = np.isfinite(coordinates).all(-1) & (coordinates != 0).any(-1)
         return placed & (coordinates != -1).any(-1) if coordinates.shape[-1] == 2 else placed
+
+
+def choose_origin(present: np.ndarray, options: ReadOptions) -> str:
+    """Return where (0, 0) of the 2D joints `[N, 2]` of an array is, one of `options.ORIGINS`.
+
+    It is the corner of a picture where `frame_size` is given, or no joint has just one negative coordinate: around a
+    body that stands in the middle there are as many of these as of any other.
+    """
+    return "corner" if 0 not in options.frame_size or not ((present < 0).sum(-1) == 1).any() else "elsewhere"
+
+
+def is_beyond(coordinates: np.ndarray, options: ReadOptions) -> np.ndarray:
+    """Tell which joints `[..., C]` are beyond the corner of the picture, where some estimators put what is missing."""
+    if coordinates.shape[-1] != 2 or options.origin != "corner":
+        return np.zeros(coordinates.shape[:-1], bool)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((coordinates < 0).all(-1))
 
 
 def choose_max_score(scores: np.ndarray) -> float:

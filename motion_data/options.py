@@ -12,6 +12,7 @@ COORDINATES = ("xy", "xyc", "xyz", "xyzc")
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
 UP_AXES = ("x", "y", "z", "-x", "-y", "-z")
 WHOLE = 10**6  # frames, more than a recording has: `max_frames` of this cuts nothing
+ORIGINS = ("corner", "elsewhere")
 AXES = "MFKC"  # people, frames, joints, coordinates
 
 
@@ -29,6 +30,9 @@ class ReadOptions:
             of `interpret.choose_coordinates`.
         axes: order of the axes of an array, letters of M (people), F (frames), K (joints) and C (coordinates), such as
             "FKC" or, of ST-GCN, "CFKM"; None takes the rule of `interpret.choose_axes`.
+        origin: where (0, 0) of the 2D coordinates of an array is, one of `ORIGINS`: the corner of a picture, so that a
+            joint with both coordinates negative is missing, or elsewhere, as in the middle of the body; None takes the
+            rule of `interpret.choose_origin`.
         units: of 3D coordinates, one of `UNITS`; None takes the length of the limbs.
         up_axis: axis of 3D coordinates that points up, one of `UP_AXES`; None takes the rule of
             `interpret.choose_up_axis`.
@@ -50,6 +54,7 @@ class ReadOptions:
     frame_size: tuple[int, int] = (0, 0)
     coordinates: str | None = None
     axes: str | None = None
+    origin: str | None = None
     units: str | None = None
     up_axis: str | None = None
     min_score: float = 0.0
@@ -74,7 +79,7 @@ class ReadOptions:
             or (0 in size) != (size == (0, 0))
         ):
             raise ValueError(f"frame_size must be a width and a height in whole pixels, got {self.frame_size}")
-        choices = {"coordinates": COORDINATES, "units": tuple(UNITS), "up_axis": UP_AXES}
+        choices = {"coordinates": COORDINATES, "origin": ORIGINS, "units": tuple(UNITS), "up_axis": UP_AXES}
         for name, allowed in choices.items():
             if getattr(self, name) not in (None, *allowed):
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")

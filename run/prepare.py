@@ -18,7 +18,7 @@ from huggingface_hub.utils import validate_repo_id
 from motion_data.corpora.prepare import ON_ERROR, PrepareOptions, prepare_corpus
 from motion_data.corpora.share import push_corpus
 from motion_data.layouts import layout_names
-from motion_data.options import COORDINATES, UNITS, UP_AXES, ReadOptions
+from motion_data.options import COORDINATES, ORIGINS, UNITS, UP_AXES, ReadOptions
 from motion_data.readers.registry import FormatError, formats
 from motion_data.readers.video.estimation_options import DETECTOR, PoseEstimation, add_pose_options
 
@@ -35,6 +35,7 @@ def add_read_options(parser: argparse.ArgumentParser) -> None:
     said.add_argument("--coordinates", choices=COORDINATES, help="what the last axis of arrays holds; c is the score")
     said.add_argument("--axes", help="order of the axes of arrays: M people, F frames, K joints, C coordinates")
     said.add_argument("--units", choices=UNITS, help="of 3D coordinates; else from the length of the limbs")
+    said.add_argument("--origin", choices=ORIGINS, help="where (0, 0) of 2D arrays is; else from signs")
     said.add_argument("--up-axis", choices=UP_AXES, help="of 3D coordinates; else from the bodies")
     said.add_argument("--min-score", type=float, default=read.min_score, help="joints below it are missing")
     said.add_argument("--max-score", type=float, default=read.max_score, help="score that means certain")

@@ -60,7 +60,7 @@ def read_pose(path: Path, options: ReadOptions) -> Iterator[Recording]:
     body = slice(first_point, first_point + max(joint_map.points) + 1)
     with np.errstate(invalid="ignore", over="ignore"):
         joints = joint_map(np.concatenate([detections.keypoints, detections.scores[..., None]], -1)[:, body])
-        present = np.isfinite(joints).all(-1) & (joints[..., 2] > 0)
+        present = np.isfinite(joints).all(-1) & (joints[..., 2] > 0) & ~(joints[..., :2] < 0).all(-1)
     detections.keypoints = np.where(present[..., None], joints[..., :2], 0).astype(np.float32)
     detections.scores = np.where(present, joints[..., 2].clip(0, 1), 0).astype(np.float32)
     width, height = header.dimensions.width, header.dimensions.height

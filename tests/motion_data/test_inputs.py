@@ -84,8 +84,24 @@ def test_missing_joints_are_one_thing():
     scored[0, 2, 2, 2] = 0
     scored[0, 3, 3, 2] = -0.3
     scored[0, 4, 4, :2] = -1
+    scored[0, 5, 5, :2] = -3.5, -0.1
     missing = one(scored).scores[0] == 0
-    assert np.argwhere(missing).tolist() == [[0, 0], [1, 1], [2, 2], [3, 3], [4, 4]]
+    assert np.argwhere(missing).tolist() == [[0, 0], [1, 1], [2, 2], [3, 3], [4, 4], [5, 5]]
+
+
+def test_both_coordinates_are_negative_only_beyond_a_picture():
+    motion = walk()
+    motion[0, 3, 4] = -7, -2
+    assert np.argwhere(one(motion).scores[0] == 0).tolist() == [[3, 4]]
+    centred = motion - motion.mean((0, 1, 2))
+    assert (centred < 0).all(-1).any() and one(centred).scores.all()
+    assert (one(centred, origin="corner").scores == 0).sum() == (centred < 0).all(-1).sum()
+    leaving = motion.copy()
+    leaving[0, 6, 9] = -4, 200  # out of the picture to the left, so that the array alone does not tell
+    assert one(leaving).scores.all() and one(motion, origin="elsewhere").scores.all()
+    assert np.argwhere(one(leaving, frame_size=(640, 480)).scores[0] == 0).tolist() == [[3, 4]]
+    with pytest.raises(ValueError, match="origin must be one of corner, elsewhere, got 'middle'"):
+        one(motion, origin="middle")
 
 
 def test_scores_are_percentages_or_have_a_stated_maximum():
