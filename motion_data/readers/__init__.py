@@ -5,6 +5,7 @@
 
 from ..recording import Recording
 from . import (
+    any_json,
     arrays,
     bvh,
     c3d,
@@ -27,6 +28,7 @@ __all__ = [
     "FormatError",
     "ReadOptions",
     "Recording",
+    "any_json",
     "arrays",
     "bvh",
     "c3d",

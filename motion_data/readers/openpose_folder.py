@@ -1,8 +1,12 @@
-"""Reader of OpenPose's `--write_json` folders: one `<video>_<frame>_keypoints.json` per frame."""
+"""Reader of OpenPose's `--write_json` folders: one `<video>_<frame>_keypoints.json` per frame.
+
+Pose2Sim, Sports2D and others write the same without `_keypoints`, and people rename their files.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,25 +18,32 @@ from .json_files import (
     as_mapping,
     item,
     joint_rows,
+    json_head,
     person_number,
     read_json,
 )
-from .picture_files import people_in_files
+from .picture_files import first_picture, people_in_files
 from .registry import ReadOptions, register_format
 
 FOLDER_LAYOUTS = {18: "openpose18", 25: "openpose25", 26: "halpe26"}  # OpenPose, and others that write its files
 SUFFIX = "_keypoints.json"
 
 
-def _is_openpose(path: Path) -> bool:
+def _suffix(path: Path) -> str | None:
+    """Return how the files of people end: `SUFFIX`, or ".json" where all are such and the first has people."""
     try:
         with os.scandir(path) as entries:
-            return any(entry.name.endswith(SUFFIX) for entry in entries)
+            if any(entry.name.endswith(SUFFIX) for entry in entries):
+                return SUFFIX
     except (OSError, ValueError):
-        return False
+        return None
+    first = first_picture(path, ".json")
+    return ".json" if first and re.search(r"\"people\"\s*:\s*\[", json_head(first)) else None
 
 
-@register_format("openpose", "OpenPose folder of one _keypoints.json per frame", recognises=_is_openpose)
+@register_format(
+    "openpose", "OpenPose folder of one .json per frame", recognises=lambda path: _suffix(path) is not None
+)
 def read_openpose(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read the bodies of an OpenPose folder; faces and hands are left out.
 
@@ -55,5 +66,5 @@ def read_openpose(path: Path, options: ReadOptions) -> Iterator[Recording]:
             rows = joint_rows(file, item(file, person, key, "a person"), frame)
             yield Detection(frame, rows, person_number(file, person.get("person_id")))
 
-    found = people_in_files(path, SUFFIX, people)
+    found = people_in_files(path, _suffix(path) or SUFFIX, people)
     yield from estimated_recordings(path, found, FOLDER_LAYOUTS, options, states_joints=True)

@@ -11,7 +11,21 @@ from .frames import picture_frames
 from .json_files import MAX_FILE_BYTES
 from .registry import FormatError
 
+MIN_FILES = 2  # a single file is no sequence
 NOT_PICTURES = ("classes.txt",)  # beside the labels of YOLO
+
+
+def first_picture(path: Path, suffix: str) -> Path | None:
+    """Return the first file of a folder if all of its files have the suffix, or are hidden; never raises."""
+    try:
+        with os.scandir(path) as entries:
+            names = [entry.name for entry in entries if entry.is_file() and not entry.name.startswith(".")]
+    except (OSError, ValueError):
+        return None
+    names = [name for name in names if name not in NOT_PICTURES]
+    if len(names) < MIN_FILES or not all(name.lower().endswith(suffix) for name in names):
+        return None
+    return path / min(names)
 
 
 def people_in_files(

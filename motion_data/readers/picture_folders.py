@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,36 +13,22 @@ from .detections import Detection
 from .estimates import estimated_recordings
 from .estimator_json import RESULT_LAYOUTS, mmpose_instance
 from .json_files import as_list, as_mapping, json_head, read_json
-from .picture_files import NOT_PICTURES, people_in_files
+from .picture_files import first_picture, people_in_files
 from .registry import FormatError, ReadOptions, register_format
 from .text_files import parse_numbers, read_text
 
-MIN_FILES = 2  # a single file is no sequence
 YOLO_BOX = 5  # class and box, before the joints
 YOLO_JOINTS = {17: "coco17"}
 
 
-def _first(path: Path, suffix: str) -> Path | None:
-    """Return the first file of a folder if all of its files have the suffix, or are hidden; never raises."""
-    try:
-        with os.scandir(path) as entries:
-            names = [entry.name for entry in entries if entry.is_file() and not entry.name.startswith(".")]
-    except (OSError, ValueError):
-        return None
-    names = [name for name in names if name not in NOT_PICTURES]
-    if len(names) < MIN_FILES or not all(name.lower().endswith(suffix) for name in names):
-        return None
-    return path / min(names)
-
-
 def _is_mmpose_folder(path: Path) -> bool:
-    first = _first(path, ".json")
+    first = first_picture(path, ".json")
     head = json_head(first) if first else ""
     return bool(re.match(r"\s*\[\s*(\{\s*\"keypoints\"|\])", head) and '"image_id"' not in head)
 
 
 def _is_yolo_folder(path: Path) -> bool:
-    first = _first(path, ".txt")
+    first = first_picture(path, ".txt")
     try:
         words = first.read_text()[:4096].split("\n")[0].split() if first else []
         return len(words) > YOLO_BOX and len([float(word) for word in words]) > YOLO_BOX and words[0].isdigit()

@@ -287,9 +287,14 @@ def test_mmpose_with_other_joints(path):
 
 
 @pytest.mark.parametrize(("num_joints", "layout"), [(25, "openpose25"), (18, "openpose18")])
-def test_openpose_folder(tmp_path, num_joints, layout):
+@pytest.mark.parametrize("ending", ["_keypoints.json", ".json"])  # Pose2Sim and Sports2D leave it out
+def test_openpose_folder(tmp_path, num_joints, layout, ending):
     for name, content in openpose(num_joints).items():
-        write(tmp_path / name, content)
+        write(tmp_path / name.replace("_keypoints.json", ending), content)
+    if ending == ".json":
+        assert registry.format_of(tmp_path).name == "openpose"
+        assert_everyone(*read(tmp_path), layout)
+        return
     write(tmp_path / "notes.txt", "not of OpenPose")
     write(tmp_path / "clip_000000000007_keypoints.json", {"version": 1.3, "people": []})
     assert registry.format_of(tmp_path).name == "openpose"
@@ -497,6 +502,12 @@ FUZZED = {name: (known, json.dumps(content).encode()) for name, (known, content,
 FUZZED["coco-annotations"] = ("coco-results", json.dumps(coco_annotations()).encode())
 FUZZED["alphapose-open"] = ("alphapose", json.dumps(alphapose_pictures("people", "pose_keypoints_2d")).encode())
 FUZZED["mediapipe"] = ("mediapipe-json", json.dumps(mediapipe()).encode())
+FUZZED["own"] = (
+    "any-json",
+    json.dumps(
+        {str(f): [{"id": p, "kpts": {"nose": {"x": 3, "y": 4}, "left_hip": [5, 6]}}] for f, p, _ in everyone()}
+    ).encode(),
+)
 FUZZED["openpose"] = ("openpose", json.dumps(next(iter(openpose().values()))).encode())
 fuzz = settings(
     max_examples=40,

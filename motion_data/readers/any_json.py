@@ -1,0 +1,208 @@
+"""Readers of JSON that people write with scripts of their own: whoever is in a frame, whatever the fields are called.
+
+A file is read from outside in, until an object has key-points. On the way `NAMES` tells what frames, people, ids and
+scores are called; an object whose keys are numbers or names of pictures is one of frames. They are asked last, after
+all formats with a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..notes import note
+from ..recording import Recording
+from .detections import Detection
+from .estimates import HALPE_BODY, HALPE_FULL, estimated_recordings
+from .frames import picture_frames, whole_number
+from .json_files import brief, json_head, numbers, person_number, read_json
+from .picture_files import first_picture, people_in_files
+from .registry import FormatError, ReadOptions, register_format
+
+LAYOUTS = {
+    **{17: "coco17", 18: "openpose18", 25: "openpose25", 26: "halpe26", 133: "coco-wholebody"},
+    HALPE_FULL: HALPE_BODY,
+}
+NAMES = {
+    "keypoints": ("keypoints", "keypoints_2d", "kpts", "pose_keypoints_2d", "joints", "landmarks", "skeleton"),
+    "scores": ("keypoint_scores", "keypoints_scores", "kpt_scores", "scores", "confidences", "confidence", "conf"),
+    "frame": (
+        *("frame", "frame_id", "frame_index", "frame_idx", "frame_number", "frame_no"),
+        *("image_id", "image_name", "image", "file_name", "filename"),
+    ),
+    "person": ("track_id", "person_id", "track", "id", "pid", "idx"),
+    "people": (
+        *("people", "persons", "instances", "instance_info", "predictions", "detections", "objects", "annotations"),
+        *("poses", "skeletons", "bodies", "tracks", "frames", "data", "results"),
+    ),
+    "score": ("score", "confidence", "visibility", "conf", "c", "v"),  # of one joint
+    "name": ("name", "part", "joint", "label", "id"),
+}
+_MARK = re.compile(rf'"({"|".join(NAMES["keypoints"])})"\s*:\s*[\[{{]')
+MAX_DEPTH = 8
+
+
+class Person(NamedTuple):
+    """Somebody in a file: the number or name of the frame (None is not told), the track, and the object."""
+
+    frame: object
+    track: object
+    entry: Mapping
+    by_place: bool = False  # the frame is a place in a list
+
+
+def _is_json(path: Path) -> bool:
+    head = json_head(path)
+    return bool(re.match(r"\s*[\[{]", head) and _MARK.search(head))
+
+
+def _is_folder(path: Path) -> bool:
+    first = first_picture(path, ".json")
+    return first is not None and _is_json(first)
+
+
+@register_format("any-json", "JSON of people in frames, by scripts of one's own (.json)", (".json",), _is_json)
+def read_any_json(path: Path, options: ReadOptions) -> Iterator[Recording]:
+    """Read people in frames; a frame is what a field or a key says, else the place in a list of frames.
+
+    Key-points are x, y, score in rows or flat; x, y where scores stand apart; or objects with x and y, by name or with
+    one. Without scores each joint is certain.
+
+    Raises:
+        FormatError: see `json_files`; a person whose frame nothing tells, or joints that are none of these.
+    """
+    people = list(_people(path, read_json(path)))
+    if any(person.frame is None for person in people):
+        raise FormatError(path, f"a person has no frame; it may be called {', '.join(NAMES['frame'])}")
+    if any(person.by_place for person in people):
+        note("frames have no numbers, and are taken in the order of the list")
+    frames = picture_frames(path, [person.frame for person in people])
+    tracks = _tracks(people)
+    names: list[str] = []
+    found = [
+        _detection(path, person, frames[person.frame], track, names)
+        for person, track in zip(people, tracks, strict=True)
+    ]
+    yield from estimated_recordings(path, found, LAYOUTS, options, names or None)
+
+
+@register_format("any-json-folder", "folder of such JSON files, one for each picture", recognises=_is_folder)
+def read_any_folder(path: Path, options: ReadOptions) -> Iterator[Recording]:
+    """Read a folder with a file for each picture, whose number is in its name.
+
+    Raises:
+        FormatError: as for one file.
+    """
+    names: list[str] = []
+
+    def people(file: Path, frame: int) -> Iterator[Detection]:
+        for person in _people(file, read_json(file), frame):
+            yield _detection(file, person, ("", frame), person_number(file, person.track), names)
+
+    found = list(people_in_files(path, ".json", people))
+    yield from estimated_recordings(path, found, LAYOUTS, options, names or None)
+
+
+def _people(path: Path, value: object, frame: object = None, track: object = None, depth: int = 0) -> Iterator[Person]:
+    """Yield everybody below a value, whose frame and track are those of the objects around it."""
+    if depth > MAX_DEPTH:
+        raise FormatError(path, f"has people more than {MAX_DEPTH} objects deep")
+    if isinstance(value, list):
+        by_place = frame is None and all(map(_is_frame, value))
+        for place, entry in enumerate(value):
+            for person in _people(path, entry, place if by_place else frame, track, depth + 1):
+                yield person._replace(by_place=True) if by_place else person
+    elif isinstance(value, dict):
+        frame = _field(value, "frame", frame)
+        if _field(value, "keypoints") is not None:
+            yield Person(frame, _field(value, "person", track), value)
+            return
+        groups = [value[name] for name in NAMES["people"] if isinstance(value.get(name), (list, dict))]
+        for group in groups:
+            yield from _people(path, group, frame, _field(value, "person", track), depth + 1)
+        for key, entry in value.items() if not groups else ():
+            # a key is the frame, unless frames are told around it or further in: then it is the person
+            told = frame is not None or any(person.frame is not None for person in _people(path, entry, depth=depth))
+            yield from _people(path, entry, frame if told else key, key if told else track, depth + 1)
+
+
+def _is_frame(entry: object) -> bool:
+    """Tell whether an entry of a list is a frame that does not say which: people in a list, or in a field."""
+    if isinstance(entry, list):
+        return all(isinstance(person, Mapping) and _field(person, "frame") is None for person in entry)
+    return (
+        isinstance(entry, Mapping)
+        and _field(entry, "frame") is None
+        and _field(entry, "keypoints") is None
+        and any(isinstance(entry.get(name), list) for name in NAMES["people"])
+    )
+
+
+def _field(entry: Mapping, kind: str, otherwise: object = None) -> object:
+    """Return the first field of an object that is called so; null is none."""
+    return next((entry[name] for name in NAMES[kind] if entry.get(name) is not None), otherwise)
+
+
+def _tracks(people: Sequence[Person]) -> list[int]:
+    """Return track ids; of other texts than numbers their place, and none if no id comes twice in a file."""
+    ids = [None if person.track is None else str(person.track) for person in people]
+    known = [one for one in dict.fromkeys(ids) if one is not None]
+    if len(known) == len(ids) > 1:
+        return [-1] * len(ids)
+    numbers = {one: whole_number(one) for one in known}
+    if None in numbers.values():
+        numbers = {one: place for place, one in enumerate(known)}
+    return [-1 if one is None else max(numbers[one] or 0, -1) for one in ids]
+
+
+def _detection(path: Path, person: Person, place: tuple[str, int], track: int, names: list[str]) -> Detection:
+    """Return somebody in (video, frame); `names` gets what the joints are called, or must be that already."""
+    video, frame = place
+    joints, scores = _field(person.entry, "keypoints"), _field(person.entry, "scores")
+    where = f"keypoints in frame {frame}"
+    if isinstance(joints, dict):
+        joints = [
+            joint | {"name": name} if isinstance(joint, dict) else [name, joint] for name, joint in joints.items()
+        ]
+    if isinstance(joints, list) and all(isinstance(joint, dict) or _is_pair(joint) for joint in joints):
+        titles, joints = zip(*(_named(path, joint, where) for joint in joints), strict=True) if joints else ((), ())
+        found = [str(title) for title in titles if title is not None]
+        names[:] = names or found
+        if found != names:
+            raise FormatError(
+                path, f"{where} have other names than those before; they must have the same, in one order"
+            )
+        joints = [list(joint) for joint in joints]
+    values = numbers(path, joints, where)
+    marks = numbers(path, scores, f"scores in frame {frame}") if isinstance(scores, (list, np.ndarray)) else None
+    if values.ndim == 1:
+        size = 3 if marks is None and len(values) % 3 == 0 else 2
+        values = values.reshape(-1, size) if len(values) % size == 0 else values
+    if values.ndim != 2 or values.shape[1] not in (2, 3):
+        raise FormatError(path, f"{where} have shape {values.shape}; they must be x, y or x, y, score each")
+    if marks is None:
+        marks = values[:, 2] if values.shape[1] == 3 else np.ones(len(values))
+    if marks.shape != (len(values),):
+        raise FormatError(path, f"scores in frame {frame} have shape {marks.shape}; there are {len(values)} joints")
+    return Detection(frame, np.column_stack((values[:, :2], marks)), track, None, video)
+
+
+def _is_pair(joint: object) -> bool:
+    """Tell whether a joint is its name and its coordinates."""
+    return isinstance(joint, list) and len(joint) == 2 and isinstance(joint[0], str)
+
+
+def _named(path: Path, joint: dict | list, where: str) -> tuple[object, Sequence]:
+    """Return the name of a joint, None if it has none, and x, y, score."""
+    if isinstance(joint, list):
+        name, values = joint
+        if not isinstance(values, (list, np.ndarray)) or len(values) not in (2, 3):
+            raise FormatError(path, f"{where}: a joint is {brief(values)}; it must be x, y or x, y, score")
+        return name, [*values, 1.0][:3]
+    if "x" not in joint or "y" not in joint:
+        raise FormatError(path, f"{where}: a joint is {brief(joint)}; it must have x and y")
+    return _field(joint, "name"), (joint["x"], joint["y"], _field(joint, "score", 1.0))

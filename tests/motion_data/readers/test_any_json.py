@@ -1,0 +1,144 @@
+"""JSON by scripts of one's own: people, frames, ids and scores are found whatever they are called, or refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from motion_data.layouts import COCO_KEYPOINTS
+from motion_data.notes import collect_notes
+from motion_data.readers import FormatError, ReadOptions, registry
+
+OPTIONS = ReadOptions(min_track=1)
+FRAMES, PEOPLE = 4, (3, 8)
+
+
+def body(frame, person):
+    """x, y, score `[17, 3]` that tell frame, person and joint."""
+    k = np.arange(17)
+    return np.stack([100.0 * person + k + frame / 4, 50 + 3 * k, (k + 1) / 20], 1)
+
+
+def rows(frame, person):
+    return body(frame, person).tolist()
+
+
+def apart(frame, person, names=("keypoints", "keypoint_scores")):
+    joints = body(frame, person)
+    return {names[0]: joints[:, :2].tolist(), names[1]: joints[:, 2].tolist()}
+
+
+def named(frame, person):
+    return {
+        name: {"x": x, "y": y, "confidence": c}
+        for name, (x, y, c) in zip(COCO_KEYPOINTS, rows(frame, person), strict=True)
+    }
+
+
+def listed(frame, person):
+    return [{"name": name, **joint, "part": None} for name, joint in named(frame, person).items()]
+
+
+def flat(frame, person):
+    return body(frame, person).ravel().tolist()
+
+
+def frames(people):
+    """People of each frame, by `people(frame, person)`."""
+    return [[people(frame, person) for person in PEOPLE] for frame in range(FRAMES)]
+
+
+FILES = {
+    "people in one list": [
+        {"frame_index": f, "person_id": p, "kpts": flat(f, p)} for f in range(FRAMES) for p in PEOPLE
+    ],
+    "frames with people": {
+        "video": "walk.mp4",
+        "frames": [
+            {"image_name": f"walk_{f:04}.jpg", "persons": [{"id": p, **apart(f, p)} for p in PEOPLE]}
+            for f in range(FRAMES)
+        ],
+    },
+    "frames in an object": {str(f): [{"track_id": p, "joints": rows(f, p)} for p in PEOPLE] for f in range(FRAMES)},
+    "people in an object, with their frames": {
+        "tracks": {
+            str(p): [{"frame": f, **apart(f, p, ("skeleton", "confidences"))} for f in range(FRAMES)] for p in PEOPLE
+        }
+    },
+    "joints with names": [
+        {"frame_no": f, "detections": [{"track_id": p, "keypoints": named(f, p)} for p in PEOPLE]}
+        for f in range(FRAMES)
+    ],
+    "joints in a list, with names": [
+        {
+            "frame": f,
+            "pid": p,
+            "landmarks": listed(f, p),
+        }
+        for f in range(FRAMES)
+        for p in PEOPLE
+    ],
+    "frames in the order of a list": frames(lambda f, p: {"id": p, "keypoints": rows(f, p)}),
+    "frames in the order of a list, with a field": {
+        "data": [{"people": people} for people in frames(lambda f, p: {"id": p, "keypoints": rows(f, p)})]
+    },
+}
+
+
+def read(path, content, name="any-json"):
+    path.write_text(json.dumps(content))
+    known = registry.format_of(path)
+    assert known.name == name
+    return list(known.read(path, OPTIONS))
+
+
+def expect(recording, track_ids=PEOPLE):
+    expected = np.array([[body(frame, person) for frame in range(FRAMES)] for person in PEOPLE])
+    np.testing.assert_allclose(recording.keypoints, expected[..., :2], rtol=1e-6)
+    np.testing.assert_allclose(recording.scores, expected[..., 2], rtol=1e-6)
+    assert recording.track_ids == list(track_ids) and recording.layout == "coco17"
+
+
+@pytest.mark.parametrize("shape", FILES)
+def test_people_are_found_whatever_they_are_called(tmp_path, shape):
+    with collect_notes() as notes:
+        (recording,) = read(tmp_path / "own.json", FILES[shape])
+    expect(recording)
+    assert ("frames have no numbers" in str(notes)) == ("order" in shape)
+
+
+def test_ids_may_be_names_and_are_none_if_each_comes_once(tmp_path):
+    content = [{"frame": f, "track": f"person {p}", "keypoints": rows(f, p)} for f in range(FRAMES) for p in PEOPLE]
+    expect(read(tmp_path / "own.json", content)[0], (0, 1))
+    for number, person in enumerate(content):  # of the detection, not of the person: people are linked
+        person["track"] = number
+    expect(read(tmp_path / "own.json", content)[0], (0, 1))
+
+
+def test_a_file_for_each_picture(tmp_path):
+    for frame in range(FRAMES):
+        people = [{"track_id": p, **apart(frame, p)} for p in PEOPLE]
+        (tmp_path / f"walk_{frame:06}.json").write_text(json.dumps({"instance_info": people}))
+    assert registry.format_of(tmp_path).name == "any-json-folder"
+    (recording,) = registry.format_of(tmp_path).read(tmp_path, OPTIONS)
+    expect(recording)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ([{"keypoints": [[1, 2, 1]] * 17}], "a person has no frame; it may be called frame, frame_id"),
+        ([{"frame": 0, "keypoints": [1, 2, 3, 4, 5]}], r"keypoints in frame 0 have shape \(5,\)"),
+        ([{"frame": 0, "keypoints": [[1, 2]] * 17, "scores": [1, 1]}], r"scores in frame 0 have shape \(2,\)"),
+        ([{"frame": 0, "keypoints": [{"x": 1}]}], "a joint is dict of 1; it must have x and y"),
+        ([{"frame": 0, "keypoints": {"nose": [1]}}], r"a joint is \[1\]; it must be x, y or x, y, score"),
+        (
+            [{"frame": f, "keypoints": {name: [9, 9]}} for f, name in enumerate(("nose", "left_eye"))],
+            "keypoints in frame 1 have other names than those before",
+        ),
+        ([{"frame": 0, "keypoints": "near"}, {"frame": 1, "keypoints": []}], "it must be a list of numbers"),
+    ],
+)
+def test_what_is_not_told_is_refused(tmp_path, content, reason):
+    with pytest.raises(FormatError, match=reason):
+        read(tmp_path / "own.json", content)
