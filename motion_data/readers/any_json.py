@@ -20,7 +20,7 @@ from .detections import Detection
 from .estimates import HALPE_BODY, HALPE_FULL, estimated_recordings
 from .frames import picture_frames, whole_number
 from .json_files import brief, json_head, numbers, person_number, read_json
-from .picture_files import first_picture, people_in_files
+from .picture_files import people_in_files, pictures
 from .registry import FormatError, ReadOptions, register_format
 
 LAYOUTS = {
@@ -44,6 +44,8 @@ NAMES = {
 }
 _MARK = re.compile(rf'"({"|".join(NAMES["keypoints"])})"\s*:\s*[\[{{]')
 MAX_DEPTH = 8
+MAX_EMPTY = 100  # files of a folder among which one with people is looked for
+MAX_PICTURE = 2**20  # bytes of a file with the people of one picture
 
 
 class Person(NamedTuple):
@@ -61,8 +63,15 @@ def _is_json(path: Path) -> bool:
 
 
 def _is_folder(path: Path) -> bool:
-    first = first_picture(path, ".json")
-    return first is not None and _is_json(first)
+    """Tell whether the first file with people has no frames of its own: then each file is a picture, not a video."""
+    for file in pictures(path, ".json")[:MAX_EMPTY]:
+        if _MARK.search(json_head(file)):
+            try:
+                people = list(_people(file, read_json(file))) if file.stat().st_size < MAX_PICTURE else []
+            except (FormatError, OSError):
+                return False
+            return bool(people) and all(person.frame is None for person in people)
+    return False
 
 
 @register_format("any-json", "JSON of people in frames, by scripts of one's own (.json)", (".json",), _is_json)

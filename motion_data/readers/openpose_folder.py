@@ -22,23 +22,23 @@ from .json_files import (
     person_number,
     read_json,
 )
-from .picture_files import first_picture, people_in_files
+from .picture_files import people_in_files, pictures
 from .registry import ReadOptions, register_format
 
 FOLDER_LAYOUTS = {18: "openpose18", 25: "openpose25", 26: "halpe26"}  # OpenPose, and others that write its files
 SUFFIX = "_keypoints.json"
+_START = re.compile(r'\s*\{(\s*"version"\s*:\s*[\d.]+\s*,)?\s*"people"\s*:\s*\[\s*(\]|\{.*"pose_keypoints)', re.DOTALL)
 
 
 def _suffix(path: Path) -> str | None:
-    """Return how the files of people end: `SUFFIX`, or ".json" where all are such and the first has people."""
+    """Return how the files of people end: `SUFFIX`, or ".json" where all are such and the first is one of these."""
     try:
         with os.scandir(path) as entries:
             if any(entry.name.endswith(SUFFIX) for entry in entries):
                 return SUFFIX
     except (OSError, ValueError):
         return None
-    first = first_picture(path, ".json")
-    return ".json" if first and re.search(r"\"people\"\s*:\s*\[", json_head(first)) else None
+    return ".json" if any(_START.match(json_head(first)) for first in pictures(path, ".json")[:1]) else None
 
 
 @register_format(

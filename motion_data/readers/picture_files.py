@@ -15,17 +15,17 @@ MIN_FILES = 2  # a single file is no sequence
 NOT_PICTURES = ("classes.txt",)  # beside the labels of YOLO
 
 
-def first_picture(path: Path, suffix: str) -> Path | None:
-    """Return the first file of a folder if all of its files have the suffix, or are hidden; never raises."""
+def pictures(path: Path, suffix: str) -> list[Path]:
+    """Return the files of a folder if all of them have the suffix, or are hidden, in order; never raises."""
     try:
         with os.scandir(path) as entries:
             names = [entry.name for entry in entries if entry.is_file() and not entry.name.startswith(".")]
     except (OSError, ValueError):
-        return None
-    names = [name for name in names if name not in NOT_PICTURES]
+        return []
+    names = sorted(name for name in names if name not in NOT_PICTURES)
     if len(names) < MIN_FILES or not all(name.lower().endswith(suffix) for name in names):
-        return None
-    return path / min(names)
+        return []
+    return [path / name for name in names]
 
 
 def people_in_files(

@@ -13,7 +13,7 @@ from .detections import Detection
 from .estimates import estimated_recordings
 from .estimator_json import RESULT_LAYOUTS, mmpose_instance
 from .json_files import as_list, as_mapping, json_head, read_json
-from .picture_files import first_picture, people_in_files
+from .picture_files import people_in_files, pictures
 from .registry import FormatError, ReadOptions, register_format
 from .text_files import parse_numbers, read_text
 
@@ -22,15 +22,14 @@ YOLO_JOINTS = {17: "coco17"}
 
 
 def _is_mmpose_folder(path: Path) -> bool:
-    first = first_picture(path, ".json")
-    head = json_head(first) if first else ""
+    head = "".join(json_head(first) for first in pictures(path, ".json")[:1])
     return bool(re.match(r"\s*\[\s*(\{\s*\"keypoints\"|\])", head) and '"image_id"' not in head)
 
 
 def _is_yolo_folder(path: Path) -> bool:
-    first = first_picture(path, ".txt")
+    files = pictures(path, ".txt")
     try:
-        words = first.read_text()[:4096].split("\n")[0].split() if first else []
+        words = files[0].read_text()[:4096].split("\n")[0].split() if files else []
         return len(words) > YOLO_BOX and len([float(word) for word in words]) > YOLO_BOX and words[0].isdigit()
     except (OSError, ValueError):
         return False

@@ -124,6 +124,20 @@ def test_a_file_for_each_picture(tmp_path):
     expect(recording)
 
 
+def test_a_folder_of_videos_is_no_video(tmp_path):
+    for name in "ab":
+        people = [{"image_id": f"{f}.jpg", "idx": p, "keypoints": flat(f, p)} for f in range(FRAMES) for p in PEOPLE]
+        (tmp_path / f"{name}1.json").write_text(json.dumps(people))
+    assert registry.format_of(tmp_path) is None
+    for name in "ab":
+        poses = {f"{f}.jpg": {"version": 1.3, "people": [{"pose_keypoints_2d": [9, 9, 1] * 18}]} for f in range(3)}
+        (tmp_path / f"{name}1.json").write_text(json.dumps(poses))
+    assert registry.format_of(tmp_path) is None
+    for name in "ab":
+        (tmp_path / f"{name}1.json").write_text(json.dumps(FILES["frames with people"]))
+    assert registry.format_of(tmp_path) is None
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
