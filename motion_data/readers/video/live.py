@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...resampling import FPS
 from .decoding import CONTAINERS, VideoError, upright
 
 CAMERA = "camera"  # the name of the first camera; "camera:1" is the second
@@ -91,15 +92,19 @@ class LivePictures:
         try:
             stream = self._container.streams.video[0]
             stream.thread_type = "AUTO"
-            start, first = time.monotonic(), None
+            # old containers say when a picture is decoded, not when it is shown: where time goes back, the rate tells
+            between = 1 / float(stream.average_rate or FPS)
+            start, first, last = time.monotonic(), None, -between
             for frame in self._container.decode(stream):
                 if self._ended:
                     return
                 now = time.monotonic() - start
-                if self._paced and frame.time is not None:
+                if self._paced:
                     first = frame.time if first is None else first
-                    time.sleep(max(frame.time - first - now, 0))
-                    now = frame.time - first
+                    shown = -between if frame.time is None else frame.time - first
+                    last = shown if shown > last else last + between
+                    time.sleep(max(last - now, 0))
+                    now = last
                 picture = upright(frame)
                 with self._news:
                     self.dropped += self._newest is not None

@@ -43,6 +43,26 @@ def test_who_is_slow_gets_the_newest_picture_and_the_rest_is_dropped(film):
     assert all(moment == pytest.approx(number / FPS, abs=2e-3) for moment, number in seen)
 
 
+def test_time_goes_on_where_a_file_says_that_it_goes_back(film):
+    class Shuffled:
+        """Frames whose times are those of another order, as some AVI files have them, or not there at all."""
+
+        def __init__(self, container):
+            self.container, self.streams, self.close = container, container.streams, container.close
+
+        def decode(self, stream):
+            for number, frame in enumerate(self.container.decode(stream)):
+                frame.pts = None if number == 9 else frame.pts + {4: 42, 5: -42}.get(number, 0)  # milliseconds
+                yield frame
+
+    pictures = LivePictures(film)
+    pictures._container = Shuffled(pictures._container)
+    with pictures:
+        moments = [moment for moment, _ in pictures]
+    assert len(moments) + pictures.dropped == FRAMES and (np.diff(moments) > 0).all()
+    assert moments[-1] == pytest.approx((FRAMES - 1) / FPS, abs=2 / FPS)
+
+
 def test_sources_that_are_none_are_refused(tmp_path):
     assert is_live("camera") and is_live("camera:1") and is_live("rtsp://host/1") and not is_live("camera.mp4")
     with pytest.raises(ValueError, match="source is 'camera:front'; a camera is 'camera' or 'camera:<number>'"):
