@@ -1,6 +1,8 @@
 """Hot paths beside what a user would take instead, and beside the machine's own limit, in one run.
 
-python -m benchmarks.peers --dataset corpora/uiprmd_kinect --json peers.json
+python -m benchmarks.peers --dataset corpora/uiprmd_kinect --json peers.json [--peer pyskl=<folder of its checkout>]
+
+PYSKL (PoseC3D, ST-GCN++) is imported from the checkout, and needs mmcv 1.x and OpenCV for its networks.
 """
 
 import os
@@ -14,16 +16,20 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import trange
 from transformers import BeitConfig, BeitForMaskedImageModeling, PreTrainedModel, VideoMAEConfig, VideoMAEModel
 
+from benchmarks.checkouts import checkouts, import_from
 from benchmarks.loading import training_flops
-from benchmarks.timing import seconds, training_step
-from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from benchmarks.timing import kept_bytes, seconds, training_step
+from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling, MoFMForSequenceClassification
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
+from tokenization_mofm.thermal_cubes import render_map
 from training_mofm.samples import held_out_clips
 
 IMAGE_TOKENS = 196  # of BEiT and VideoMAE: a picture of 14 x 14 patches, a film of 4 x 7 x 7
@@ -52,6 +58,77 @@ class Row:
         return dict(zip(("seconds", "peer_seconds", "ratio"), medians, strict=True)) | {"spread": spread}
 
 
+MAPS = ((56, 1, 20), (56, 2, 15), (72, 1, 20), (72, 2, 15))  # pixels, people, times as fast as we aim at
+CLASSES = 60  # of NTU-60, for which PYSKL's networks are
+# PYSKL's configurations of the joints of NTU-60: PoseC3D's SlowOnly-R50, and ST-GCN++
+SLOW_ONLY = {
+    **{"pretrained": None, "in_channels": 17, "base_channels": 32, "num_stages": 3, "out_indices": (2,)},
+    **{"stage_blocks": (4, 6, 3), "conv1_stride": (1, 1), "pool1_stride": (1, 1), "inflate": (0, 1, 1)},
+    **{"spatial_strides": (2, 2, 2), "temporal_strides": (1, 1, 2)},
+}
+STGCN = {"gcn_adaptive": "init", "gcn_with_res": True, "tcn_type": "mstcn", "in_channels": 3}
+GRAPH = {"layout": "coco", "mode": "spatial"}
+
+
+def one_thread(step: Callable[[], object]) -> Callable[[], object]:
+    def run() -> object:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return step()
+        finally:
+            torch.set_num_threads(threads)
+
+    return run
+
+
+def render_rows(checkout: Path) -> list[Row]:
+    """Heat-maps of each joint, the maximum over people, 48 frames, on one thread."""
+    target = import_from(checkout, "pyskl.datasets.pipelines.heatmap_related").GeneratePoseTarget(sigma=0.6)
+    rows = []
+    for size, people, aim in MAPS:
+        generator = np.random.default_rng(0)
+        path = generator.uniform(10, size - 10, (people, 1, 17, 2)) + generator.normal(0, 0.5, (people, 48, 17, 2))
+        places, scores = path.astype(np.float32), generator.uniform(0.3, 1, (people, 48, 17)).astype(np.float32)
+        theirs = {"keypoint": places, "keypoint_score": scores, "img_shape": (size, size)}
+        ours = torch.from_numpy(places).permute(2, 1, 0, 3), torch.from_numpy(scores).permute(2, 1, 0)
+        found, expected = render_map(*ours, size, 0.6, 3.0).numpy(), target(dict(theirs))["imgs"].swapaxes(0, 1)
+        edge = np.exp(-0.5 * 3.0**2)  # they also fill the pixel that lies partly beyond three sigma
+        if not np.allclose(found, np.where(np.abs(found - expected) < edge, found, expected), atol=1e-6):
+            raise RuntimeError("heat-maps are not those of PYSKL within three sigma")
+        rows.append(
+            Row(
+                f"maps of 17 joints, 48 x {size} x {size}, {people} people, one thread",
+                "PYSKL",
+                one_thread(lambda ours=ours, size=size: render_map(*ours, size, 0.6, 3.0)),
+                one_thread(lambda theirs=theirs: target(dict(theirs))),
+                1.0,
+                f">= {aim}",
+            )
+        )
+    return rows
+
+
+def network_rows(checkout: Path, preset: str, clips: dict[str, torch.Tensor]) -> list[Row]:
+    """Which action it is, of clips of one person; PYSKL's networks get their inputs ready made."""
+    labels = {number: str(number) for number in range(CLASSES)}
+    ours = MoFMForSequenceClassification(MoFMConfig.from_preset(preset, id2label=labels)).eval()
+    graph = import_from(checkout, "pyskl.utils.graph").Graph
+    gcn = import_from(checkout, "pyskl.models.gcns.stgcn", utils={"Graph": graph}).STGCN(graph_cfg=GRAPH, **STGCN)
+    cnn = import_from(checkout, "pyskl.models.cnns.resnet3d_slowonly").ResNet3dSlowOnly(**SLOW_ONLY)
+    for network in (gcn, cnn):
+        network.eval()
+    n = 4  # of their clips in a run, ours have all
+    heat, skeletons = torch.rand(n, 17, 48, 56, 56), torch.rand(n, 2, 100, 17, 3)
+    rows = []
+    for peer, network, inputs, aim in (("PoseC3D", cnn, heat, ">= 10"), ("ST-GCN++", gcn, skeletons, ">= 1")):
+        classify = torch.inference_mode()(lambda: ours(**clips))
+        theirs = torch.inference_mode()(lambda network=network, inputs=inputs: network(inputs))
+        worth = len(clips["keypoints"]) / n
+        rows.append(Row(f"classification, {preset}, clips/s", peer, classify, theirs, worth, aim))
+    return rows
+
+
 def seconds_of(*command: str) -> Callable[[], None]:
     return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -63,8 +140,10 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--peer", action="append", default=[], help="pyskl=<folder of its checkout>")
     parser.add_argument("--json", help="file to write")
     args = parser.parse_args()
+    peers = checkouts(args.peer)
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
 
@@ -91,9 +170,13 @@ def main() -> None:
     film = torch.rand(n, 8, 3, 112, 112)
     left, right = torch.rand(SHAPE[0], SHAPE[1]), torch.rand(SHAPE[1], SHAPE[2])
 
-    dense_step = training_step(dense, lambda: dense(**clips, labels=encoded.input_ids).loss)
-    sparse_step = training_step(sparse, lambda: sparse(**clips, labels=encoded.input_ids).loss)
-    beit_step = training_step(beit, lambda: beit(pixels, bool_masked_pos=masked, labels=words).loss)
+    losses = {
+        "dense": lambda: dense(**clips, labels=encoded.input_ids).loss,
+        "sparse": lambda: sparse(**clips, labels=encoded.input_ids).loss,
+        "beit": lambda: beit(pixels, bool_masked_pos=masked, labels=words).loss,
+    }
+    dense_step, sparse_step = training_step(dense, losses["dense"]), training_step(sparse, losses["sparse"])
+    beit_step = training_step(beit, losses["beit"])
     video_step = training_step(video, lambda: video(film).last_hidden_state.square().mean())
 
     def product() -> None:
@@ -131,6 +214,14 @@ def main() -> None:
         Row("import modeling_mofm", "torch and transformers", package, alone, 1.0, ">= 0.9"),
         Row("mofm --help", "Python alone", usage, nothing, 1.0),
     ]
+    if "pyskl" in peers:
+        rows += render_rows(peers["pyskl"])
+        try:
+            rows += network_rows(peers["pyskl"], args.preset, clips)
+        except ImportError as error:
+            print(f"PoseC3D and ST-GCN++: not measured ({error})")
+    else:
+        print("PYSKL: not measured; name a checkout by --peer pyskl=<folder>")
     filled = f"{active.mean():.0f} of {config.num_cubes} cubes active"
     print(f"preset {args.preset}, {n} clips, {filled}, {args.threads} threads")
     print("| path | beside | times as fast | spread | aim | seconds, ours and theirs |")
@@ -145,9 +236,18 @@ def main() -> None:
             flush=True,
         )
         figures.append({"path": row.path, "peer": row.peer, "aim": row.aim, **found})
+    kept = {
+        name: kept_bytes(model, losses[name]) / n
+        for name, model in (("dense", dense), ("sparse", sparse), ("beit", beit))
+    }
+    print(
+        f"kept for the backward pass, MB a clip: {kept['dense'] / 1e6:.1f} ({kept['sparse'] / 1e6:.1f} without empty "
+        f"cubes), BEiT {kept['beit'] / 1e6:.1f}; a token {kept['dense'] / config.num_cubes / 1e3:.0f} and "
+        f"{kept['beit'] / IMAGE_TOKENS / 1e3:.0f} kB (aim: not more)"
+    )
     if args.json:
         with open(args.json, "w") as file:
-            json.dump({**vars(args), "rows": figures}, file, indent=1)
+            json.dump({**vars(args), "rows": figures, "kept_bytes": kept}, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,65 @@
+"""Files of other projects, imported from the user's own checkout of them: nothing of theirs is installed or copied."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+_REGISTRY = SimpleNamespace(register_module=lambda *_, **__: lambda kind: kind)
+# what their files import to register classes or to load weights, which is not needed to time them
+STUBS: dict[str, dict[str, dict[str, object]]] = {
+    "pyskl": {
+        "pyskl.datasets.builder": {"PIPELINES": _REGISTRY},
+        "pyskl.models.builder": {"BACKBONES": _REGISTRY},
+        "pyskl.utils": {"cache_checkpoint": None, "get_root_logger": None},
+    }
+}
+
+
+def checkouts(named: list[str]) -> dict[str, Path]:
+    """Return the folders of peers from "name=folder" texts.
+
+    Raises:
+        ValueError: a peer that is not known, or a folder that does not hold it.
+    """
+    found = {}
+    for text in named:
+        name, _, folder = text.partition("=")
+        if name not in STUBS or not (Path(folder) / name).is_dir():
+            raise ValueError(f"peer is {text!r}; it must be <name>=<folder of its checkout>, name: {', '.join(STUBS)}")
+        found[name] = Path(folder)
+    return found
+
+
+def import_from(folder: Path, module: str, **more: Mapping[str, object]) -> ModuleType:
+    """Import a module such as "pyskl.models.gcns.stgcn" from a checkout; packages on the way are not run.
+
+    Args:
+        folder: of the checkout.
+        module: its full name.
+        more: further names of a stub, by its last part, such as `utils={"Graph": Graph}`.
+
+    Raises:
+        ImportError: it needs a package that is not installed.
+    """
+    name, *parts = module.split(".")
+    for depth in range(len(parts)):
+        _put(".".join((name, *parts[:depth])), folder.joinpath(name, *parts[:depth]))
+    # mmcv loads published weights through torchvision, and needs it for nothing else
+    if "torchvision" not in sys.modules and importlib.util.find_spec("torchvision") is None:
+        _put("torchvision", folder)
+    for place, values in STUBS[name].items():
+        own = place.partition(".")[2].replace(".", "/")
+        _put(place, folder / name / own, {**values, **more.get(place.rpartition(".")[2], {})})
+    return importlib.import_module(module)
+
+
+def _put(name: str, folder: Path, values: Mapping[str, object] | None = None) -> None:
+    package = sys.modules.setdefault(name, ModuleType(name))
+    if not hasattr(package, "__path__"):
+        package.__path__ = [str(folder)]
+    vars(package).update(values or {})
