@@ -145,3 +145,12 @@ def test_smooth_weights_have_the_asked_spread_and_vary_slowly():
     for axis in (2, 3, 4):
         step = weights.diff(dim=axis).std() / weights.std()
         assert step < 0.6  # independent weights have 1.41
+
+
+def test_what_each_joint_adds_is_not_kept_for_the_backward_pass():
+    module = embedding(*GEOMETRIES[1], hidden_size=40)
+    keypoints, scores = joints(2, 8, 24)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.append(one.numel()) or one, lambda one: one):
+        module.embed_keypoints(keypoints, scores)
+    assert kept and max(kept) < 2 * 8 * 17 * 4 * 40  # clips, frames, joints, cubes that each reaches, width
