@@ -252,10 +252,8 @@ def train_classifier(
     if options.freeze_backbone:
         model.mofm.requires_grad_(False)
         model.to(args.device)
-        if model.config.classifier_part_size:
-            fit_hidden_head(model, train, labels, ClipMaker(extractor, augmentation), args)
-        else:
-            fit_linear_head(model, predict(model, train, extractor)[1], labels)
+        fit = fit_hidden_head if model.config.classifier_part_size else fit_linear_head
+        fit(model, train, labels, ClipMaker(extractor, augmentation), args)
         return model
     check_checkpoint(args.output_dir, model.config, SIZE_FIELDS)
     check_identity(args, digests, options=options, labels=digest_of(labels), augmentation=augmentation)

@@ -17,15 +17,27 @@ from .arguments import MotionTrainingArguments
 from .samples import ClipMaker, EveryRow, collate_samples
 
 MAX_VIEWS = 12  # random views of a recording whose parts are kept
+MAX_LINEAR_VIEWS = 6  # for a linear head
+LINEAR_C = 0.01  # inverse strength of its L2 penalty, on standardised features
 MAX_BYTES = 2 * 2**30  # of all of them, in half precision; more recordings have fewer views each
 
 
-def fit_linear_head(model: MoFMForSequenceClassification, parts: Tensor, labels: np.ndarray) -> None:
-    """Fit a linear head by logistic regression on parts `[rows, T, K, D]` (a linear probe)."""
+def fit_linear_head(
+    model: MoFMForSequenceClassification,
+    corpus: Dataset,
+    labels: np.ndarray,
+    maker: ClipMaker,
+    args: MotionTrainingArguments,
+) -> None:
+    """Fit a linear head by logistic regression on the parts of random views (a linear probe)."""
     from sklearn.linear_model import LogisticRegression
 
-    probe = LogisticRegression(max_iter=1000).fit(parts.flatten(1).numpy(), labels)
-    weight, bias = probe.coef_, probe.intercept_
+    parts = read_views(model, corpus, maker, args.seed, MAX_LINEAR_VIEWS)
+    features, targets = parts.flatten(2).flatten(0, 1).float().numpy(), np.tile(labels, len(parts))
+    mean, std = features.mean(0), features.std(0) + 1e-3
+    probe = LogisticRegression(C=LINEAR_C, max_iter=300).fit((features - mean) / std, targets)
+    weight, bias = probe.coef_ / std, probe.intercept_
+    bias = bias - weight @ mean
     if len(weight) == 1:  # two classes have one row
         weight, bias = np.concatenate((-weight, weight)) / 2, np.concatenate((-bias, bias)) / 2
     with torch.no_grad():
@@ -67,11 +79,13 @@ def fit_hidden_head(
 
 
 @torch.no_grad()
-def read_views(model: MoFMForSequenceClassification, corpus: Dataset, maker: ClipMaker, seed: int) -> Tensor:
+def read_views(
+    model: MoFMForSequenceClassification, corpus: Dataset, maker: ClipMaker, seed: int, most: int = MAX_VIEWS
+) -> Tensor:
     """Return what a head reads of random views of each recording, `[views, rows, T, K, D]` in half precision."""
     config = model.config
     size = config.grid_size[0] * config.num_keypoints * model.norm.normalized_shape[0]
-    num_views = 1 if maker.augmentation is None else min(max(MAX_BYTES // (2 * size * len(corpus)), 1), MAX_VIEWS)
+    num_views = 1 if maker.augmentation is None else min(max(MAX_BYTES // (2 * size * len(corpus)), 1), most)
     logging.getLogger(__name__).info("reading %d views of each of %d recordings", num_views, len(corpus))
     source = EveryRow(corpus, np.arange(len(corpus)), maker, seed)
     parts = torch.empty(

@@ -1,7 +1,8 @@
 """MoFM for action recognition (DT1): the encoder, its tokens by body part and time slice, and a head.
 
 A mean over all tokens forgets which limb did what and when; body parts keep it. The head is linear, or has two hidden
-layers: each part is reduced to a few numbers, then the parts of a slice are mixed, then slices stand side by side.
+layers: each part is reduced to a few numbers, by weights of its key-point, then the parts of a slice are mixed, then
+slices stand side by side.
 """
 
 from dataclasses import dataclass
@@ -56,7 +57,9 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
         self.dropout = nn.Dropout(config.classifier_dropout)
         slice_size = config.num_keypoints * (config.classifier_part_size or size)
         if config.classifier_part_size:
-            self.part_projection = nn.Linear(size, config.classifier_part_size)
+            # a matrix for each key-point, as a convolution over slices with a group for each
+            sizes = (config.num_keypoints * size, slice_size)
+            self.part_projection = nn.Conv1d(*sizes, kernel_size=1, groups=config.num_keypoints)
             self.slice_mixer = nn.Linear(slice_size, config.classifier_slice_size)
             slice_size = config.classifier_slice_size
         self.classifier = nn.Linear(config.grid_size[0] * slice_size, config.num_labels)
@@ -112,8 +115,8 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
     def classify_parts(self, parts: Tensor) -> Tensor:
         """Return the logits `[B, num_labels]` of `parts` as they are in the outputs, `[B, T, K, D]`."""
         if self.config.classifier_part_size:
-            reduced = self.dropout(F.gelu(self.part_projection(parts)))
-            parts = F.gelu(self.slice_mixer(reduced.flatten(2)))
+            reduced = self.part_projection(parts.flatten(2).transpose(1, 2)).transpose(1, 2)
+            parts = F.gelu(self.slice_mixer(self.dropout(F.gelu(reduced))))
         return self.classifier(self.dropout(parts.flatten(1)))
 
     def _leave_out(
