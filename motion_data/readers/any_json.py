@@ -43,6 +43,7 @@ NAMES = {
     "name": ("name", "part", "joint", "label", "id"),
 }
 _MARK = re.compile(rf'"({"|".join(NAMES["keypoints"])})"\s*:\s*[\[{{]')
+OF_ONE = ("frames", "data", "results")  # of these, what a person may have
 MAX_DEPTH = 8
 MAX_EMPTY = 100  # files of a folder among which one with people is looked for
 MAX_PICTURE = 2**20  # bytes of a file with the people of one picture
@@ -130,9 +131,10 @@ def _people(path: Path, value: object, frame: object = None, track: object = Non
         if _field(value, "keypoints") is not None:
             yield Person(frame, _field(value, "person", track), value)
             return
-        groups = [value[name] for name in NAMES["people"] if isinstance(value.get(name), (list, dict))]
-        for group in groups:
-            yield from _people(path, group, frame, _field(value, "person", track), depth + 1)
+        groups = [name for name in NAMES["people"] if isinstance(value.get(name), (list, dict))]
+        for group in groups:  # the id of an object with frames is a person's, that of one with people is not
+            own = _field(value, "person", track) if group in OF_ONE else track
+            yield from _people(path, value[group], frame, own, depth + 1)
         for key, entry in value.items() if not groups else ():
             # a key is the frame, unless frames are told around it or further in: then it is the person
             told = frame is not None or any(person.frame is not None for person in _people(path, entry, depth=depth))
@@ -147,7 +149,7 @@ def _is_frame(entry: object) -> bool:
         isinstance(entry, Mapping)
         and _field(entry, "frame") is None
         and _field(entry, "keypoints") is None
-        and any(isinstance(entry.get(name), list) for name in NAMES["people"])
+        and any(isinstance(entry.get(name), list) for name in NAMES["people"] if name not in OF_ONE)
     )
 
 

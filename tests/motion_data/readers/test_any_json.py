@@ -60,6 +60,12 @@ FILES = {
         ],
     },
     "frames in an object": {str(f): [{"track_id": p, "joints": rows(f, p)} for p in PEOPLE] for f in range(FRAMES)},
+    "frames with ids, in the order of a list": {
+        "frames": [{"id": f + 50, "people": [{"id": p, "joints": rows(f, p)} for p in PEOPLE]} for f in range(FRAMES)]
+    },
+    "people with frames": [
+        {"track_id": p, "frames": [{"frame": f, "keypoints": rows(f, p)} for f in range(FRAMES)]} for p in PEOPLE
+    ],
     "people in an object, with their frames": {
         "tracks": {
             str(p): [{"frame": f, **apart(f, p, ("skeleton", "confidences"))} for f in range(FRAMES)] for p in PEOPLE
