@@ -253,7 +253,8 @@ def train_classifier(
         model.mofm.requires_grad_(False)
         model.to(args.device)
         fit = fit_hidden_head if model.config.classifier_part_size else fit_linear_head
-        fit(model, train, labels, ClipMaker(extractor, augmentation), args)
+        plain = predict(model, train, extractor)[1]
+        fit(model, train, labels, plain, ClipMaker(extractor, augmentation), args)
         return model
     check_checkpoint(args.output_dir, model.config, SIZE_FIELDS)
     check_identity(args, digests, options=options, labels=digest_of(labels), augmentation=augmentation)

@@ -9,14 +9,15 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm, trange
+from tqdm import trange
 
 from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 
 from .arguments import MotionTrainingArguments
 from .samples import ClipMaker, EveryRow, collate_samples
 
-MAX_VIEWS = 12  # random views of a recording whose parts are kept
+MAX_VIEWS = 12  # of a recording, the first as it is, the others random, whose parts are kept
+BATCH = 32  # clips that are read at once
 MAX_LINEAR_VIEWS = 6  # for a linear head
 LINEAR_C = 0.01  # inverse strength of its L2 penalty, on standardised features
 MAX_BYTES = 2 * 2**30  # of all of them, in half precision; more recordings have fewer views each
@@ -26,13 +27,14 @@ def fit_linear_head(
     model: MoFMForSequenceClassification,
     corpus: Dataset,
     labels: np.ndarray,
+    plain: Tensor,
     maker: ClipMaker,
     args: MotionTrainingArguments,
 ) -> None:
-    """Fit a linear head by logistic regression on the parts of random views (a linear probe)."""
+    """Fit a linear head by logistic regression on the parts of some views (a linear probe); see `read_views`."""
     from sklearn.linear_model import LogisticRegression
 
-    parts = read_views(model, corpus, maker, args.seed, MAX_LINEAR_VIEWS)
+    parts = read_views(model, corpus, plain, maker, args.seed, MAX_LINEAR_VIEWS)
     features, targets = parts.flatten(2).flatten(0, 1).float().numpy(), np.tile(labels, len(parts))
     mean, std = features.mean(0), features.std(0) + 1e-3
     probe = LogisticRegression(C=LINEAR_C, max_iter=300).fit((features - mean) / std, targets)
@@ -49,15 +51,16 @@ def fit_hidden_head(
     model: MoFMForSequenceClassification,
     corpus: Dataset,
     labels: np.ndarray,
+    plain: Tensor,
     maker: ClipMaker,
     args: MotionTrainingArguments,
 ) -> None:
-    """Train a head with hidden layers on the parts of random views, which the frozen encoder reads once.
+    """Train a head with hidden layers on the parts of some views, which the frozen encoder reads once (`read_views`).
 
     Each epoch takes one view of each recording at random; epochs, batch size, learning rate (one cycle), weight decay
     and label smoothing are those of `args`.
     """
-    parts = read_views(model, corpus, maker, args.seed)
+    parts = read_views(model, corpus, plain, maker, args.seed)
     targets = torch.as_tensor(labels, device=args.device)
     head = [weights for name, weights in model.named_parameters() if weights.requires_grad and name[:4] != "norm"]
     per_epoch = -(-len(corpus) // args.train_batch_size)
@@ -80,23 +83,33 @@ def fit_hidden_head(
 
 @torch.no_grad()
 def read_views(
-    model: MoFMForSequenceClassification, corpus: Dataset, maker: ClipMaker, seed: int, most: int = MAX_VIEWS
+    model: MoFMForSequenceClassification,
+    corpus: Dataset,
+    plain: Tensor,
+    maker: ClipMaker,
+    seed: int,
+    most: int = MAX_VIEWS,
 ) -> Tensor:
-    """Return what a head reads of random views of each recording, `[views, rows, T, K, D]` in half precision."""
-    config = model.config
-    size = config.grid_size[0] * config.num_keypoints * model.norm.normalized_shape[0]
-    num_views = 1 if maker.augmentation is None else min(max(MAX_BYTES // (2 * size * len(corpus)), 1), most)
-    logging.getLogger(__name__).info("reading %d views of each of %d recordings", num_views, len(corpus))
-    source = EveryRow(corpus, np.arange(len(corpus)), maker, seed)
-    parts = torch.empty(
-        (num_views, len(corpus), config.grid_size[0], config.num_keypoints, model.norm.normalized_shape[0]),
-        dtype=torch.float16,
-    )
+    """Return what a head reads of each recording, `[views, rows, T, K, D]` in half precision.
+
+    Args:
+        plain: `[rows, T, K, D]`, of recordings as they are asked about: the first view.
+        maker: of the others, which are random; without augmentation there are none.
+        seed: of these.
+        most: views at the most.
+    """
+    num_rows = len(corpus)
+    others = 0 if maker.augmentation is None else min(max(MAX_BYTES // (2 * plain.numel()), 1), most) - 1
+    logging.getLogger(__name__).info("reading %d more views of each of %d recordings", others, num_rows)
+    source = EveryRow(corpus, np.arange(num_rows), maker, seed)
+    parts = torch.empty((1 + others, *plain.shape), dtype=torch.float16)
+    parts[0] = plain
     model.eval()
-    indices = np.arange(num_views * len(corpus))
-    for batch in tqdm(np.array_split(indices, -(-len(indices) // 32)), desc="reading views"):
+    indices = np.arange(others * num_rows)
+    for start in trange(0, len(indices), BATCH, desc="reading views"):
+        batch = indices[start : start + BATCH]
         samples = [source.draw(int(index), np.random.default_rng([seed, int(index)])) for index in batch]
         clips = {name: values.to(model.device) for name, values in collate_samples(samples).items()}
         rows = clips.pop("labels").cpu()  # what is drawn in place of a label is the number of the row
-        parts[batch // len(corpus), rows] = model(**clips).parts.half().cpu()
+        parts[1 + batch // num_rows, rows] = model(**clips).parts.half().cpu()
     return parts
