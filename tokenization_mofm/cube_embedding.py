@@ -162,10 +162,10 @@ def sum_by_cell(parts: Tensor, cell: Tensor, num_cells: int) -> Tensor:
         inside = inside.to(parts.dtype).transpose(0, 1).flatten(1, 2)
         return inside.transpose(1, 2) @ parts.transpose(0, 1).flatten(1, 2)
     slot = cell + torch.arange(number, device=cell.device)[:, None] * num_cells
-    return IndexSum.apply(parts.flatten(0, 2), slot.flatten(), number * num_cells).view(number, num_cells, D)
+    return _IndexSum.apply(parts.flatten(0, 2), slot.flatten(), number * num_cells).view(number, num_cells, D)
 
 
-class IndexSum(torch.autograd.Function):
+class _IndexSum(torch.autograd.Function):
     """Rows added up by their number, as `index_add` does, which would keep all rows for the backward pass.
 
     They are a quarter of all that a training step of a small encoder keeps, and it needs none of them.
