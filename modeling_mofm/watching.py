@@ -18,6 +18,7 @@ from motion_data.drawing import draw_body
 from motion_data.inputs import MotionInput, as_recordings, input_options
 from motion_data.keypoints import Motion, NobodyVisibleError
 from motion_data.layouts import get_layout
+from motion_data.notes import noted_once
 from motion_data.recording import Recording
 from motion_data.resampling import known_rate
 from motion_data.views import EVERYBODY, view
@@ -198,8 +199,10 @@ def watch_recording(
         motion = view(recording, options=EVERYBODY)
     except NobodyVisibleError:
         return Watched(recording, None, [])
-    seen = Watched(recording, motion, recognise(recording, events=True, min_confidence=min_confidence))
-    if detect is not None:
+    with noted_once():
+        seen = Watched(recording, motion, recognise(recording, events=True, min_confidence=min_confidence))
+        if detect is None:
+            return seen
         threshold = detect.model.config.event_threshold if threshold is None else threshold
         told = {} if threshold is None else {"events": True, "explain": True, "threshold": threshold}
         (found,) = detect(recording, stride=STRIDE, **told)

@@ -25,6 +25,18 @@ def note(text: str) -> None:
 
 
 @contextmanager
+def noted_once() -> Iterator[None]:
+    """Note what is noted inside once each, afterwards: several steps may decide the same of one input."""
+    notes: list[str] = []
+    try:
+        with collect_notes() as notes:
+            yield
+    finally:
+        for text in notes:
+            note(text)
+
+
+@contextmanager
 def collect_notes() -> Iterator[list[str]]:
     """Collect the notes of what happens inside, instead of logging them."""
     notes: list[str] = []

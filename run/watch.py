@@ -19,6 +19,7 @@ from modeling_mofm.shipped import SHIPPED
 from modeling_mofm.watching import watch
 from motion_data.animation import SUFFIXES, AnnotatedFilm, animate
 from motion_data.layouts import layout_names
+from motion_data.notes import noted_once
 from motion_data.readers.video.estimation_options import MOVENET, PoseEstimation, add_pose_options
 from motion_data.readers.video.live import LivePictures, is_live
 from motion_data.readers.video.pose_estimation import load_estimator
@@ -31,15 +32,16 @@ def watch_recordings(args: argparse.Namespace, poses: PoseEstimation) -> list[di
     """Watch files, draw the first recording in them, and return what was told."""
     options = {name: value for name in ("layout", "fps") if (value := getattr(args, name)) is not None}
     told = []
-    for seen in watch(args.input, args.model, args.threshold, args.min_confidence, poses=poses, **options):
-        print(seen.recording.name or Path(args.input).name)
-        print("\n".join(f"  {line}" for line in seen.lines()))
-        if args.output and seen.motion is not None and not told:
-            if Path(args.output).suffix.lower() in SUFFIXES:
-                animate(seen.motion, known_rate(seen.recording.fps), args.output, seen.captions(), seen.tints())
-            else:
-                seen.draw().savefig(args.output, dpi=110)
-        told.append(seen.to_dict())
+    with noted_once():  # what it is drawn with is decided again
+        for seen in watch(args.input, args.model, args.threshold, args.min_confidence, poses=poses, **options):
+            print(seen.recording.name or Path(args.input).name)
+            print("\n".join(f"  {line}" for line in seen.lines()))
+            if args.output and seen.motion is not None and not told:
+                if Path(args.output).suffix.lower() in SUFFIXES:
+                    animate(seen.motion, known_rate(seen.recording.fps), args.output, seen.captions(), seen.tints())
+                else:
+                    seen.draw().savefig(args.output, dpi=110)
+            told.append(seen.to_dict())
     return told
 
 
