@@ -48,6 +48,10 @@ class MotionEmbeddings(ModelOutput):
         """All parts side by side, `[..., T * K * D]`, of length 1: their products are cosines. 0 where nobody is."""
         return F.normalize(self.parts.flatten(-3).float(), dim=-1)
 
+    def beside(self, other: MotionEmbeddings) -> MotionEmbeddings:
+        """Return what two readings say of the same parts, `[..., T, K, 2 D]`."""
+        return MotionEmbeddings(torch.cat((self.parts, other.parts), -1), self.present | other.present)
+
     def over_people(self) -> MotionEmbeddings:
         """Return the parts of a scene, `[B, T, K, D]`: each the mean over the people who have it."""
         if self.parts.ndim == 4:

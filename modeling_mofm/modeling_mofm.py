@@ -421,8 +421,7 @@ class MoFMModel(MoFMPreTrainedModel):
         if not self.config.embed_centered:
             return found
         centred = centred_in_map(keypoints, scores, self.config, "embed_centered")
-        again = embed_clips(self, self.read_clips(centred, scores), layers)
-        return MotionEmbeddings(torch.cat((found.parts, again.parts), -1), found.present | again.present)
+        return found.beside(embed_clips(self, self.read_clips(centred, scores), layers))
 
 
 class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):

@@ -98,7 +98,9 @@ def decide(
         options = replace(options, units=choose_units(coordinates, marks, name, options))
         return replace(options, up_axis=choose_up_axis(coordinates, marks, name, options))
     options = replace(options, origin=options.origin or choose_origin(coordinates[marks > 0], options))
-    present = coordinates[(marks > 0) & ~is_beyond(coordinates, options)]
+    if options.origin == "corner":
+        marks = np.where(is_beyond(coordinates), 0, marks)
+    present = coordinates[marks > 0]
     if not len(present) or not are_fractions(present):
         return replace(options, frame_size=(0, 0))
     if 0 in options.frame_size:
@@ -121,7 +123,9 @@ def apply(keypoints: np.ndarray, scores: np.ndarray | None, options: ReadOptions
     else:
         marks = values[..., -1] if has_scores else np.ones(values.shape[:-1])
     with np.errstate(over="ignore", invalid="ignore"):
-        placed = is_joint(coordinates) & ~is_beyond(coordinates, options)
+        placed = is_joint(coordinates)
+        if coordinates.shape[-1] == 2 and options.origin == "corner":
+            placed &= ~is_beyond(coordinates)
         marks = np.where(placed, as_scores(marks, options.max_score), 0)
         marks = np.where(marks >= options.min_score, marks, 0)
         coordinates = np.where((marks > 0)[..., None], coordinates, 0)
@@ -306,12 +310,10 @@ def choose_origin(present: np.ndarray, options: ReadOptions) -> str:
     return "corner" if 0 not in options.frame_size or not ((present < 0).sum(-1) == 1).any() else "elsewhere"
 
 
-def is_beyond(coordinates: np.ndarray, options: ReadOptions) -> np.ndarray:
-    """Tell which joints `[..., C]` are beyond the corner of the picture, where some estimators put what is missing."""
-    if coordinates.shape[-1] != 2 or options.origin != "corner":
-        return np.zeros(coordinates.shape[:-1], bool)
+def is_beyond(xy: np.ndarray) -> np.ndarray:
+    """Tell which joints `[..., 2]` are beyond the corner of a picture, where some estimators put what is missing."""
     with np.errstate(invalid="ignore"):
-        return np.asarray((coordinates < 0).all(-1))
+        return np.asarray((xy < 0).all(-1))
 
 
 def choose_max_score(scores: np.ndarray) -> float:

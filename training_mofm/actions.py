@@ -34,7 +34,7 @@ from .arguments import (
     num_samples,
 )
 from .augmentation import Augmentation
-from .head_fitting import fit_hidden_head, fit_linear_head
+from .head_fitting import MAX_LINEAR_VIEWS, MAX_VIEWS, fit_hidden_head, fit_linear_head, read_views
 from .pretraining import SIZE_FIELDS
 from .row_digests import row_digests
 from .run_identity import check_identity, digest_of
@@ -252,9 +252,13 @@ def train_classifier(
     if options.freeze_backbone:
         model.mofm.requires_grad_(False)
         model.to(args.device)
-        fit = fit_hidden_head if model.config.classifier_part_size else fit_linear_head
-        plain = predict(model, train, extractor)[1]
-        fit(model, train, labels, plain, ClipMaker(extractor, augmentation), args)
+        hidden = model.config.classifier_part_size > 0
+        plain, maker = predict(model, train, extractor)[1], ClipMaker(extractor, augmentation)
+        views = read_views(model, train, plain, maker, args.seed, MAX_VIEWS if hidden else MAX_LINEAR_VIEWS)
+        if hidden:
+            fit_hidden_head(model, views, labels, args)
+        else:
+            fit_linear_head(model, views, labels)
         return model
     check_checkpoint(args.output_dir, model.config, SIZE_FIELDS)
     check_identity(args, digests, options=options, labels=digest_of(labels), augmentation=augmentation)

@@ -23,19 +23,11 @@ LINEAR_C = 0.01  # inverse strength of its L2 penalty, on standardised features
 MAX_BYTES = 2 * 2**30  # of all of them, in half precision; more recordings have fewer views each
 
 
-def fit_linear_head(
-    model: MoFMForSequenceClassification,
-    corpus: Dataset,
-    labels: np.ndarray,
-    plain: Tensor,
-    maker: ClipMaker,
-    args: MotionTrainingArguments,
-) -> None:
-    """Fit a linear head by logistic regression on the parts of some views (a linear probe); see `read_views`."""
+def fit_linear_head(model: MoFMForSequenceClassification, views: Tensor, labels: np.ndarray) -> None:
+    """Fit a linear head by logistic regression on all views `[views, rows, T, K, D]` of `read_views`: a probe."""
     from sklearn.linear_model import LogisticRegression
 
-    parts = read_views(model, corpus, plain, maker, args.seed, MAX_LINEAR_VIEWS)
-    features, targets = parts.flatten(2).flatten(0, 1).float().numpy(), np.tile(labels, len(parts))
+    features, targets = views.flatten(2).flatten(0, 1).float().numpy(), np.tile(labels, len(views))
     mean, std = features.mean(0), features.std(0) + 1e-3
     probe = LogisticRegression(C=LINEAR_C, max_iter=300).fit((features - mean) / std, targets)
     weight, bias = probe.coef_ / std, probe.intercept_
@@ -48,31 +40,26 @@ def fit_linear_head(
 
 
 def fit_hidden_head(
-    model: MoFMForSequenceClassification,
-    corpus: Dataset,
-    labels: np.ndarray,
-    plain: Tensor,
-    maker: ClipMaker,
-    args: MotionTrainingArguments,
+    model: MoFMForSequenceClassification, views: Tensor, labels: np.ndarray, args: MotionTrainingArguments
 ) -> None:
-    """Train a head with hidden layers on the parts of some views, which the frozen encoder reads once (`read_views`).
+    """Train a head with hidden layers on the views `[views, rows, T, K, D]` of `read_views`.
 
     Each epoch takes one view of each recording at random; epochs, batch size, learning rate (one cycle), weight decay
     and label smoothing are those of `args`.
     """
-    parts = read_views(model, corpus, plain, maker, args.seed)
+    num_rows = views.shape[1]
     targets = torch.as_tensor(labels, device=args.device)
     head = [weights for name, weights in model.named_parameters() if weights.requires_grad and name[:4] != "norm"]
-    per_epoch = -(-len(corpus) // args.train_batch_size)
+    per_epoch = -(-num_rows // args.train_batch_size)
     optimizer = torch.optim.AdamW(head, args.learning_rate, weight_decay=args.weight_decay)
     epochs = max(round(args.num_train_epochs), 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.learning_rate, total_steps=epochs * per_epoch)
     generator = np.random.default_rng(args.seed)
     model.train()
     for _ in trange(epochs, desc="fitting the head", disable=args.disable_tqdm):
-        for rows in np.array_split(generator.permutation(len(corpus)), per_epoch):
-            chosen = generator.integers(0, len(parts), len(rows))
-            logits = model.classify_parts(parts[chosen, rows].to(args.device).float())
+        for rows in np.array_split(generator.permutation(num_rows), per_epoch):
+            chosen = generator.integers(0, len(views), len(rows))
+            logits = model.classify_parts(views[chosen, rows].to(args.device).float())
             loss = F.cross_entropy(logits, targets[rows], label_smoothing=args.label_smoothing_factor)
             optimizer.zero_grad()
             loss.backward()
@@ -88,7 +75,7 @@ def read_views(
     plain: Tensor,
     maker: ClipMaker,
     seed: int,
-    most: int = MAX_VIEWS,
+    most: int,
 ) -> Tensor:
     """Return what a head reads of each recording, `[views, rows, T, K, D]` in half precision.
 

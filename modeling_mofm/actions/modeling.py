@@ -89,8 +89,8 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
             scores, heatmaps = self._leave_out(keypoints, scores, heatmaps)
         found, outputs = self._read(keypoints, scores, heatmaps, **kwargs)
         if config.classifier_centered:
-            again, _ = self._read(centred_in_map(keypoints, scores, config, "classifier_centered"), scores, None)
-            found = MotionEmbeddings(torch.cat((found.parts, again.parts), -1), found.present | again.present)
+            centred = centred_in_map(keypoints, scores, config, "classifier_centered")
+            found = found.beside(self._read(centred, scores, None)[0])
         parts = self.norm(found.parts) * found.present[..., None]
         if parts.ndim == 5:
             parts = parts.sum(1) / found.present.sum(1)[..., None].clamp(min=1)

@@ -17,16 +17,13 @@ import numpy as np
 from ..notes import note
 from ..recording import Recording
 from .detections import Detection
-from .estimates import HALPE_BODY, HALPE_FULL, estimated_recordings
+from .estimates import RESULT_LAYOUTS, estimated_recordings
 from .frames import picture_frames, whole_number
 from .json_files import brief, json_head, numbers, person_number, read_json
 from .picture_files import people_in_files, pictures
 from .registry import FormatError, ReadOptions, register_format
 
-LAYOUTS = {
-    **{17: "coco17", 18: "openpose18", 25: "openpose25", 26: "halpe26", 133: "coco-wholebody"},
-    HALPE_FULL: HALPE_BODY,
-}
+LAYOUTS = {**RESULT_LAYOUTS, 18: "openpose18", 25: "openpose25"}
 NAMES = {
     "keypoints": ("keypoints", "keypoints_2d", "kpts", "pose_keypoints_2d", "joints", "landmarks", "skeleton"),
     "scores": ("keypoint_scores", "keypoints_scores", "kpt_scores", "scores", "confidences", "confidence", "conf"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..interpret import are_fractions, as_scores, is_joint, note_equal_scores
+from ..interpret import are_fractions, as_scores, is_beyond, is_joint, note_equal_scores
 from ..layouts import COCO_KEYPOINTS
 from ..notes import note
 from ..recording import Recording
@@ -19,6 +19,7 @@ from .registry import FormatError, ReadOptions
 
 # A Halpe body of 136 joints starts with those of halpe26; its face and hands are left out.
 HALPE_FULL, HALPE_BODY = 136, "halpe26"
+RESULT_LAYOUTS = {17: "coco17", 26: "halpe26", 133: "coco-wholebody", HALPE_FULL: HALPE_BODY}
 
 
 def estimated_recordings(
@@ -68,7 +69,7 @@ def _clean(
     with np.errstate(invalid="ignore", over="ignore"):
         joints = joint_map(np.concatenate([people.keypoints, people.scores[..., None]], -1))
         xy = joints[..., :2]
-        present = is_joint(xy) & ~(xy < 0).all(-1)
+        present = is_joint(xy) & ~is_beyond(xy)
         scores = np.where(present, as_scores(joints[..., 2], options.max_score), 0)
     scores = np.where(scores >= options.min_score, scores, 0)
     present = scores > 0

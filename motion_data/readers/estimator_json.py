@@ -13,7 +13,7 @@ import numpy as np
 
 from ..recording import Recording
 from .detections import Detection
-from .estimates import HALPE_BODY, HALPE_FULL, estimated_recordings
+from .estimates import RESULT_LAYOUTS, estimated_recordings
 from .frames import picture_frames
 from .json_files import (
     as_list,
@@ -31,7 +31,6 @@ from .json_files import (
 )
 from .registry import FormatError, ReadOptions, register_format
 
-RESULT_LAYOUTS = {17: "coco17", 26: "halpe26", 133: "coco-wholebody", HALPE_FULL: HALPE_BODY}
 OPENPOSE_LAYOUTS = {18: "openpose18"}
 YOLO_LAYOUTS = {17: "coco17"}
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..recording import Recording
 from .detections import Detection
-from .estimates import estimated_recordings
-from .estimator_json import RESULT_LAYOUTS, mmpose_instance
+from .estimates import RESULT_LAYOUTS, estimated_recordings
+from .estimator_json import mmpose_instance
 from .json_files import as_list, as_mapping, json_head, read_json
 from .picture_files import people_in_files, pictures
 from .registry import FormatError, ReadOptions, register_format

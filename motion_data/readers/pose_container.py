@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..interpret import is_beyond
 from ..layouts import get_layout
 from ..recording import Recording
 from .cutting import cut_recordings
@@ -60,7 +61,7 @@ def read_pose(path: Path, options: ReadOptions) -> Iterator[Recording]:
     body = slice(first_point, first_point + max(joint_map.points) + 1)
     with np.errstate(invalid="ignore", over="ignore"):
         joints = joint_map(np.concatenate([detections.keypoints, detections.scores[..., None]], -1)[:, body])
-        present = np.isfinite(joints).all(-1) & (joints[..., 2] > 0) & ~(joints[..., :2] < 0).all(-1)
+        present = np.isfinite(joints).all(-1) & (joints[..., 2] > 0) & ~is_beyond(joints[..., :2])
     detections.keypoints = np.where(present[..., None], joints[..., :2], 0).astype(np.float32)
     detections.scores = np.where(present, joints[..., 2].clip(0, 1), 0).astype(np.float32)
     width, height = header.dimensions.width, header.dimensions.height
