@@ -5,10 +5,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # one process (for several see run/README.md) on all cores: left alone, accelerate gives a process one thread
 CORES := $(shell getconf _NPROCESSORS_ONLN)
-LAUNCH := $(BIN)/accelerate launch --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no \
-	--num_cpu_threads_per_process $(CORES)
+LAUNCH := $(BIN)/accelerate launch --num-processes 1 --num-machines 1 --mixed-precision no --dynamo-backend no \
+	--num-cpu-threads-per-process $(CORES)
 # a smaller clip than the default 48 x 72 x 72, so that two cores learn it in minutes
-QUICK := --num_frames 24 --heatmap_size 54
+QUICK := --num-frames 24 --heatmap-size 54
 
 .PHONY: setup pretrain test check format bench docs clean
 
@@ -20,10 +20,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 pretrain: setup
-	$(LAUNCH) run/train_tokenizer.py --preset tiny $(QUICK) --dataset synthetic --output_dir runs/quick-tokenizer \
-		--max_steps 1700
-	$(LAUNCH) run/pretrain.py --preset tiny --tokenizer runs/quick-tokenizer --dataset synthetic --output_dir runs/mofm \
-		--max_steps 1000 --learning_rate 2e-3
+	$(LAUNCH) run/train_tokenizer.py --preset tiny $(QUICK) --dataset synthetic --output-dir runs/quick-tokenizer \
+		--max-steps 1700
+	$(LAUNCH) run/pretrain.py --preset tiny --tokenizer runs/quick-tokenizer --dataset synthetic --output-dir runs/mofm \
+		--max-steps 1000 --learning-rate 2e-3
 
 test: setup
 	$(BIN)/python -m pytest -n $(CORES)

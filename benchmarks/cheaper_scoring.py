@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--protocol", required=True, help="of anomalies")
     parser.add_argument("--rows", type=int, default=12, help="of a kind and fold that are learnt from and asked about")
     parser.add_argument("--window", type=float, default=0.8, help="seconds")
-    parser.add_argument("--reference_size", type=int, default=256)
+    parser.add_argument("--reference-size", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

@@ -29,7 +29,7 @@ def run(options: list[str], folder: Path) -> dict[str, float]:
     done = folder / "all_folds.json"
     if not done.is_file():
         kinds = (ClassificationArguments, DataArguments, ClassificationTrainingArguments)
-        parsed = HfArgumentParser(kinds).parse_args_into_dataclasses([*options, "--output_dir", str(folder)])
+        parsed = HfArgumentParser(kinds).parse_args_into_dataclasses([*options, "--output-dir", str(folder)])
         done.write_text(json.dumps(finetune_classification(*parsed), indent=1) + "\n")
     return json.loads(done.read_text())
 
@@ -45,7 +45,7 @@ def main() -> None:
         for start in ("pre-trained", "scratch"):
             found = []
             for seed in args.seeds:
-                own = ["--from_scratch", str(start == "scratch"), "--label_fraction", str(fraction)]
+                own = ["--from-scratch", str(start == "scratch"), "--label-fraction", str(fraction)]
                 own += ["--seed", str(seed)]
                 found.append(run([*rest, *own], Path(args.output) / f"{start}-{fraction:g}-{seed}"))
             spread = " | ".join(str(Spread.over([figures[name] for figures in found])) for name in FIGURES)

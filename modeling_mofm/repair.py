@@ -33,7 +33,7 @@ def expected_keypoints(model: MoFMForMaskedMotionModeling, keypoints: Tensor, sc
     if model.coordinate_decoder is None or "coordinate_decoder" in model.new_parts:
         raise ValueError(
             f"model {model.name_or_path!r} has not learnt where hidden key-points are; pre-train it with "
-            "--coordinate_loss_weight 5"
+            "--coordinate-loss-weight 5"
         )
     clips = model.read_clips(keypoints, scores)
     outputs = model.mofm(clips=clips)

@@ -1,13 +1,12 @@
 """Set the threshold of anomalies on normal motion of your own camera, by the false alarms that you allow.
 
-python run/calibrate.py normal/ --model mofm-watch --false-alarms-per-hour 2 --output_dir mofm-watch-calibrated
+python run/calibrate.py normal/ --model mofm-watch --false-alarms-per-hour 2 --output-dir mofm-watch-calibrated
 """
 
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
-import argparse
 import sys
 from collections.abc import Iterator
 
@@ -22,6 +21,7 @@ from motion_data.keypoints import Motion, NobodyVisibleError
 from motion_data.layouts import layout_names
 from motion_data.views import EVERYBODY, view
 from tokenization_mofm import MoFMTokenizer
+from training_mofm.command_line import CommandParser
 
 
 def normal_motion(paths: list[str], options: dict) -> Iterator[tuple[Motion, float]]:
@@ -38,11 +38,11 @@ def normal_motion(paths: list[str], options: dict) -> Iterator[tuple[Motion, flo
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(__doc__)
     parser.add_argument("normal", nargs="+", help="files and folders of normal motion that it has not learnt")
     parser.add_argument("--model", default=str(SHIPPED), help="a fitted detector; default: the shipped one")
     parser.add_argument("--false-alarms-per-hour", type=float, required=True, help="of one person in sight")
-    parser.add_argument("--output_dir", required=True, help="folder for the detector with its threshold")
+    parser.add_argument("--output-dir", required=True, help="folder for the detector with its threshold")
     parser.add_argument("--stride", type=float, help="seconds between windows; default: one frame")
     parser.add_argument("--gate", type=float, help="ask about the words of suspicious windows only")
     parser.add_argument("--layout", choices=layout_names(), help="skeleton layout, where files do not say")

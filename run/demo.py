@@ -9,17 +9,17 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
-import argparse
 import sys
 
 from modeling_mofm.page import MAX_FILE_SIZE, PageAnswers, launch_page, make_page
 from modeling_mofm.shipped import SHIPPED
 from modeling_mofm.space import push_space, write_space
 from motion_data.readers.video.estimation_options import MOVENET, PoseEstimation, add_pose_options
+from training_mofm.command_line import CommandParser
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(__doc__)
     parser.add_argument("--model", default=str(SHIPPED), help="default: the one that comes along")
     parser.add_argument("--threshold", type=float, help="anomaly score from which something is odd")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve at; default: this machine only")

@@ -22,12 +22,13 @@ from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import MoFMFeatureExtractor, MoFMTokenizer
 from tokenization_mofm.drawing import draw_clip
 from tokenization_mofm.gallery import draw_motion_book
+from training_mofm.command_line import CommandParser
 from training_mofm.evaluation.drawing import draw_confusion, draw_curves, read_confusion
 from training_mofm.samples import held_out_clips
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(__doc__)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--clip", type=int, default=0, help="which of the first 64 clips, with its tokens")
     what.add_argument("--book", type=int, metavar="WORDS", help="the words that are used most")

@@ -7,7 +7,6 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
-import argparse
 import json
 
 import torch
@@ -15,13 +14,14 @@ import torch
 from modeling_mofm import MoFMForMaskedMotionModeling
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import MoFMTokenizer
+from training_mofm.command_line import CommandParser
 from training_mofm.evaluation.dved import evaluate_dved
 from training_mofm.evaluation.pretraining import evaluate_mofm
 from training_mofm.samples import held_out_clips
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(__doc__)
     parser.add_argument(
         "--model", required=True, help="a folder or Hub id written by train_tokenizer.py or pretrain.py"
     )

@@ -7,7 +7,6 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
-import argparse
 import sys
 
 import torch
@@ -15,12 +14,13 @@ from datasets.utils.logging import disable_progress_bar
 
 from modeling_mofm import MoFMModel
 from modeling_mofm.shipped import SHIPPED
+from training_mofm.command_line import CommandParser
 from training_mofm.evaluation.protocols import TASKS
 from training_mofm.evaluation.tables import TaskFigures, task_table
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(__doc__)
     parser.add_argument(
         "--model", default=str(SHIPPED), help="folder or Hub id of an encoder; default: the shipped one"
     )
@@ -39,7 +39,7 @@ def main() -> int:
         help="layers that are read, of several the mean; default: last",
     )
     parser.add_argument(
-        "--embed_centered",
+        "--embed-centered",
         action="store_true",
         help="read clips twice, also with people in the middle of each frame; default: as the model says",
     )

@@ -8,16 +8,16 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
-import argparse
 import sys
 from pathlib import Path
 
 from modeling_mofm.export import SUFFIXES, TASKS, export_graph, load_graph
 from modeling_mofm.shipped import SHIPPED
+from training_mofm.command_line import CommandParser
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(__doc__)
     parser.add_argument("--model", default=str(SHIPPED), help="folder or Hub id; default: the one that comes along")
     parser.add_argument("--task", choices=TASKS, required=True, help="what is answered")
     parser.add_argument("--output", required=True, help=f"file to write, {' or '.join(SUFFIXES)}")

@@ -1,7 +1,7 @@
 """Fine-tune a pre-trained MoFM for a task; --task <name> --help lists its options.
 
-python run/finetune.py --task classification --model <folder> --dataset <corpus> --output_dir <folder>
-python run/finetune.py --task anomaly --mode unsupervised --model <folder> --dataset <corpus> --output_dir <folder>
+python run/finetune.py --task classification --model <folder> --dataset <corpus> --output-dir <folder>
+python run/finetune.py --task anomaly --mode unsupervised --model <folder> --dataset <corpus> --output-dir <folder>
 """
 
 import os
@@ -11,12 +11,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve e
 import argparse
 import sys
 
-from transformers import HfArgumentParser
-
 from training_mofm.action_folds import finetune_classification
 from training_mofm.actions import ClassificationArguments, ClassificationTrainingArguments
 from training_mofm.anomaly import AnomalyArguments, finetune_anomaly
-from training_mofm.arguments import DataArguments, MotionTrainingArguments
+from training_mofm.arguments import DataArguments, MotionTrainingArguments, TrainingParser
+from training_mofm.command_line import CommandParser
 
 TASKS = {
     "anomaly": (AnomalyArguments, MotionTrainingArguments, finetune_anomaly),
@@ -26,13 +25,12 @@ TASKS = {
 
 def main() -> None:
     named = any(option.split("=")[0] == "--task" for option in sys.argv[1:])  # then --help is about the task
-    choice = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=not named
-    )
+    choice = argparse.ArgumentParser(add_help=False) if named else CommandParser(__doc__)
     choice.add_argument("--task", choices=sorted(TASKS), required=True, help="what to learn")
     task, rest = choice.parse_known_args()
     arguments, training_arguments, finetune = TASKS[task.task]
-    parser = HfArgumentParser((arguments, DataArguments, training_arguments), prog=f"{sys.argv[0]} --task {task.task}")
+    prog = f"{sys.argv[0]} --task {task.task}"
+    parser = TrainingParser((arguments, DataArguments, training_arguments), __doc__, prog=prog)
     options, data, training = parser.parse_args_into_dataclasses(rest)
     figures = finetune(options, data, training)
     if training.process_index == 0:

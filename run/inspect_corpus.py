@@ -7,16 +7,16 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
-import argparse
 import sys
 from pathlib import Path
 
 from motion_data.corpora.inspect import inspect_corpus, write_sheet
 from motion_data.corpora.load import load_corpus
+from training_mofm.command_line import CommandParser
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(__doc__)
     parser.add_argument("corpus", help="folder, packed .npz file or Hub id; 'synthetic' is the embedded one")
     parser.add_argument("--output", default="corpus.html", help="the sheet to write; default %(default)s")
     parser.add_argument("--samples", type=int, default=6, help="clips to draw; default %(default)s")

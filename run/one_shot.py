@@ -7,7 +7,6 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
-import argparse
 import sys
 
 import torch
@@ -15,19 +14,20 @@ from datasets.utils.logging import disable_progress_bar
 
 from modeling_mofm import MotionRecogniser
 from motion_data.corpora.load import load_corpus
+from training_mofm.command_line import CommandParser
 from training_mofm.evaluation.protocols import find_protocol
 from training_mofm.one_shot import measure_one_shot
 from training_mofm.seen_rows import askable
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(__doc__)
     parser.add_argument("--model", required=True, help="folder or Hub id of an encoder")
     parser.add_argument("--dataset", required=True, help="a corpus with a one-shot protocol")
     parser.add_argument("--protocol", required=True, help="its name")
     parser.add_argument("--metric", action="store_true", help="learn from the other actions what does not matter")
     parser.add_argument("--cache", help="folder in which features stay, for later runs")
-    parser.add_argument("--output_dir", help="save the recogniser, which knows the exemplars, to this folder")
+    parser.add_argument("--output-dir", help="save the recogniser, which knows the exemplars, to this folder")
     args = parser.parse_args()
     disable_progress_bar()
     try:

@@ -21,6 +21,7 @@ from motion_data.layouts import layout_names
 from motion_data.options import COORDINATES, ORIGINS, UNITS, UP_AXES, ReadOptions
 from motion_data.readers.registry import FormatError, formats
 from motion_data.readers.video.estimation_options import DETECTOR, PoseEstimation, add_pose_options
+from training_mofm.command_line import CommandParser
 
 SKIPPED = 3
 
@@ -62,11 +63,7 @@ def read_options(args: argparse.Namespace, poses: PoseEstimation | None) -> Read
 
 def main() -> int:
     known = "\n".join(f"  {name:16s} {entry.description}" for name, entry in formats().items())
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=f"formats:\n{known}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = CommandParser(__doc__, epilog=f"formats:\n{known}")
     parser.add_argument("paths", nargs="+", help="files, and folders that are searched")
     parser.add_argument("--output", required=True, help="folder of the corpus; made here")
     parser.add_argument("--format", choices=list(formats()), help="format of every file; else each is recognised")

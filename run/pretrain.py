@@ -1,21 +1,19 @@
 """Pre-train MoFM on a motion corpus with a trained motion tokenizer.
 
-accelerate launch run/pretrain.py --dataset <folder or Hub id> --tokenizer <folder> --output_dir <folder>
+accelerate launch run/pretrain.py --dataset <folder or Hub id> --tokenizer <folder> --output-dir <folder>
 """
 
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
-from transformers import HfArgumentParser
-
-from training_mofm.arguments import DataArguments, MotionTrainingArguments
+from training_mofm.arguments import DataArguments, MotionTrainingArguments, TrainingParser
 from training_mofm.pretraining import MoFMArguments, pretrain
 from training_mofm.probing import ProbeArguments
 
 
 def main() -> None:
-    parser = HfArgumentParser((MoFMArguments, DataArguments, ProbeArguments, MotionTrainingArguments))
+    parser = TrainingParser((MoFMArguments, DataArguments, ProbeArguments, MotionTrainingArguments), __doc__)
     model, data, probes, training = parser.parse_args_into_dataclasses()
     metrics = pretrain(model, data, training, probes)
     if training.process_index == 0:

@@ -1,19 +1,18 @@
 """Put a pre-trained MoFM and heads that are fitted on it together in one folder.
 
-python run/release.py --model runs/mofm --dataset corpora/uiprmd_kinect corpora/cmu_subset synthetic --output_dir mofm
+python run/release.py --model runs/mofm --dataset corpora/uiprmd_kinect corpora/cmu_subset synthetic --output-dir mofm
 """
 
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
-from transformers import HfArgumentParser
-
+from training_mofm.arguments import TrainingParser
 from training_mofm.release import ReleaseArguments, release
 
 
 def main() -> None:
-    (options,) = HfArgumentParser(ReleaseArguments).parse_args_into_dataclasses()
+    (options,) = TrainingParser(ReleaseArguments, __doc__).parse_args_into_dataclasses()
     for name, count in release(options).items():
         print(f"  {name:16s} {count}")
 

@@ -8,7 +8,6 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -16,10 +15,11 @@ from modeling_mofm import MotionRecogniser
 from modeling_mofm.actions.recogniser import FILE
 from modeling_mofm.shipped import SHIPPED
 from motion_data.layouts import layout_names
+from training_mofm.command_line import CommandParser
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(__doc__)
     parser.add_argument("shown", nargs="*", help="name=file of actions that are shown, any known format of poses")
     parser.add_argument("--actions", required=True, help="folder of what was taught; made if it is not there")
     parser.add_argument("--ask", nargs="+", default=[], help="files in which the actions are looked for")

@@ -1,20 +1,18 @@
 """Train the dVED on a motion corpus and save it as a motion tokenizer.
 
-accelerate launch run/train_tokenizer.py --dataset <folder or Hub id> --output_dir <folder>
+accelerate launch run/train_tokenizer.py --dataset <folder or Hub id> --output-dir <folder>
 """
 
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
-from transformers import HfArgumentParser
-
-from training_mofm.arguments import DataArguments, MotionTrainingArguments
+from training_mofm.arguments import DataArguments, MotionTrainingArguments, TrainingParser
 from training_mofm.dved import DVEDArguments, train_dved
 
 
 def main() -> None:
-    parser = HfArgumentParser((DVEDArguments, DataArguments, MotionTrainingArguments))
+    parser = TrainingParser((DVEDArguments, DataArguments, MotionTrainingArguments), __doc__)
     model, data, training = parser.parse_args_into_dataclasses()
     metrics = train_dved(model, data, training)
     if training.process_index == 0:

@@ -24,6 +24,7 @@ from motion_data.readers.video.estimation_options import MOVENET, PoseEstimation
 from motion_data.readers.video.live import LivePictures, is_live
 from motion_data.readers.video.pose_estimation import load_estimator
 from motion_data.resampling import known_rate
+from training_mofm.command_line import CommandParser
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -74,7 +75,7 @@ def watch_camera(args: argparse.Namespace, poses: PoseEstimation) -> list[dict]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(__doc__)
     parser.add_argument(
         "input", help="poses of any known format, a video, 'camera', 'camera:1', or an address such as rtsp://..."
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate.data_loader import prepare_data_loader
 from torch import nn
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainingArguments
+from transformers import HfArgumentParser, Trainer, TrainingArguments
 
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from motion_data.corpora.mixing import Mixture, check_weights, mix_streams
@@ -20,6 +23,7 @@ from tokenization_mofm.configuration_cubes import GEOMETRY_FIELDS, ThermalCubeCo
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 
 from .augmentation import Augmentation
+from .command_line import CommandParser
 from .publishing import make_repository
 from .samples import ClipMaker, ClipSource, MotionSamples, RandomRows, StreamedSamples, held_out_clips
 
@@ -83,6 +87,42 @@ class MotionTrainingArguments(TrainingArguments):
         super().__post_init__()
 
 
+class _DefaultsShown(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    pass
+
+
+class TrainingParser(HfArgumentParser, CommandParser):
+    """Parser of a script that trains: the fields of dataclasses are its options.
+
+    The short help leaves out those of `TrainingArguments` whose defaults are transformers'.
+
+    Args:
+        dataclass_types: as in `HfArgumentParser`.
+        doc, others: as in `CommandParser`.
+    """
+
+    def __init__(self, dataclass_types: type | Sequence[type], doc: str, **others: Any) -> None:
+        super().__init__(dataclass_types, doc=doc, formatter_class=_DefaultsShown, **others)
+
+    def is_main(self, option: argparse.Action) -> bool:
+        negated = option.option_strings[0].startswith("--no_")  # of a switch, which has a line of its own
+        return super().is_main(option) and not negated and option.dest not in self._inherited
+
+    @property
+    def _inherited(self) -> set[str]:
+        own = {name for one in self.dataclass_types for name in _own_fields(one)} - NOT_FOR_USERS
+        return {one.name for one in fields(TrainingArguments)} - own
+
+
+NOT_FOR_USERS = {"remove_unused_columns", "ddp_find_unused_parameters"}  # other values than ours do not work
+
+
+def _own_fields(arguments: type) -> set[str]:
+    """Return the fields that a dataclass states itself, or whose default it changes, in this project."""
+    lines = [one for one in arguments.__mro__ if one not in TrainingArguments.__mro__]
+    return {name for one in lines for name in one.__dict__.get("__annotations__", {})}
+
+
 class MotionTrainer(Trainer):
     """`Trainer` that leaves streams as they are: accelerate would split among processes what is already split.
 
@@ -127,8 +167,8 @@ def check_run(args: TrainingArguments) -> None:
     if launched != args.world_size:
         raise RuntimeError(
             f"WORLD_SIZE is {launched}, but {args.world_size} process(es) take part in the training; they must agree "
-            "(on a CPU start with `accelerate launch --multi_gpu --num_processes N --num_machines 1 "
-            "--mixed_precision no --dynamo_backend no`, and pass --use_cpu true)"
+            "(on a CPU start with `accelerate launch --multi-gpu --num-processes N --num-machines 1 "
+            "--mixed-precision no --dynamo-backend no`, and pass --use-cpu true)"
         )
     try:
         os.makedirs(args.output_dir, exist_ok=True)

@@ -98,7 +98,7 @@ def test_expected_key_points_are_those_of_pre_training():
 
 
 def test_a_model_of_words_alone_cannot_repair():
-    with pytest.raises(ValueError, match="has not learnt where hidden key-points are.*--coordinate_loss_weight"):
+    with pytest.raises(ValueError, match="has not learnt where hidden key-points are.*--coordinate-loss-weight"):
         repair(build(0.0), motion())
     with pytest.raises(ValueError, match=r"odd must be \[2, 30, 17\]"):
         repair(build(), motion(), odd=np.zeros((2, 30), bool))

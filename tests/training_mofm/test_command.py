@@ -25,6 +25,37 @@ def test_help_fits_a_screen_and_starts_with_an_example(monkeypatch, capsys):
     assert len(lines) <= 24 and max(map(len, lines)) <= 100
 
 
+TASKS = [["finetune", "--task", task] for task in ("anomaly", "classification")]
+
+
+@pytest.mark.parametrize("command", [[name] for name in COMMANDS] + TASKS, ids=" ".join)
+def test_help_of_each_command_fits_a_screen_and_starts_with_an_example(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, *command, "--help")
+    lines = capsys.readouterr().out.splitlines()
+    assert stopped.value.code == 0 and lines[0].startswith(f"mofm {command[0]}") and "usage" not in lines[0]
+    assert len(lines) <= 48 and lines[-1].startswith("--help-all")
+    assert max(len(line) for line in lines if line.startswith("  ")) <= 80
+
+
+def test_all_options_are_told_when_asked_for(monkeypatch, capsys):
+    for command, seldom in ((["prepare"], "--mediapipe-python"), (TASKS[0], "--gradient-checkpointing")):
+        with pytest.raises(SystemExit):
+            call(monkeypatch, *command, "--help-all")
+        assert f"{seldom} " in capsys.readouterr().out
+
+
+def test_names_of_options_are_spelt_with_hyphens_or_underscores(monkeypatch, capsys):
+    for spelt in ("--test-fraction=7", "--test_fraction=7"):
+        assert call(monkeypatch, "prepare", "gone", "--output", "nowhere_at-all", spelt) == 1
+        assert "test_fraction" in capsys.readouterr().err
+    options = ["--tokenizer", "gone_there", "--learning_rate", "1e-3", "--output-dir"]
+    with pytest.raises(SystemExit):
+        call(monkeypatch, "pretrain", *options)  # reaches the one that has no value
+    assert "--output-dir: expected one argument" in capsys.readouterr().err
+
+
 def test_an_unknown_command_is_named(monkeypatch, capsys):
     assert call(monkeypatch, "dance") == 2
     assert "'dance' is no command; there are watch, " in capsys.readouterr().err

@@ -82,10 +82,10 @@ def test_pre_training_logs_it(folder, tmp_path):
     torch.manual_seed(0)
     dved = DVEDModel(DVEDConfig(**TINY_GEOMETRY, hidden_size=16, codebook_size=32))
     MoFMTokenizer(dved).save_pretrained(tmp_path / "tokenizer")
-    options = ["--tokenizer", tmp_path / "tokenizer", "--dataset", "synthetic", "--output_dir", tmp_path / "out"]
-    options += ["--use_cpu", "true", "--max_steps", "4", "--save_steps", "4", "--per_device_train_batch_size", "2"]
-    options += ["--eval_clips", "4"]
-    result = mofm("pretrain", *options, "--probe", folder, "--probe_steps", "2")
+    options = ["--tokenizer", tmp_path / "tokenizer", "--dataset", "synthetic", "--output-dir", tmp_path / "out"]
+    options += ["--use-cpu", "true", "--max-steps", "4", "--save-steps", "4", "--per-device-train-batch-size", "2"]
+    options += ["--eval-clips", "4"]
+    result = mofm("pretrain", *options, "--probe", folder, "--probe-steps", "2")
     assert result.returncode == 0, result.stderr
     log = json.loads((tmp_path / "out" / "checkpoint-4" / "trainer_state.json").read_text())["log_history"]
     assert [entry["step"] for entry in log if "probe_set" in entry] == [2, 4]

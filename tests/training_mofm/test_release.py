@@ -162,7 +162,7 @@ def test_a_threshold_is_calibrated_on_files_of_normal_motion(released, tmp_path)
         "--layout",
         "coco17",
     ]
-    command += ["--output_dir", str(tmp_path / "watch"), "--stride", "0.4", "--false-alarms-per-hour"]
+    command += ["--output-dir", str(tmp_path / "watch"), "--stride", "0.4", "--false-alarms-per-hour"]
     result = mofm(*command, "1")
     assert result.returncode == 1 and "false_alarms_per_hour 1 needs 3 hours" in result.stderr
     assert not (tmp_path / "watch").exists()

@@ -35,7 +35,7 @@ from training_mofm.pretraining import MoFMArguments, pretrain
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-QUICK = ["--num_frames", "24", "--heatmap_size", "36", "--per_device_train_batch_size", "4", "--eval_clips", "8"]
+QUICK = ["--num-frames", "24", "--heatmap-size", "36", "--per-device-train-batch-size", "4", "--eval-clips", "8"]
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +64,15 @@ def tokenizer_dir(tmp_path_factory):
 
 
 def pretrain_options(corpus, tokenizer_dir, output_dir, *extra):
-    options = ["--dataset", corpus, "--tokenizer", tokenizer_dir, "--output_dir", str(output_dir)]
-    options += ["--eval_clips", "8", "--logging_steps", "1", "--dataloader_num_workers", "0", "--use_cpu", "true"]
+    options = ["--dataset", corpus, "--tokenizer", tokenizer_dir, "--output-dir", str(output_dir)]
+    options += ["--eval-clips", "8", "--logging-steps", "1", "--dataloader-num-workers", "0", "--use-cpu", "true"]
     return [*options, *extra]
 
 
 def launched(*options, processes):
     """Run the script with several processes, as a user does."""
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_precision", "no"]
-    launch += ["--dynamo_backend", "no", "--multi_gpu", "--num_processes", str(processes)]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--num-machines", "1", "--mixed-precision", "no"]
+    launch += ["--dynamo-backend", "no", "--multi-gpu", "--num-processes", str(processes)]
     command = [*launch, str(ROOT / "run" / "pretrain.py"), *pretrain_options(*options)]
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
 
@@ -100,13 +100,13 @@ def losses(output_dir):
 
 def test_both_scripts_leave_what_auto_model_and_the_tokenizer_load(corpus, tmp_path):
     tokenizer = tmp_path / "tokenizer"
-    options = [*QUICK, "--dataset", corpus, "--output_dir", tokenizer]
-    options += ["--max_steps", "3", "--codebook_size", "16", "--use_cpu", "true"]
+    options = [*QUICK, "--dataset", corpus, "--output-dir", tokenizer]
+    options += ["--max-steps", "3", "--codebook-size", "16", "--use-cpu", "true"]
     result = mofm("train-tokenizer", *options)
     assert result.returncode == 0, result.stderr
     assert "codebook_perplexity" in result.stdout and "ssim" in result.stdout
     folder = tmp_path / "mofm"
-    result = mofm("pretrain", *pretrain_options(corpus, str(tokenizer), folder, "--max_steps", "3"))
+    result = mofm("pretrain", *pretrain_options(corpus, str(tokenizer), folder, "--max-steps", "3"))
     assert result.returncode == 0, result.stderr
     assert "neighbour_top1" in result.stdout and "AutoModel.from_pretrained" in result.stdout
     script = (
@@ -126,7 +126,7 @@ def test_both_scripts_leave_what_auto_model_and_the_tokenizer_load(corpus, tmp_p
 
 
 def test_killed_run_resumes_with_the_same_losses(corpus, tokenizer_dir, tmp_path):
-    options = ["--max_steps", "8", "--save_steps", "2", "--per_device_train_batch_size", "2"]
+    options = ["--max-steps", "8", "--save-steps", "2", "--per-device-train-batch-size", "2"]
     straight = tmp_path / "straight"
     result = mofm("pretrain", *pretrain_options(corpus, tokenizer_dir, straight, *options))
     assert result.returncode == 0, result.stderr
@@ -144,7 +144,7 @@ def test_killed_run_resumes_with_the_same_losses(corpus, tokenizer_dir, tmp_path
 
 
 def test_two_processes_train_as_one_does(corpus, tokenizer_dir, tmp_path):
-    options = ["--max_steps", "4", "--save_steps", "4", "--per_device_train_batch_size"]
+    options = ["--max-steps", "4", "--save-steps", "4", "--per-device-train-batch-size"]
     result = mofm("pretrain", *pretrain_options(corpus, tokenizer_dir, tmp_path / "1", *options, "4"))
     assert result.returncode == 0, result.stderr
     result = launched(corpus, tokenizer_dir, tmp_path / "2", *options, "2", processes=2)
@@ -154,8 +154,8 @@ def test_two_processes_train_as_one_does(corpus, tokenizer_dir, tmp_path):
 
 
 def test_a_stream_over_two_processes_resumes_with_the_same_losses(corpus, tokenizer_dir, tmp_path):
-    options = ["--streaming", "true", "--max_steps", "6", "--save_steps", "2", "--save_total_limit", "3"]
-    options += ["--per_device_train_batch_size", "2"]  # an epoch of 12 clips is three steps
+    options = ["--streaming", "true", "--max-steps", "6", "--save-steps", "2", "--save-total-limit", "3"]
+    options += ["--per-device-train-batch-size", "2"]  # an epoch of 12 clips is three steps
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
     pretrain_in_two(corpus, tokenizer_dir, straight, *options)
     shutil.copytree(straight / "checkpoint-2", resumed / "checkpoint-2")

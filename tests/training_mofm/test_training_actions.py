@@ -103,8 +103,8 @@ def test_every_fold_of_a_protocol_has_a_folder_and_goes_on(model, tmp_path):
     dataset = write_corpus(tmp_path / "set", train=make_corpus())
     protocol(tmp_path / "set")
     command = ["finetune", "--task", "classification", "--model", model, "--dataset", dataset]
-    command += ["--protocol", "set/actions", "--output_dir", str(tmp_path / "out")]
-    command += ["--max_steps", "2", "--dataloader_num_workers", "0", "--num_clips", "1", "--report_to", "none"]
+    command += ["--protocol", "set/actions", "--output-dir", str(tmp_path / "out")]
+    command += ["--max-steps", "2", "--dataloader-num-workers", "0", "--num-clips", "1", "--report-to", "none"]
     result = mofm(*command)
     assert result.returncode == 0, result.stderr
     shown = dict(line.split() for line in result.stdout.splitlines() if len(line.split()) == 2)

@@ -268,9 +268,9 @@ def test_the_script_end_to_end(folder, tmp_path):
     (tmp_path / "corpus").mkdir()
     make_corpus().to_parquet(tmp_path / "corpus" / "train.parquet")
     command = ["finetune", "--task", "anomaly", "--mode", "supervised"]
-    command += ["--model", folder, "--dataset", str(tmp_path / "corpus"), "--output_dir", str(tmp_path / "out")]
-    command += ["--normal_classes", "calm", "--window", "0", "--max_steps", "2", "--dataloader_num_workers", "0"]
-    result = mofm(*command, "--use_cpu", "true")
+    command += ["--model", folder, "--dataset", str(tmp_path / "corpus"), "--output-dir", str(tmp_path / "out")]
+    command += ["--normal-classes", "calm", "--window", "0", "--max-steps", "2", "--dataloader-num-workers", "0"]
+    result = mofm(*command, "--use-cpu", "true")
     assert result.returncode == 0, result.stderr
     assert "anomalous" in result.stdout and "pos_weight" in result.stdout
     assert json.loads((tmp_path / "out" / "config.json").read_text())["anomaly_score"] == "classifier"

@@ -1,0 +1,83 @@
+"""Options of the scripts of `run/`: help that starts with an example and fits a screen, and one spelling."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+WIDTH = 110  # characters of a line of help, at most
+EXAMPLE = re.compile(r"^(?:python|accelerate launch) run/\w+\.py", re.MULTILINE)
+OPTION = re.compile(r"^--\w[\w-]*")
+
+
+class _ShortHelp(argparse.Action):
+    def __call__(self, parser: Any, *_: object) -> None:
+        print(parser.short_help())
+        parser.exit()
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Parser of a script of `run/`: `--help` is what fits a screen, `--help-all` everything.
+
+    Names of options may be written with "-" and with "_". Options of argument groups are seldom needed: the short help
+    tells their names only.
+
+    Args:
+        doc: docstring of the script: what it does in a line, then examples that start with "python run/" or
+            "accelerate launch run/", then anything else.
+        others: of `argparse.ArgumentParser`.
+    """
+
+    def __init__(self, doc: str, **others: Any) -> None:
+        layout = {"formatter_class": argparse.RawDescriptionHelpFormatter}
+        super().__init__(description=doc, add_help=False, **layout | others)
+        self.add_argument("-h", "--help", action=_ShortHelp, nargs=0, default=argparse.SUPPRESS, help="this screen")
+        self.add_argument("--help-all", action="help", help="all options, with their values and defaults")
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+        given = sys.argv[1:] if args is None else args
+        return super().parse_known_args([OPTION.sub(lambda name: _spelt(name[0]), one) for one in given], namespace)
+
+    def is_main(self, option: argparse.Action) -> bool:
+        """Return whether the short help tells of an option."""
+        return not {"--help", "--help-all"}.intersection(option.option_strings)
+
+    def short_help(self) -> str:
+        """Return the examples, what the script does, a line for each option, and the names of those of groups."""
+        width = min(shutil.get_terminal_size().columns, WIDTH)
+        paragraphs = (self.description or "").strip().split("\n\n")
+        examples = [one for one in paragraphs if EXAMPLE.match(one)]
+        said = [one for one in paragraphs if one not in examples]
+        if self.prog.startswith("mofm "):  # as it was called
+            examples = [EXAMPLE.sub(" ".join(self.prog.split()[:2]), one) for one in examples]
+        positional, optional, *groups = self._action_groups
+        main = [one for group in (positional, optional) for one in group._group_actions if self.is_main(one)]
+        column = max(len(_name(option)) for option in main) + 4
+        lines = [
+            f"  {_name(option):{column - 2}}" + textwrap.shorten(_told(option), width - column, placeholder=" ...")
+            for option in main
+        ]
+        for group in groups:
+            names = " ".join(_name(option) for option in group._group_actions)
+            lines += textwrap.wrap(f"{group.title}: {names}", width, initial_indent="  ", subsequent_indent="    ")
+        return "\n\n".join(
+            [*examples, *said, "\n".join(lines), "--help-all tells all options, with their values and defaults"]
+        )
+
+
+def _spelt(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _name(option: argparse.Action) -> str:
+    return _spelt(option.option_strings[0]) if option.option_strings else str(option.metavar or option.dest)
+
+
+def _told(option: argparse.Action) -> str:
+    told = (option.help or "") % vars(option)
+    return f"{told} (required)" if option.required and option.option_strings else told
