@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+# peers, and what in a checkout tells that it is theirs
+PEERS = {"pyskl": "pyskl", "vqgan": "vqgan/encoder.py", "stg-nf": "models/STG_NF", "sparta": "models.py"}
 _REGISTRY = SimpleNamespace(register_module=lambda *_, **__: lambda kind: kind)
 # what their files import to register classes or to load weights, which is not needed to time them
 STUBS: dict[str, dict[str, dict[str, object]]] = {
@@ -29,8 +31,8 @@ def checkouts(named: list[str]) -> dict[str, Path]:
     found = {}
     for text in named:
         name, _, folder = text.partition("=")
-        if name not in STUBS or not (Path(folder) / name).is_dir():
-            raise ValueError(f"peer is {text!r}; it must be <name>=<folder of its checkout>, name: {', '.join(STUBS)}")
+        if name not in PEERS or not (Path(folder) / PEERS[name]).exists():
+            raise ValueError(f"peer is {text!r}; it must be <name>=<folder of its checkout>, name: {', '.join(PEERS)}")
         found[name] = Path(folder)
     return found
 
@@ -40,22 +42,33 @@ def import_from(folder: Path, module: str, **more: Mapping[str, object]) -> Modu
 
     Args:
         folder: of the checkout.
-        module: its full name.
+        module: its full name; of a file that is in no package, the name of the file.
         more: further names of a stub, by its last part, such as `utils={"Graph": Graph}`.
 
     Raises:
         ImportError: it needs a package that is not installed.
     """
     name, *parts = module.split(".")
+    if not parts:
+        return _file(folder / f"{name}.py")
     for depth in range(len(parts)):
         _put(".".join((name, *parts[:depth])), folder.joinpath(name, *parts[:depth]))
     # mmcv loads published weights through torchvision, and needs it for nothing else
     if "torchvision" not in sys.modules and importlib.util.find_spec("torchvision") is None:
         _put("torchvision", folder)
-    for place, values in STUBS[name].items():
+    for place, values in STUBS.get(name, {}).items():
         own = place.partition(".")[2].replace(".", "/")
         _put(place, folder / name / own, {**values, **more.get(place.rpartition(".")[2], {})})
     return importlib.import_module(module)
+
+
+def _file(path: Path) -> ModuleType:
+    """Import a file that is in no package."""
+    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}", path)
+    assert spec is not None and spec.loader is not None, path
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _put(name: str, folder: Path, values: Mapping[str, object] | None = None) -> None:

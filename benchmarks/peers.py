@@ -1,8 +1,9 @@
 """Hot paths beside what a user would take instead, and beside the machine's own limit, in one run.
 
-python -m benchmarks.peers --dataset corpora/uiprmd_kinect --json peers.json [--peer pyskl=<folder of its checkout>]
+python -m benchmarks.peers --dataset corpora/uiprmd_kinect --json peers.json [--peer <name>=<its checkout> ...]
 
-PYSKL (PoseC3D, ST-GCN++) is imported from the checkout, and needs mmcv 1.x and OpenCV for its networks.
+Peers are imported from checkouts: pyskl (PoseC3D, ST-GCN++; its networks need mmcv 1.x and OpenCV), vqgan
+(TeCSAR-UNCC/Pose-Quantization), stg-nf (orhir/STG-NF) and sparta (TeCSAR-UNCC/SPARTA).
 """
 
 import os
@@ -15,6 +16,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +25,16 @@ import torch
 from tqdm import trange
 from transformers import BeitConfig, BeitForMaskedImageModeling, PreTrainedModel, VideoMAEConfig, VideoMAEModel
 
-from benchmarks.checkouts import checkouts, import_from
+from benchmarks.checkouts import PEERS, checkouts, import_from
 from benchmarks.loading import training_flops
 from benchmarks.timing import kept_bytes, seconds, training_step
-from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling, MoFMForSequenceClassification
+from modeling_mofm import (
+    MoFMConfig,
+    MoFMForAnomalyDetection,
+    MoFMForMaskedMotionModeling,
+    MoFMForSequenceClassification,
+)
+from modeling_mofm.shipped import SHIPPED
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
 from tokenization_mofm.thermal_cubes import render_map
@@ -68,6 +76,20 @@ SLOW_ONLY = {
 }
 STGCN = {"gcn_adaptive": "init", "gcn_with_res": True, "tcn_type": "mstcn", "in_channels": 3}
 GRAPH = {"layout": "coco", "mode": "spatial"}
+# the VQ-GAN's configuration of 2D heat-maps at its least compression, F8
+VQGAN = {
+    **{"img_channels": 1, "latent_channels": 256, "intermediate_channels": [64, 64, 128, 128, 256]},
+    **{"num_residual_blocks": 2, "attention_resolution": [16], "downsample_layers": 3},
+}
+# STG-NF's defaults, and the windows of both: 24 frames of 18 joints
+STG_NF = {
+    **{"pose_shape": (2, 24, 18), "hidden_channels": 0, "K": 8, "L": 1, "R": 3.0, "actnorm_scale": 1.0},
+    **{"flow_permutation": "permute", "flow_coupling": "affine", "LU_decomposed": True, "learn_top": False},
+    **{"device": "cpu"},
+}
+SPARTA = {"d_model": 72, "num_heads": 2, "d_feedforward": 64, "num_layers": 4, "device": "cpu"}
+WINDOWS = 256  # of theirs in a run, one for each frame of a person
+CAMERA = 25.0  # frames a second
 
 
 def one_thread(step: Callable[[], object]) -> Callable[[], object]:
@@ -129,6 +151,41 @@ def network_rows(checkout: Path, preset: str, clips: dict[str, torch.Tensor]) ->
     return rows
 
 
+def tokeniser_rows(checkout: Path, dved: DVEDModel, clips: dict[str, torch.Tensor]) -> list[Row]:
+    """Words of clips; the VQ-GAN's encoder gets a map of the same size ready made, and looks up no words."""
+    config = dved.config
+    theirs = import_from(checkout, "vqgan.encoder").Encoder(image_size=config.heatmap_size, **deepcopy(VQGAN)).eval()
+    heat = torch.rand(1, 1, config.num_frames, config.heatmap_size, config.heatmap_size)
+    encode = torch.inference_mode()(lambda: dved.encode(**clips))
+    look = torch.inference_mode()(lambda: theirs(heat))
+    return [Row("tokenising, clips/s", "VQ-GAN's encoder", encode, look, float(len(clips["keypoints"])), ">= 20")]
+
+
+def anomaly_rows(peers: dict[str, Path], clips: dict[str, torch.Tensor]) -> list[Row]:
+    """Seconds of a person scored in a second: ours by distance every 0.4 s, theirs at each frame."""
+    detector = MoFMForAnomalyDetection.from_pretrained(SHIPPED).eval()
+    score = torch.inference_mode()(lambda: detector(**clips))
+    seconds_of_ours, seconds_of_theirs = len(clips["keypoints"]) * 0.4, WINDOWS / CAMERA
+    rows = []
+    if "stg-nf" in peers:
+        flow = import_from(peers["stg-nf"], "models.STG_NF.model_pose").STG_NF(**STG_NF)
+        flow.set_actnorm_init()
+        rows.append(("STG-NF", flow.eval(), (torch.randn(WINDOWS, 2, 24, 18),)))
+    if "sparta" in peers:
+        poses = torch.randn(WINDOWS, 24, SPARTA["d_model"])
+        rows.append(("SPARTA-C", import_from(peers["sparta"], "models").SPARTA_C(**SPARTA).eval(), (poses, poses)))
+    return [
+        Row(
+            "scoring, a person's seconds/s (every 0.4 s; they at each frame)",
+            peer,
+            score,
+            torch.inference_mode()(lambda network=network, inputs=inputs: network(*inputs)),
+            seconds_of_ours / seconds_of_theirs,
+        )
+        for peer, network, inputs in rows
+    ]
+
+
 def seconds_of(*command: str) -> Callable[[], None]:
     return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -140,7 +197,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--peer", action="append", default=[], help="pyskl=<folder of its checkout>")
+    parser.add_argument("--peer", action="append", default=[], help="<name>=<folder of its checkout>; may be repeated")
     parser.add_argument("--json", help="file to write")
     args = parser.parse_args()
     peers = checkouts(args.peer)
@@ -220,8 +277,11 @@ def main() -> None:
             rows += network_rows(peers["pyskl"], args.preset, clips)
         except ImportError as error:
             print(f"PoseC3D and ST-GCN++: not measured ({error})")
-    else:
-        print("PYSKL: not measured; name a checkout by --peer pyskl=<folder>")
+    if "vqgan" in peers:
+        rows += tokeniser_rows(peers["vqgan"], dved, clips)
+    rows += anomaly_rows(peers, clips)
+    for name in sorted(PEERS.keys() - peers.keys()):
+        print(f"{name}: not measured; name a checkout by --peer {name}=<folder>")
     filled = f"{active.mean():.0f} of {config.num_cubes} cubes active"
     print(f"preset {args.preset}, {n} clips, {filled}, {args.threads} threads")
     print("| path | beside | times as fast | spread | aim | seconds, ours and theirs |")

@@ -257,7 +257,7 @@ def make_page(answers: PageAnswers) -> gradio.Blocks:
                     camera = gr.Video(sources=["webcam"], label="Or record yourself", elem_id="watch-camera")
                     threshold = gr.Textbox(
                         label="Odd from which anomaly score on?",
-                        placeholder="a number, such as 5; empty draws the score and calls nothing odd",
+                        placeholder="a number, such as 5; empty: never",
                         elem_id="threshold",
                     )
                     ask = gr.Button("Watch", variant="primary", elem_id="watch")

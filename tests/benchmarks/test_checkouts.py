@@ -16,6 +16,11 @@ def test_one_file_is_imported_from_a_checkout(tmp_path):
     assert import_from(found["pyskl"], "pyskl.datasets.pipelines.maps", utils={"Extra": 3}).Maps.size == 3
 
 
+def test_a_file_that_is_in_no_package_is_imported(tmp_path):
+    (tmp_path / "models.py").write_text("SIZE = 5\n")
+    assert import_from(checkouts([f"sparta={tmp_path}"])["sparta"], "models").SIZE == 5
+
+
 @pytest.mark.parametrize("text", ["pyskl", "pyskl=nowhere", "other=."])
 def test_a_folder_without_the_peer_is_refused(text):
     with pytest.raises(ValueError, match=f"peer is '{text}'; it must be <name>=<folder of its checkout>, name: pyskl"):
