@@ -1,8 +1,9 @@
 """The linear map of each thermal cube, shared by the dVED's encoder and MoFM.
 
-From key-points it is computed exactly without building the heat-map volume. Heat is a product of two 1-D profiles and
-a joint reaches few cubes per frame (four at the default size), so the embedding of a cube is the sum, over the joints
-and frames that reach it, of a small outer product times the weights of that joint and frame.
+From key-points it is computed exactly without keeping the heat-map volume. Heat is a product of two 1-D profiles.
+Where a joint reaches few cubes per frame (four of the dVED's), the embedding of a cube is the sum, over the joints and
+frames that reach it, of a small outer product times the weights of that joint and frame. Where it reaches much of a
+coarse map, as MoFM's broad heat does, rendering that map and one large matrix product move less memory.
 """
 
 from __future__ import annotations
@@ -95,7 +96,32 @@ class CubeEmbedding(nn.Module):
         return self.projection(heatmaps[..., first :: self.stride, first :: self.stride]).flatten(2).transpose(1, 2)
 
     def embed_keypoints(self, keypoints: Tensor, scores: Tensor) -> Tensor:
-        """Embed `keypoints` [N, F, K, 2] (map pixels) with `scores` [N, F, K] without rendering them: [N, L, D]."""
+        """Embed `keypoints` [N, F, K, 2] (map pixels) with `scores` [N, F, K] without keeping maps: [N, L, D]."""
+        # numbers to be moved for a joint in a frame: the pixels of its map, or an embedding for each cube it reaches
+        _, rows, columns = self.cube_size
+        if self.heatmap_size**2 <= self._num_reached(rows) * self._num_reached(columns) * self.projection.out_channels:
+            return self.embed_rendered(keypoints, scores)
+        return self.embed_reached(keypoints, scores)
+
+    def embed_rendered(self, keypoints: Tensor, scores: Tensor) -> Tensor:
+        """Embed as `embed_keypoints` does, from rendered maps, which are made once more in the backward pass."""
+        N, F, K, _ = keypoints.shape
+        t, h, w = self.cube_size
+        x, y = self._places(keypoints, scores).unbind(-1)
+        pixels = torch.arange(self.heatmap_size, device=x.device, dtype=x.dtype)
+
+        def by_cells(profile: Tensor, side: int) -> Tensor:  # N F K H -> N * T, cells, pixels of a cell, t * K
+            profile = profile.to(self.projection.weight.dtype).view(N, F // t, t, K, -1, side)
+            return profile.permute(0, 1, 4, 5, 2, 3).contiguous().flatten(4).flatten(0, 1)  # products of it are quick
+
+        rows = by_cells(gaussian_profile(y, pixels, self.sigma, self.truncate) * scores[..., None], h)
+        columns = by_cells(gaussian_profile(x, pixels, self.sigma, self.truncate), w)
+        weight = self.projection.weight.permute(0, 3, 4, 2, 1).flatten(3)  # D h w t * K
+        project = _HeatProjection.apply if torch.is_grad_enabled() else _HeatProjection.forward
+        return project(rows, columns, weight).reshape(N, -1, len(weight)) + self.projection.bias
+
+    def embed_reached(self, keypoints: Tensor, scores: Tensor) -> Tensor:
+        """Embed as `embed_keypoints` does, from what each joint adds to the cubes that it reaches."""
         N, F, K, _ = keypoints.shape
         t, h, w = self.cube_size
         T, Y, X = F // t, self.heatmap_size // h, self.heatmap_size // w
@@ -119,8 +145,7 @@ class CubeEmbedding(nn.Module):
         """Return the cells that each joint heats, int64 `[N, F, K, R]`, and its heat there, `[N, F, K, R, h * w]`."""
         _, h, w = self.cube_size
         Y, X = self.heatmap_size // h, self.heatmap_size // w
-        places = (keypoints - self.stride // 2) / self.stride
-        x, y = torch.where((scores > 0)[..., None], places, torch.zeros_like(places)).unbind(-1)
+        x, y = self._places(keypoints, scores).unbind(-1)
         columns, column_profile = self._reach(x, w, X)  # N F K R, N F K R w
         rows, row_profile = self._reach(y, h, Y)
         row_profile = row_profile * scores[..., None, None]
@@ -128,16 +153,24 @@ class CubeEmbedding(nn.Module):
         cell = rows[..., :, None] * X + columns[..., None, :]  # N F K Ry Rx
         return cell.flatten(-2), patch.flatten(-2).flatten(-3, -2)
 
+    def _places(self, keypoints: Tensor, scores: Tensor) -> Tensor:
+        """Return where joints are in the map as it is looked at; missing ones are in its corner."""
+        places = (keypoints - self.stride // 2) / self.stride
+        return torch.where((scores > 0)[..., None], places, torch.zeros_like(places))
+
+    def _num_reached(self, side: int) -> int:
+        """Return how many cells a 1-D profile reaches at most, wherever in a cell it begins."""
+        # at most 2 radius + 1 pixels, and so many steps between them
+        return math.ceil(int(2 * self.truncate * self.sigma + 1e-6) / side) + 1
+
     def _reach(self, centre: Tensor, side: int, cells: int) -> tuple[Tensor, Tensor]:
         """Return the cells that a 1-D profile reaches, `[..., R]`, and its values there, `[..., R, side]`.
 
         Cells outside the map get an all-zero profile and an index inside it.
         """
         radius = self.truncate * self.sigma
-        # at most 2 radius + 1 pixels, and so many steps between them, wherever in a cell the first one is
-        reach = math.ceil(int(2 * radius + 1e-6) / side) + 1
         first = torch.floor(torch.ceil(centre.detach() - radius) / side)
-        cell = first[..., None] + torch.arange(reach, device=centre.device, dtype=centre.dtype)
+        cell = first[..., None] + torch.arange(self._num_reached(side), device=centre.device, dtype=centre.dtype)
         pixels = cell[..., None] * side + torch.arange(side, device=centre.device, dtype=centre.dtype)
         profile = gaussian_profile(centre[..., None], pixels, self.sigma, self.truncate)
         inside = (cell >= 0) & (cell < cells)
@@ -163,6 +196,42 @@ def sum_by_cell(parts: Tensor, cell: Tensor, num_cells: int) -> Tensor:
         return inside.transpose(1, 2) @ parts.transpose(0, 1).flatten(1, 2)
     slot = cell + torch.arange(number, device=cell.device)[:, None] * num_cells
     return _IndexSum.apply(parts.flatten(0, 2), slot.flatten(), number * num_cells).view(number, num_cells, D)
+
+
+def _heat(rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the products `[A, Y, X, h, w, C]` of profiles `[A, Y, h, C]` and `[A, X, w, C]`."""
+    return rows[:, :, None, :, None] * columns[:, None, :, None]
+
+
+class _HeatProjection(torch.autograd.Function):
+    """Heat times weights, `[A, Y, X, D]`; the backward pass renders the heat again instead of keeping it.
+
+    Kept, it would be a tenth of all that a training step of a small encoder keeps.
+    """
+
+    @staticmethod
+    def forward(rows: Tensor, columns: Tensor, weight: Tensor) -> Tensor:
+        """Project heat with profiles `[A, Y, h, C]` and `[A, X, w, C]` by `weight` [D, h, w, C]."""
+        return _heat(rows, columns).flatten(3) @ weight.flatten(1).T
+
+    @staticmethod
+    def setup_context(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        rows, columns, weight = ctx.saved_tensors
+        of_rows = of_columns = of_weight = None
+        gradient = gradient.to(weight.dtype)  # under autocast it may be another
+        if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
+            of_heat = (gradient @ weight.flatten(1)).unflatten(-1, weight.shape[1:])  # A Y X h w C
+            of_rows = (of_heat * columns[:, None, :, None]).sum((2, 4))
+            of_columns = (of_heat * rows[:, :, None, :, None]).sum((1, 3))
+        if ctx.needs_input_grad[2]:
+            heat = _heat(rows, columns).flatten(3).flatten(0, 2)
+            of_weight = (gradient.flatten(0, 2).T @ heat).view_as(weight)
+        return of_rows, of_columns, of_weight
 
 
 class _IndexSum(torch.autograd.Function):

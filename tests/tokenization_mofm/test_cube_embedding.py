@@ -14,6 +14,7 @@ GEOMETRIES = [
     (4, 12, (1, 2, 3), 2.0, 3.0),
     (2, 12, (2, 1, 1), 0.75, 3.0),
 ]
+WAYS = ("embed_reached", "embed_rendered")
 NAMES = [f"{frames}x{size}-{'x'.join(map(str, cube))}-{sigma}" for frames, size, cube, sigma, _ in GEOMETRIES]
 
 
@@ -37,12 +38,13 @@ def largest_error(result, expected):
     return ((result - expected).abs().max() / expected.abs().max()).item()
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=NAMES)
-def test_sparse_path_is_the_dense_path(geometry):
+def test_both_ways_are_the_dense_one(geometry, way):
     frames, size, cube, sigma, truncate = geometry
     module = embedding(*geometry)
     keypoints, scores = joints(2, frames, size)
-    sparse = module.embed_keypoints(keypoints, scores)
+    sparse = getattr(module, way)(keypoints, scores)
     dense = module.embed_heatmaps(render_volume(keypoints, scores, size, sigma, truncate))
     assert sparse.shape == (2, (frames // cube[0]) * (size // cube[1]) * (size // cube[2]), 6)
     assert largest_error(sparse, dense) < 1e-5
@@ -65,14 +67,15 @@ def test_joints_at_pixel_centres_reach_as_far(geometry):
     assert largest_error(stepped.embed_keypoints(keypoints, scores), dense) < 1e-5
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("stride", [1, 3, 9])
-def test_a_map_that_is_looked_at_in_steps(stride):
+def test_a_map_that_is_looked_at_in_steps(stride, way):
     module = CubeEmbedding(17, 6, 72, (12, 9, 9), 3.0, 3.0, stride)
     assert module.projection.weight.shape == (6, 17, 12, 9 // stride, 9 // stride)
     torch.nn.init.normal_(module.projection.weight)
     keypoints, scores = joints(2, 48, 72)
     volume = render_volume(keypoints, scores, 72, 3.0, 3.0)
-    sparse, dense = module.embed_keypoints(keypoints, scores), module.embed_heatmaps(volume)
+    sparse, dense = getattr(module, way)(keypoints, scores), module.embed_heatmaps(volume)
     assert sparse.shape == (2, 256, 6) and largest_error(sparse, dense) < 1e-5
     middle = stride // 2
     seen = torch.nn.functional.conv3d(
@@ -81,20 +84,25 @@ def test_a_map_that_is_looked_at_in_steps(stride):
     torch.testing.assert_close(dense, seen.flatten(2).transpose(1, 2))
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=NAMES)
-def test_gradients_are_those_of_the_dense_path(geometry):
+def test_gradients_are_those_of_the_dense_path(geometry, way):
     frames, size, _, sigma, truncate = geometry
     n, dtype = (1, torch.float32) if geometry == GEOMETRIES[0] else (2, torch.float64)  # the default one is large
     module = embedding(*geometry, dtype=dtype)
     keypoints, scores = joints(n, frames, size, dtype=dtype)
     keypoints = torch.nan_to_num(keypoints, nan=5.0).requires_grad_()
-    inputs = (module.projection.weight, module.projection.bias, keypoints)
-    sparse = module.embed_keypoints(keypoints, scores)
+    scores.requires_grad_()
+    inputs = (module.projection.weight, module.projection.bias, keypoints, scores)
+    sparse = getattr(module, way)(keypoints, scores)
     dense = module.embed_heatmaps(render_volume(keypoints, scores, size, sigma, truncate))
     direction = torch.randn_like(dense)
     expected = torch.autograd.grad(dense, inputs, direction)
     for name, result, reference in zip(
-        ("weight", "bias", "keypoints"), torch.autograd.grad(sparse, inputs, direction), expected, strict=True
+        ("weight", "bias", "keypoints", "scores"),
+        torch.autograd.grad(sparse, inputs, direction),
+        expected,
+        strict=True,
     ):
         assert reference.abs().max() > 0, name
         assert largest_error(result, reference) < 1e-5, name
@@ -147,10 +155,19 @@ def test_smooth_weights_have_the_asked_spread_and_vary_slowly():
         assert step < 0.6  # independent weights have 1.41
 
 
-def test_what_each_joint_adds_is_not_kept_for_the_backward_pass():
+@pytest.mark.parametrize(("sigma", "stride", "way"), [(0.75, 1, "embed_reached"), (3.0, 3, "embed_rendered")])
+def test_the_way_that_moves_less_memory_is_taken(monkeypatch, sigma, stride, way):
+    module = CubeEmbedding(17, 192, 72, (12, 9, 9), sigma, 3.0, stride)
+    monkeypatch.setattr(module, way, lambda *given: "taken")
+    assert module.embed_keypoints(*joints(1, 48, 72)) == "taken"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_each_joint_adds_is_not_kept_for_the_backward_pass(way):
     module = embedding(*GEOMETRIES[1], hidden_size=40)
     keypoints, scores = joints(2, 8, 24)
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.append(one.numel()) or one, lambda one: one):
-        module.embed_keypoints(keypoints, scores)
-    assert kept and max(kept) < 2 * 8 * 17 * 4 * 40  # clips, frames, joints, cubes that each reaches, width
+        getattr(module, way)(keypoints, scores)
+    # clips, frames, joints, and the cubes that each reaches times the width, or the pixels of a map
+    assert kept and max(kept) < 2 * 8 * 17 * {"embed_reached": 4 * 40, "embed_rendered": 24 * 24}[way]
