@@ -115,6 +115,7 @@ def normal_clips(
     window: float = 0.8,
     stride: float = 0.2,
     rate: float = FPS,
+    missing: slice | None = None,
 ) -> dict[str, Tensor]:
     """Return the clips of single people from which normal motion is learnt, and their words.
 
@@ -125,6 +126,7 @@ def normal_clips(
         window: seconds of a sliding window; 0 takes each recording as one clip.
         stride: seconds between windows.
         rate: frames a second to which recordings are brought before windows are cut out (`window_rate`).
+        missing: key-points that are taken as not seen, such as those below the hips.
 
     Returns:
         `keypoints` [N, F, 17, 2], `scores` [N, F, 17] and `input_ids` [N, L].
@@ -141,6 +143,8 @@ def normal_clips(
         except NobodyVisibleError:
             empty.append(int(number))
             continue
+        if missing is not None:
+            motion.scores[..., missing] = 0
         if not window:
             clips.append(extractor.clip(motion))
             continue

@@ -15,7 +15,7 @@ _BONES = np.array(
     + [(18, head, 3) for head in range(5)]
     + [(5, 7, 4), (6, 8, 4), (7, 9, 5), (8, 10, 5), (11, 13, 6), (12, 14, 6), (13, 15, 7), (14, 16, 7)]
 )
-KNEES_AND_ANKLES, HIPS = slice(13, 17), slice(11, 13)
+KNEES_AND_ANKLES, HIPS, HIPS_TO_ANKLES = slice(13, 17), slice(11, 13), slice(11, 17)
 NUM_LENGTHS = 8  # trunk, widths of hips and shoulders, head, upper arm, forearm, thigh, shank
 
 

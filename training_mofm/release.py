@@ -39,13 +39,13 @@ from tokenization_mofm.tokenization_mofm import DVED_FOLDER, MoFMTokenizer
 from .actions import class_names, uneven_keypoints
 from .anomaly import hold_out, normal_clips
 from .arguments import DataArguments
-from .augmentation import Augmentation
+from .augmentation import HIPS_TO_ANKLES, KNEES_AND_ANKLES, Augmentation
 from .run_identity import read_rows
 from .samples import ClipMaker
 from .seen_rows import record_rows
 
 WEIGHTS = "model.safetensors"
-HALF_BODIES = 0.25  # part of the views in which people are seen from the hips up
+HALF_BODIES = 0.25  # part of what is learnt from in which people are seen from the hips up
 PROBE_C = 0.03  # inverse strength of the head's L2 penalty, on standardised features
 
 
@@ -65,7 +65,7 @@ class ReleaseArguments:
         default_factory=lambda: ["walk", "sit_down", "stand_up", "wave", "pick_up", "idle"],
         metadata={"help": "Actions that are normal in everyday life."},
     )
-    reference_size: int = field(default=128, metadata={"help": "Normal windows that are remembered."})
+    reference_size: int = field(default=192, metadata={"help": "Normal windows that are remembered."})
     anomaly_score: str = field(
         default="distance", metadata={"help": "What the detector says: nll, distance or combined."}
     )
@@ -152,7 +152,7 @@ def fit_actions(
 def fit_normal(
     base: MoFMForMaskedMotionModeling, tokenizer: MoFMTokenizer, corpora: Sequence[Dataset], options: ReleaseArguments
 ) -> MoFMForAnomalyDetection:
-    """Return a detector that remembers windows of normal actions; other people scale its scores."""
+    """Return a detector that remembers windows of normal actions, of whole and half bodies; other people scale it."""
     learnt, held = [], []
     for corpus in corpora:
         titles = [options.names.get(title, title) for title in class_names(corpus)]
@@ -163,6 +163,10 @@ def fit_normal(
         rows = np.random.default_rng(options.seed).permutation(rows)[: options.rows_per_class * len(wanted)]
         for part, into in zip(hold_out(corpus, np.sort(rows), 0.3, options.seed), (learnt, held), strict=True):
             into.append(normal_clips(corpus, part, tokenizer, rate=FPS))
+            # and as before a camera on a desk, from the hips up and without them, of one row in four each
+            for place, missing in enumerate((KNEES_AND_ANKLES, HIPS_TO_ANKLES)):
+                if len(some := part[place :: round(1 / HALF_BODIES)]):
+                    into.append(normal_clips(corpus, some, tokenizer, rate=FPS, missing=missing))
     detector = MoFMForAnomalyDetection(copy.deepcopy(base.config))
     detector.load_state_dict(base.state_dict(), strict=False)
     detector.config.fps = FPS

@@ -71,6 +71,9 @@ def test_each_class_takes_its_own_without_a_warning(pretrained, released, caplog
     assert not info["missing_keys"] and detector.new_parts == {"anomaly_head"}
     assert detector.reference.parts.shape[0] == 20 and detector.reference.nll_std > 0
     assert detector.reference.parts.dtype == torch.float32
+    seen = (detector.reference.scores > 0).any(1)  # clips, key-points
+    legs, hips = seen[:, 13:].any(1), seen[:, 11:13].any(1)
+    assert legs.any() and (hips & ~legs).any() and (~hips).any(), "whole bodies, from the hips up, and without hips"
     stored = load_file(f"{released}/model.safetensors")
     assert {values.dtype for values in stored.values()} == {torch.float16} and not [n for n in stored if "view" in n]
     tokenizer = MoFMTokenizer.from_pretrained(released)
