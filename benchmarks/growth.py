@@ -21,6 +21,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from benchmarks.corpus_scale import walk, write_alphapose
@@ -35,10 +36,10 @@ TIMES = (1, 2, 4, 8, 16)
 Axis = Callable[[str, int], Callable[[], object]]
 
 
-def wander(*shape: int, size: float = 70.0) -> torch.Tensor:
+def wander(*shape: int) -> torch.Tensor:
     """Return key-points `[*shape, 17, 2]` of bodies that wander a little; the second last of `shape` are frames."""
     generator = torch.Generator().manual_seed(0)
-    body = torch.rand(*shape[:-1], 1, 17, 2, generator=generator) * size * 0.6 + size * 0.2
+    body = torch.rand(*shape[:-1], 1, 17, 2, generator=generator) * 42 + 14  # of the 72 pixels of a map
     return body + torch.randn(*shape, 17, 2, generator=generator).cumsum(-3) * 0.2
 
 
@@ -70,11 +71,13 @@ def cubes(preset: str, times: int) -> Callable[[], object]:
     return torch.inference_mode()(lambda: model(keypoints))
 
 
-def clips(preset: str, times: int) -> Callable[[], object]:
-    model = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(preset)).train()
-    config = model.config
-    keypoints = wander(2 * times, config.num_frames)
-    labels = torch.randint(0, config.codebook_size, (2 * times, config.num_cubes))
+def clips(preset: str, times: int, count: int = 2, parallel: bool = False) -> Callable[[], object]:
+    """A training step of so many times `count` clips, of a model that others train too where it is `parallel`."""
+    config = MoFMConfig.from_preset(preset)
+    model: nn.Module = MoFMForMaskedMotionModeling(config).train()
+    model = DistributedDataParallel(model) if parallel else model
+    keypoints = wander(count * times, config.num_frames)
+    labels = torch.randint(0, config.codebook_size, (count * times, config.num_cubes))
     return training_step(model, lambda: model(keypoints, labels=labels).loss)
 
 
@@ -99,11 +102,7 @@ def train_in_processes(rank: int, processes: int, preset: str, repeats: int, fol
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/{processes}", rank=rank, world_size=processes)
     torch.manual_seed(0)
-    model = DistributedDataParallel(MoFMForMaskedMotionModeling(MoFMConfig.from_preset(preset)).train())
-    config = model.module.config
-    keypoints = wander(8, config.num_frames)
-    labels = torch.randint(0, config.codebook_size, (8, config.num_cubes))
-    found = timed(training_step(model, lambda: model(keypoints, labels=labels).loss), repeats)
+    found = timed(clips(preset, 1, count=8, parallel=True), repeats)
     if rank == 0:
         Path(folder, f"{processes}.seconds").write_text(str(statistics.median(found)))
     dist.destroy_process_group()

@@ -151,29 +151,29 @@ def network_rows(checkout: Path, preset: str, clips: dict[str, torch.Tensor]) ->
     return rows
 
 
-def tokeniser_rows(checkout: Path, dved: DVEDModel, clips: dict[str, torch.Tensor]) -> list[Row]:
+def tokeniser_row(checkout: Path, config: DVEDConfig, encode: Callable[[], object], num_clips: int) -> Row:
     """Words of clips; the VQ-GAN's encoder gets a map of the same size ready made, and looks up no words."""
-    config = dved.config
     theirs = import_from(checkout, "vqgan.encoder").Encoder(image_size=config.heatmap_size, **deepcopy(VQGAN)).eval()
     heat = torch.rand(1, 1, config.num_frames, config.heatmap_size, config.heatmap_size)
-    encode = torch.inference_mode()(lambda: dved.encode(**clips))
     look = torch.inference_mode()(lambda: theirs(heat))
-    return [Row("tokenising, clips/s", "VQ-GAN's encoder", encode, look, float(len(clips["keypoints"])), ">= 20")]
+    return Row("tokenising, clips/s", "VQ-GAN's encoder", encode, look, float(num_clips), ">= 20")
 
 
 def anomaly_rows(peers: dict[str, Path], clips: dict[str, torch.Tensor]) -> list[Row]:
     """Seconds of a person scored in a second: ours by distance every 0.4 s, theirs at each frame."""
-    detector = MoFMForAnomalyDetection.from_pretrained(SHIPPED).eval()
-    score = torch.inference_mode()(lambda: detector(**clips))
-    seconds_of_ours, seconds_of_theirs = len(clips["keypoints"]) * 0.4, WINDOWS / CAMERA
-    rows = []
+    theirs = []
     if "stg-nf" in peers:
         flow = import_from(peers["stg-nf"], "models.STG_NF.model_pose").STG_NF(**STG_NF)
         flow.set_actnorm_init()
-        rows.append(("STG-NF", flow.eval(), (torch.randn(WINDOWS, 2, 24, 18),)))
+        theirs.append(("STG-NF", flow.eval(), (torch.randn(WINDOWS, 2, 24, 18),)))
     if "sparta" in peers:
         poses = torch.randn(WINDOWS, 24, SPARTA["d_model"])
-        rows.append(("SPARTA-C", import_from(peers["sparta"], "models").SPARTA_C(**SPARTA).eval(), (poses, poses)))
+        theirs.append(("SPARTA-C", import_from(peers["sparta"], "models").SPARTA_C(**SPARTA).eval(), (poses, poses)))
+    if not theirs:
+        return []
+    detector = MoFMForAnomalyDetection.from_pretrained(SHIPPED).eval()
+    score = torch.inference_mode()(lambda: detector(**clips))
+    seconds_of_ours, seconds_of_theirs = len(clips["keypoints"]) * 0.4, WINDOWS / CAMERA
     return [
         Row(
             "scoring, a person's seconds/s (every 0.4 s; they at each frame)",
@@ -182,7 +182,7 @@ def anomaly_rows(peers: dict[str, Path], clips: dict[str, torch.Tensor]) -> list
             torch.inference_mode()(lambda network=network, inputs=inputs: network(*inputs)),
             seconds_of_ours / seconds_of_theirs,
         )
-        for peer, network, inputs in rows
+        for peer, network, inputs in theirs
     ]
 
 
@@ -278,7 +278,7 @@ def main() -> None:
         except ImportError as error:
             print(f"PoseC3D and ST-GCN++: not measured ({error})")
     if "vqgan" in peers:
-        rows += tokeniser_rows(peers["vqgan"], dved, clips)
+        rows.append(tokeniser_row(peers["vqgan"], dved.config, encode, n))
     rows += anomaly_rows(peers, clips)
     for name in sorted(PEERS.keys() - peers.keys()):
         print(f"{name}: not measured; name a checkout by --peer {name}=<folder>")

@@ -14,23 +14,21 @@ import argparse
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
-from tqdm import trange
+from tqdm import tqdm
 
-from benchmarks.shipped_head import without
+from benchmarks.shipped_head import held_out, without
 from modeling_mofm import AnomalyScorer, MoFMForAnomalyDetection
 from modeling_mofm.shipped import SHIPPED
-from motion_data.corpora.load import load_corpus
-from motion_data.rows import row_recording
-from motion_data.schema import first_row
+from motion_data.layouts import COCO_KEYPOINTS
 from motion_data.views import view
 from tokenization_mofm import MoFMTokenizer
-from training_mofm.release import ReleaseArguments
+from training_mofm.augmentation import HIPS_TO_ANKLES, KNEES_AND_ANKLES
+from training_mofm.release import EVERYDAY
 
-KNEES_AND_ANKLES = ("left_knee", "right_knee", "left_ankle", "right_ankle")
 SEEN = {
     "whole bodies": (),
-    "from the hips up": KNEES_AND_ANKLES,
-    "without hips": ("left_hip", "right_hip", *KNEES_AND_ANKLES),
+    "from the hips up": COCO_KEYPOINTS[KNEES_AND_ANKLES],
+    "without hips": COCO_KEYPOINTS[HIPS_TO_ANKLES],
 }
 
 
@@ -42,23 +40,19 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=120, help="recordings of each, a seeded choice")
     args = parser.parse_args()
     names = dict(pair.split("=") for pair in args.rename)
-    everyday = ReleaseArguments("", "").normal
-    detector, tokenizer = MoFMForAnomalyDetection.from_pretrained(args.model), MoFMTokenizer.from_pretrained(SHIPPED)
-    scorer = AnomalyScorer(detector, tokenizer, stride=0.4)
+    detector = MoFMForAnomalyDetection.from_pretrained(args.model)
+    scorer = AnomalyScorer(detector, MoFMTokenizer.from_pretrained(args.model), stride=0.4)
     print(
         "| corpus | seen | everyday: median, 9 of 10 below | others: median | AUC |\n| --- | --- | --- | --- | --- |"
     )
     for name in args.dataset:
-        corpus = load_corpus(name, "test")
-        titles = [names.get(title, title) for title in corpus.features["label"].names]
-        rows = np.sort(np.random.default_rng(0).permutation(len(corpus))[: args.clips])
-        part = corpus.select(rows).with_format("arrow")
-        normal = np.array([titles[label] in everyday for label in np.asarray(corpus["label"][:])[rows]])
+        recordings, true = held_out(name, names, args.clips)
+        normal = np.isin(true, EVERYDAY)
         for seen, hidden in SEEN.items():
             scores = []
-            for row in trange(len(part), desc=seen, leave=False):
-                recording = without(row_recording(first_row(part[row])), hidden)
-                scores.append(np.nanmean(scorer.score(view(recording), recording.fps).people))
+            for recording in tqdm(recordings, desc=seen, leave=False):
+                motion = view(without(recording, hidden))
+                scores.append(np.nanmean(scorer.score(motion, recording.fps).people))
             found = np.array(scores)
             usual, area = "", ""
             if normal.any():
@@ -66,7 +60,7 @@ def main() -> None:
             if 0 < normal.sum() < len(normal):
                 area = f"{roc_auc_score(~normal, found):.3f}"
             others = "" if normal.all() else f"{np.median(found[~normal]):.2f}"
-            print(f"| {os.path.basename(name)} ({len(rows)}) | {seen} | {usual} | {others} | {area} |", flush=True)
+            print(f"| {os.path.basename(name)} ({len(true)}) | {seen} | {usual} | {others} | {area} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve e
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +34,24 @@ def without(recording: Recording, joints: Sequence[str]) -> Recording:
     return replace(recording, scores=scores)
 
 
+def held_out(
+    name: str, names: Mapping[str, str], count: int, known: Container[str] | None = None
+) -> tuple[list[Recording], list[str]]:
+    """Return recordings of the test part of a corpus, a seeded choice, and what is done in them.
+
+    Args:
+        names: old names of actions and their new ones.
+        known: actions that are asked about; None asks about all.
+    """
+    corpus = load_corpus(name, "test")
+    titles = [names.get(title, title) for title in corpus.features["label"].names]
+    labels = np.asarray(corpus["label"][:])
+    rows = np.flatnonzero([known is None or titles[label] in known for label in labels])
+    rows = np.sort(np.random.default_rng(0).permutation(rows)[:count])
+    part = corpus.select(rows).with_format("arrow")
+    return [row_recording(first_row(part[row])) for row in range(len(part))], [titles[label] for label in labels[rows]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=str(SHIPPED))
@@ -47,21 +65,15 @@ def main() -> None:
     known = set(recognise.model.config.id2label.values())
     print(f"{len(known)} actions are known")
     for name in args.dataset:
-        corpus = load_corpus(name, "test")
-        titles = [names.get(title, title) for title in corpus.features["label"].names]
-        labels = np.asarray(corpus["label"][:])
-        rows = np.flatnonzero([titles[label] in known for label in labels])
-        rows = np.sort(np.random.default_rng(0).permutation(rows)[: args.clips])
-        part = corpus.select(rows).with_format("arrow")
-        recordings = [without(row_recording(first_row(part[row])), args.hide) for row in range(len(part))]
+        recordings, true = held_out(name, names, args.clips, known)
+        recordings = [without(recording, args.hide) for recording in recordings]
         answers = recognise(recordings, top_k=3, batch_size=16)
-        true = [titles[label] for label in labels[rows]]
         best = np.array([bool(a) and a[0]["label"] == t for a, t in zip(answers, true, strict=True)])
         three = np.array([t in [entry["label"] for entry in a] for a, t in zip(answers, true, strict=True)])
         (_, count), *_ = Counter(true).most_common(1)
         first, among = (bootstrap(lambda hit: float(hit.mean()), hits, num_samples=500) for hits in (best, three))
-        print(f"{os.path.basename(name):20s} {len(rows):4d} recordings  first {first}  among three {among}  "
-              f"commonest class {count / len(rows):.3f}", flush=True)  # fmt: skip
+        print(f"{os.path.basename(name):20s} {len(true):4d} recordings  first {first}  among three {among}  "
+              f"commonest class {count / len(true):.3f}", flush=True)  # fmt: skip
         for title in sorted(set(true)):
             own = np.array([t == title for t in true])
             wrong = Counter(a[0]["label"] for a, t in zip(answers, true, strict=True) if t == title and a)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .clip_inputs import ClipInputs
-from .thermal_cubes import gaussian_profile
+from .thermal_cubes import gaussian_profile, map_profiles, put_missing_at_origin
 
 
 class CubeProjection(nn.Conv3d):
@@ -107,18 +107,17 @@ class CubeEmbedding(nn.Module):
         """Embed as `embed_keypoints` does, from rendered maps, which are made once more in the backward pass."""
         N, F, K, _ = keypoints.shape
         t, h, w = self.cube_size
-        x, y = self._places(keypoints, scores).unbind(-1)
-        pixels = torch.arange(self.heatmap_size, device=x.device, dtype=x.dtype)
 
         def by_cells(profile: Tensor, side: int) -> Tensor:  # N F K H -> N * T, cells, pixels of a cell, t * K
             profile = profile.to(self.projection.weight.dtype).view(N, F // t, t, K, -1, side)
             return profile.permute(0, 1, 4, 5, 2, 3).contiguous().flatten(4).flatten(0, 1)  # products of it are quick
 
-        rows = by_cells(gaussian_profile(y, pixels, self.sigma, self.truncate) * scores[..., None], h)
-        columns = by_cells(gaussian_profile(x, pixels, self.sigma, self.truncate), w)
+        places = self._in_steps(keypoints)
+        rows, columns = map_profiles(places, scores, self.heatmap_size, self.sigma, self.truncate)
         weight = self.projection.weight.permute(0, 3, 4, 2, 1).flatten(3)  # D h w t * K
         project = _HeatProjection.apply if torch.is_grad_enabled() else _HeatProjection.forward
-        return project(rows, columns, weight).reshape(N, -1, len(weight)) + self.projection.bias
+        cubes = project(by_cells(rows, h), by_cells(columns, w), weight)
+        return cubes.reshape(N, -1, len(weight)) + self.projection.bias
 
     def embed_reached(self, keypoints: Tensor, scores: Tensor) -> Tensor:
         """Embed as `embed_keypoints` does, from what each joint adds to the cubes that it reaches."""
@@ -145,7 +144,7 @@ class CubeEmbedding(nn.Module):
         """Return the cells that each joint heats, int64 `[N, F, K, R]`, and its heat there, `[N, F, K, R, h * w]`."""
         _, h, w = self.cube_size
         Y, X = self.heatmap_size // h, self.heatmap_size // w
-        x, y = self._places(keypoints, scores).unbind(-1)
+        x, y = put_missing_at_origin(self._in_steps(keypoints), scores).unbind(-1)
         columns, column_profile = self._reach(x, w, X)  # N F K R, N F K R w
         rows, row_profile = self._reach(y, h, Y)
         row_profile = row_profile * scores[..., None, None]
@@ -153,10 +152,9 @@ class CubeEmbedding(nn.Module):
         cell = rows[..., :, None] * X + columns[..., None, :]  # N F K Ry Rx
         return cell.flatten(-2), patch.flatten(-2).flatten(-3, -2)
 
-    def _places(self, keypoints: Tensor, scores: Tensor) -> Tensor:
-        """Return where joints are in the map as it is looked at; missing ones are in its corner."""
-        places = (keypoints - self.stride // 2) / self.stride
-        return torch.where((scores > 0)[..., None], places, torch.zeros_like(places))
+    def _in_steps(self, keypoints: Tensor) -> Tensor:
+        """Return where key-points are in the map as it is looked at."""
+        return (keypoints - self.stride // 2) / self.stride
 
     def _num_reached(self, side: int) -> int:
         """Return how many cells a 1-D profile reaches at most, wherever in a cell it begins."""

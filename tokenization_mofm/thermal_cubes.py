@@ -33,6 +33,21 @@ def gaussian_profile(centres: Tensor, positions: Tensor, sigma: float, truncate:
     return exponent.exp() * inside
 
 
+def map_profiles(keypoints: Tensor, scores: Tensor, size: int, sigma: float, truncate: float) -> tuple[Tensor, Tensor]:
+    """Return the two 1-D profiles whose products are the heat of each joint.
+
+    Args:
+        keypoints, scores, size: as in `render_volume`.
+
+    Returns:
+        those of rows, in which the scores are, and of columns, each `[..., F, K, size]`.
+    """
+    x, y = put_missing_at_origin(keypoints, scores).unbind(-1)
+    pixels = torch.arange(size, device=keypoints.device, dtype=keypoints.dtype)
+    rows = gaussian_profile(y, pixels, sigma, truncate) * scores[..., None]
+    return rows, gaussian_profile(x, pixels, sigma, truncate)
+
+
 def render_volume(keypoints: Tensor, scores: Tensor, size: int, sigma: float, truncate: float) -> Tensor:
     """Render one heat-map per key-point and frame.
 
@@ -44,10 +59,7 @@ def render_volume(keypoints: Tensor, scores: Tensor, size: int, sigma: float, tr
     Returns:
         `[..., K, F, H, W]` in [0, 1].
     """
-    x, y = _present(keypoints, scores).unbind(-1)
-    pixels = torch.arange(size, device=keypoints.device, dtype=keypoints.dtype)
-    columns = gaussian_profile(x, pixels, sigma, truncate)
-    rows = gaussian_profile(y, pixels, sigma, truncate) * scores[..., None]
+    rows, columns = map_profiles(keypoints, scores, size, sigma, truncate)
     volume = rows[..., :, None] * columns[..., None, :]  # ... F K H W
     return volume.transpose(-4, -3)
 
@@ -66,7 +78,7 @@ def render_map(keypoints: Tensor, scores: Tensor, size: int, sigma: float, trunc
         `[..., F, H, W]` in [0, 1].
     """
     *lead, K, _ = keypoints.shape
-    centres = _present(keypoints, scores)
+    centres = put_missing_at_origin(keypoints, scores)
     radius = truncate * sigma
     reach = int(2 * radius) + 1  # a window of length 2r covers at most this many pixel centres
     first = torch.ceil(centres.detach() - radius)
@@ -121,7 +133,7 @@ def touched_cubes(
         bool `[..., L, K]`: key-point k has heat in cube l. A cube is *active* where any key-point touches it.
     """
     t, h, w = cube_size
-    centres = _present(keypoints, scores)
+    centres = put_missing_at_origin(keypoints, scores)
 
     pixels = torch.arange(size, device=keypoints.device, dtype=keypoints.dtype)
 
@@ -141,6 +153,6 @@ def active_cubes(volume: Tensor, cube_size: tuple[int, int, int]) -> Tensor:
     return (cut_cubes(volume, cube_size) > 0).flatten(-4).any(-1)
 
 
-def _present(keypoints: Tensor, scores: Tensor) -> Tensor:
+def put_missing_at_origin(keypoints: Tensor, scores: Tensor) -> Tensor:
     """Put missing joints at the origin, whatever their coordinates, NaN included."""
     return torch.where((scores > 0)[..., None], keypoints, torch.zeros((), device=keypoints.device).to(keypoints))

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,9 @@ class MotionTrainingArguments(TrainingArguments):
         super().__post_init__()
 
 
+NOT_FOR_USERS = {"remove_unused_columns", "ddp_find_unused_parameters"}  # other values than ours do not work
+
+
 class _DefaultsShown(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     pass
 
@@ -108,13 +112,10 @@ class TrainingParser(HfArgumentParser, CommandParser):
         negated = option.option_strings[0].startswith("--no_")  # of a switch, which has a line of its own
         return super().is_main(option) and not negated and option.dest not in self._inherited
 
-    @property
+    @cached_property
     def _inherited(self) -> set[str]:
         own = {name for one in self.dataclass_types for name in _own_fields(one)} - NOT_FOR_USERS
         return {one.name for one in fields(TrainingArguments)} - own
-
-
-NOT_FOR_USERS = {"remove_unused_columns", "ddp_find_unused_parameters"}  # other values than ours do not work
 
 
 def _own_fields(arguments: type) -> set[str]:

@@ -45,7 +45,8 @@ from .samples import ClipMaker
 from .seen_rows import record_rows
 
 WEIGHTS = "model.safetensors"
-HALF_BODIES = 0.25  # part of what is learnt from in which people are seen from the hips up
+EVERYDAY = ("walk", "sit_down", "stand_up", "wave", "pick_up", "idle")
+HALF_BODIES = 0.25  # of the views that the head learns from; of normal rows so many more of either kind
 PROBE_C = 0.03  # inverse strength of the head's L2 penalty, on standardised features
 
 
@@ -62,7 +63,7 @@ class ReleaseArguments:
     rows_per_class: int = field(default=300, metadata={"help": "Rows of a class of a corpus that are learnt from."})
     views: int = field(default=2, metadata={"help": "Random views of each row that are learnt from."})
     normal: list[str] = field(
-        default_factory=lambda: ["walk", "sit_down", "stand_up", "wave", "pick_up", "idle"],
+        default_factory=lambda: list(EVERYDAY),
         metadata={"help": "Actions that are normal in everyday life."},
     )
     reference_size: int = field(default=192, metadata={"help": "Normal windows that are remembered."})
