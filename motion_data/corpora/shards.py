@@ -58,7 +58,7 @@ class PartWriter:
 
     def __init__(self, path: Path, name: str):
         self.name = name
-        self.writer = pq.ParquetWriter(path, part_schema(), compression="zstd")
+        self.writer = _writer(path, part_schema())
         self.rows: list[dict] = []
         self.size = 0
 
@@ -109,7 +109,7 @@ class SplitWriter:
         """Write rows to the shard `name`; the names of later calls never go back."""
         if name != self.name:
             self.__exit__()
-            self.name, self.writer = name, pq.ParquetWriter(self.folder / name, self.schema, compression="zstd")
+            self.name, self.writer = name, _writer(self.folder / name, self.schema)
         self.waiting.append(rows)
         self.size += rows.nbytes
         if self.size >= ROW_GROUP_BYTES:
@@ -208,6 +208,17 @@ def read_manifest(folder: Path) -> dict | None:
         if size != facts["size"]:
             raise ValueError(f"corpus {str(folder)!r} is not whole: {name} has {size} of {facts['size']} bytes")
     return manifest
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Write numbers that hardly repeat byte by byte (BYTE_STREAM_SPLIT): smaller, and a third of the time."""
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        use_dictionary=[field.name for field in schema if pa.types.is_string(field.type)],
+        use_byte_stream_split=[f"{name}.list.element" for name in ("keypoints", "scores")],
+    )
 
 
 def _row_groups(parts: Sequence[Path]) -> Iterator[pa.Table]:
