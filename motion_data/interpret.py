@@ -7,6 +7,7 @@ of course, or is refused with the name of the option that decides.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
@@ -296,9 +297,11 @@ def choose_coordinates(values: np.ndarray, options: ReadOptions, has_scores: boo
 
 def is_joint(coordinates: np.ndarray) -> np.ndarray:
     """Tell where joints `[..., C]` are: finite, and not exactly at the origin or (-1, -1), which mean nowhere."""
+    axes = np.moveaxis(coordinates, -1, 0)  # one by one: numpy is slow over an axis of 2 or 3
     with np.errstate(invalid="ignore"):
-        placed = np.isfinite(coordinates).all(-1) & (coordinates != 0).any(-1)
-        return placed & (coordinates != -1).any(-1) if coordinates.shape[-1] == 2 else placed
+        placed = reduce(np.logical_and, [np.isfinite(axis) for axis in axes])
+        placed &= reduce(np.logical_or, [axis != 0 for axis in axes])
+        return placed & ((axes[0] != -1) | (axes[1] != -1)) if len(axes) == 2 else placed
 
 
 def choose_origin(present: np.ndarray, options: ReadOptions) -> str:
@@ -313,7 +316,7 @@ def choose_origin(present: np.ndarray, options: ReadOptions) -> str:
 def is_beyond(xy: np.ndarray) -> np.ndarray:
     """Tell which joints `[..., 2]` are beyond the corner of a picture, where some estimators put what is missing."""
     with np.errstate(invalid="ignore"):
-        return np.asarray((xy < 0).all(-1))
+        return np.asarray((xy[..., 0] < 0) & (xy[..., 1] < 0))
 
 
 def choose_max_score(scores: np.ndarray) -> float:

@@ -133,8 +133,8 @@ def _size(body: _Body, frame_size: tuple[int, int]) -> Doubt | None:
         )
     if 0 not in frame_size and body.height > 3 * max(frame_size):
         return Doubt("people are far larger than the picture", f"about {body.height:.4g} pixels of {max(frame_size)}")
-    low, high = np.nanmin(body.points[body.seen], 1), np.nanmax(body.points[body.seen], 1)
-    sides = np.median(high - low, 0)
+    joints = np.ascontiguousarray(np.moveaxis(body.points[body.seen], 0, -1))  # 17 C F: numpy is fast over the first
+    sides = np.median(np.fmax.reduce(joints) - np.fmin.reduce(joints), -1)
     if body.present.sum(-1).max() > 5 and sides.max() > SLIM * sides.min():
         return Doubt("people are far longer than wide", f"about {sides[0]:.4g} by {sides[1]:.4g} pixels")
     return None
@@ -153,14 +153,18 @@ def _stretched(body: _Body) -> Doubt | None:
 
 
 def _one_point(body: _Body) -> Doubt | None:
-    order = np.lexsort(np.moveaxis(body.points, -1, 0), axis=-1)
-    ordered = np.take_along_axis(body.points, order[..., None], -2)
-    same = (ordered[:, 1:] == ordered[:, :-1]).all(-1)  # NaN is never equal
-    frames = np.flatnonzero(same.sum(-1) >= 2)
+    ordered = np.sort(body.points[..., 0], -1)
+    frames = np.flatnonzero(
+        (ordered[:, 1:] == ordered[:, :-1]).sum(-1) >= 2
+    )  # x alone rules out most; NaN never equals
+    order = np.lexsort(np.moveaxis(body.points[frames], -1, 0), axis=-1)
+    ordered = np.take_along_axis(body.points[frames], order[..., None], -2)
+    same = (ordered[:, 1:] == ordered[:, :-1]).all(-1)
+    is_point = same.sum(-1) >= 2
+    frames, order, same = frames[is_point], order[is_point], same[is_point]
     if len(frames) <= MOST * body.seen.sum():
         return None
-    first = frames[0]
-    joints = sorted({int(k) for at in np.flatnonzero(same[first]) for k in order[first, at : at + 2]})
+    joints = sorted({int(k) for at in np.flatnonzero(same[0]) for k in order[0, at : at + 2]})
     return Doubt(
         "several joints are at the same point", f"{_list([COCO_KEYPOINTS[k] for k in joints])}, {_frames(frames)}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -60,34 +60,63 @@ def gather(path: Path, found: Iterable[Detection]) -> dict[str, Detections]:
     Raises:
         FormatError: nobody is in the file, or people have different numbers of joints.
     """
-    rows = [detection for detection in found if len(detection.joints)]
-    if not rows:
+    rows = list(found)
+    return by_video(
+        path,
+        [(row.video, row.frame) for row in rows],
+        np.array([row.person for row in rows], np.int64),
+        [row.joints for row in rows],
+        [row.box for row in rows],
+    )
+
+
+def by_video(
+    path: Path,
+    frames: Sequence[tuple[str, int]],
+    people: np.ndarray,
+    joints: Sequence[np.ndarray] | np.ndarray,
+    boxes: Sequence[np.ndarray | None] | np.ndarray,
+) -> dict[str, Detections]:
+    """Return the D people of a file by video; see `gather`.
+
+    Args:
+        frames: video and frame of each.
+        people: `[D]` int64 track ids.
+        joints: of each `[K, C + 1]` coordinates and score, or `[0, ...]` for nobody; `[D, K, C + 1]` is as well.
+        boxes: of each x0, y0, x1, y1, or None; `[D, 4]` is as well.
+    """
+    seen = [place for place, rows in enumerate(joints) if len(rows)]
+    if not seen:
         raise FormatError(path, "nobody is in it: it has no key-points to read")
-    num_joints = len(rows[0].joints)
-    for row in rows:
-        if len(row.joints) != num_joints:
+    num_joints = len(joints[seen[0]])
+    for place in seen:
+        if len(joints[place]) != num_joints:
             raise FormatError(
                 path,
-                f"a person in frame {row.frame} has {len(row.joints)} joints, one before has {num_joints}; "
+                f"a person in frame {frames[place][1]} has {len(joints[place])} joints, one before has {num_joints}; "
                 "all people of a file must have the same joints",
             )
-    videos: dict[str, list[Detection]] = {}
-    for row in rows:
-        videos.setdefault(row.video, []).append(row)
-    return {video: _together(videos[video]) for video in sorted(videos)}
+    videos: dict[str, list[int]] = {}
+    for place in seen:
+        videos.setdefault(frames[place][0], []).append(place)
+    found = {}
+    for video in sorted(videos):
+        places = videos[video]
+        poses, corners = _chosen(joints, places), [boxes[place] for place in places]
+        has_boxes = all(box is not None for box in corners) and np.isfinite(corners).all()
+        found[video] = Detections(
+            frames=np.array([frames[place][1] for place in places], np.int64),
+            people=people[places],
+            keypoints=poses[..., :-1],
+            scores=poses[..., -1],
+            boxes=np.array(corners) if has_boxes else None,
+        )
+    return found
 
 
-def _together(rows: list[Detection]) -> Detections:
-    joints = np.stack([row.joints for row in rows])
-    boxes = [row.box for row in rows]
-    has_boxes = all(box is not None and np.isfinite(box).all() for box in boxes)
-    return Detections(
-        frames=np.array([row.frame for row in rows], np.int64),
-        people=np.array([row.person for row in rows], np.int64),
-        keypoints=joints[..., :-1],
-        scores=joints[..., -1],
-        boxes=np.stack(boxes) if has_boxes else None,
-    )
+def _chosen(joints: Sequence[np.ndarray] | np.ndarray, places: list[int]) -> np.ndarray:
+    """Return `[D, K, C + 1]` of the people at `places`."""
+    return joints[places] if isinstance(joints, np.ndarray) else np.stack([joints[place] for place in places])
 
 
 def without_shared_ids(people: Detections) -> Detections:

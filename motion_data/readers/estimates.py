@@ -24,7 +24,7 @@ RESULT_LAYOUTS = {17: "coco17", 26: "halpe26", 133: "coco-wholebody", HALPE_FULL
 
 def estimated_recordings(
     path: Path,
-    found: Iterable[Detection] | Detections,
+    found: Iterable[Detection] | dict[str, Detections],
     layouts: Mapping[int, str],
     options: ReadOptions,
     names: list[str] | None = None,
@@ -39,7 +39,7 @@ def estimated_recordings(
     multiplied by the frame size where it is known, and refused where it is not.
 
     Args:
-        found: everybody in the file.
+        found: everybody in the file, one by one or by video.
         layouts: layout by number of joints, of this format.
         options: what the user says.
         names: the file's own names of the joints, if it has them.
@@ -49,7 +49,7 @@ def estimated_recordings(
     Raises:
         FormatError: nobody is in the file, the layout cannot be told, or coordinates are no pixels.
     """
-    videos = {"": found} if isinstance(found, Detections) else gather(path, found)
+    videos = found if isinstance(found, dict) else gather(path, found)
     for video, people in videos.items():
         joint_map = choose_joints(path, people.keypoints.shape[1], layouts, options, names, states_joints)
         try:

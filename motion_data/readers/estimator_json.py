@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from ..recording import Recording
-from .detections import Detection
+from .detections import Detection, Detections, by_video
 from .estimates import RESULT_LAYOUTS, estimated_recordings
 from .frames import picture_frames
 from .json_files import (
+    all_boxes,
+    all_joint_rows,
     as_list,
     as_mapping,
     box_corners,
@@ -26,6 +28,7 @@ from .json_files import (
     json_head,
     numbers,
     person_number,
+    person_numbers,
     picture_side,
     read_json,
 )
@@ -130,8 +133,8 @@ def _category_joints(path: Path, content: dict) -> list[str] | None:
 
 def _results(
     path: Path, entries: list, frames: Mapping[object, tuple[str, int]] | None = None, has_flags: bool = False
-) -> Iterator[Detection]:
-    """Yield the entries of a list of results.
+) -> dict[str, Detections]:
+    """Return the entries of a list of results by video.
 
     Args:
         frames: (video, frame) by image id, where images are listed.
@@ -141,15 +144,24 @@ def _results(
     images = [_image_id(path, item(path, person, "image_id", "a person")) for person in people]
     if frames is None:
         frames = picture_frames(path, images)
-    for person, image in zip(people, images, strict=True):
+    for image in images:
         if image not in frames:
             raise FormatError(path, f"a person is in image {brief(image)}, which is not listed")
-        video, frame = frames[image]
-        joints = joint_rows(path, item(path, person, "keypoints", "a person"), frame)
-        if has_flags and np.isin(joints[:, 2], (0, 1, 2)).all():
-            joints = np.concatenate([joints[:, :2], joints[:, 2:] > 0], 1)
-        track = person_number(path, person.get("track_id", person.get("idx")))
-        yield Detection(frame, joints, track, _detection_box(path, person), video)
+    places = [frames[image] for image in images]
+    lists = [item(path, person, "keypoints", "a person") for person in people]
+    joints = all_joint_rows(path, lists, [frame for _, frame in places])
+    if has_flags:
+        joints = [_without_flags(rows) for rows in joints]
+    tracks = person_numbers(path, [person.get("track_id", person.get("idx")) for person in people])
+    boxes = all_boxes(path, [person.get("bbox", person.get("box")) for person in people], has_size=True)
+    return by_video(path, places, tracks, joints, boxes)
+
+
+def _without_flags(joints: np.ndarray) -> np.ndarray:
+    """Return joints `[K, 3]` whose third value, if it is a visibility, is 1 where the joint was labelled."""
+    if not np.isin(joints[:, 2], (0, 1, 2)).all():
+        return joints
+    return np.concatenate([joints[:, :2], joints[:, 2:] > 0], 1)
 
 
 def _image_id(path: Path, value: object) -> str | int | float | None:
@@ -157,10 +169,6 @@ def _image_id(path: Path, value: object) -> str | int | float | None:
     if value is not None and not isinstance(value, (str, int, float)):
         raise FormatError(path, f"frame {brief(value)} must be a number or a name")
     return value
-
-
-def _detection_box(path: Path, person: Mapping) -> np.ndarray | None:
-    return box_corners(path, person.get("bbox", person.get("box")), has_size=True)
 
 
 def _is_alphapose(path: Path) -> bool:
@@ -205,7 +213,8 @@ def _pictures(path: Path, content: dict) -> Iterator[Detection]:
         for body in as_list(path, entry, f"people of picture {name!r}"):
             person = as_mapping(path, body, "a person")
             rows = joint_rows(path, item(path, person, joints, "a person"), frame)
-            yield Detection(frame, rows, person_number(path, person.get("idx")), _detection_box(path, person), video)
+            box = box_corners(path, person.get("bbox", person.get("box")), has_size=True)
+            yield Detection(frame, rows, person_number(path, person.get("idx")), box, video)
 
 
 def _is_mmpose(path: Path) -> bool:

@@ -21,6 +21,7 @@ MAX_NUMBER = 2**53
 MAX_NAME = 1000
 _SUFFIX = re.compile(r"\.[a-zA-Z]\w{0,4}$")
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
+_COUNT = re.compile(r"\d{1,16}", re.ASCII)
 _WHOLE = re.compile(r"-?\d{1,16}", re.ASCII)
 
 
@@ -35,6 +36,9 @@ def picture_frames(path: Path, names: Sequence[object]) -> dict[object, tuple[st
         FormatError: a name without any number, or a number out of range.
     """
     found: dict[object, tuple[str, int]] = {}
+    counted = _one_count(names)
+    if counted is not None:
+        return {name: ("", number) for name, number in zip(names, counted, strict=True)}
     grouped: dict[tuple[str, str], dict[str, tuple[int, ...]]] = {}
     for name in names:
         if isinstance(name, bool) or not isinstance(name, (str, int, float)):  # True equals 1, a list has no hash
@@ -63,6 +67,28 @@ def picture_frames(path: Path, names: Sequence[object]) -> dict[object, tuple[st
     for title, frames in videos.items():
         found |= {name: (title if len(videos) > 1 else "", frame) for name, frame in frames.items()}
     return found
+
+
+def _one_count(names: Sequence[object]) -> list[int] | None:
+    """Return the numbers of pictures if these are all there is, or all that differs: nearly always, and fast."""
+    kinds = set(map(type, names))
+    if kinds == {int}:
+        numbers = [name for name in names if isinstance(name, int)]
+    elif kinds == {str} and len(names[0]) <= MAX_NAME:
+        first = names[0]
+        start = max(first.rfind("/"), first.rfind("\\")) + 1
+        groups = list(_DIGITS.finditer(_SUFFIX.sub("", first[start:])))
+        if not groups:
+            return None
+        before, after = first[: start + groups[-1].start()], first[start + groups[-1].end() :]
+        begin, end = len(before), -len(after) or None
+        texts = [name[begin:end] for name in names if name.startswith(before) and name.endswith(after)]
+        if len(texts) < len(names) or not all(map(_COUNT.fullmatch, texts)) or (before, after) == ("-", ""):
+            return None
+        numbers = list(map(int, texts))
+    else:
+        return None
+    return numbers if 0 <= min(numbers) and max(numbers) <= MAX_NUMBER else None
 
 
 @lru_cache

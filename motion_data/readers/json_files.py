@@ -6,7 +6,7 @@ Key-point lists become arrays while a file is parsed, so that a file needs littl
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ MAX_FILE_BYTES = 2 * 2**30
 MAX_PIXEL = 1e6  # no picture is larger
 HEAD_BYTES = 2**20  # people may come late: a file may start with thousands of empty frames
 
+_TOGETHER = 256  # lists of key-points that become one array
 _KEYPOINT_LISTS = ("keypoints", "keypoint_scores", "joints", "pose_keypoints_2d", "pose_keypoints")
 
 
@@ -36,7 +37,10 @@ def read_json(path: Path) -> object:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise FormatError(path, f"has {size} bytes; files of at most {MAX_FILE_BYTES} are read, split it")
-        return json.loads(path.read_bytes(), object_hook=_pack_keypoints)
+        packing = _Packing()
+        content = json.loads(path.read_bytes(), object_hook=packing)
+        packing.finish()
+        return content
     except FormatError:
         raise
     except OSError as error:
@@ -129,6 +133,13 @@ def person_number(path: Path, value: object) -> int:
     return number
 
 
+def person_numbers(path: Path, values: Sequence[object]) -> np.ndarray:
+    """Return the track ids of D people, `[D]` int64; see `person_number`."""
+    if set(map(type, values)) == {int} and min(values) >= -1 and max(values) <= MAX_NUMBER:
+        return np.array(values, np.int64)
+    return np.array([person_number(path, value) for value in values], np.int64)
+
+
 def numbers(path: Path, value: object, what: str) -> np.ndarray:
     """Return a list of numbers, nested evenly or not at all, as float64; null is NaN.
 
@@ -161,6 +172,27 @@ def joint_rows(path: Path, value: object, frame: int) -> np.ndarray:
     return joints.reshape(-1, 3)
 
 
+def all_joint_rows(path: Path, values: Sequence[object], frames: Sequence[int]) -> Sequence[np.ndarray] | np.ndarray:
+    """Return the joints of D people, `[D, K, 3]` if all have as many; see `joint_rows`.
+
+    Args:
+        frames: of each, for errors.
+    """
+    shapes = {value.shape if isinstance(value, np.ndarray) else None for value in values}
+    if len(shapes) == 1 and None not in shapes:
+        shape = joint_rows(path, values[0], frames[0]).shape  # all have the same, or are refused like the first
+        return np.concatenate(values).reshape(len(values), *shape)
+    return [joint_rows(path, value, frame) for value, frame in zip(values, frames, strict=True)]
+
+
+def all_boxes(path: Path, values: Sequence[object], has_size: bool) -> Sequence[np.ndarray | None] | np.ndarray:
+    """Return the boxes of D people, `[D, 4]` if all have one; see `box_corners`."""
+    together = _packed_together(values) if set(map(type, values)) == {list} else None
+    if together is None or together.shape[1:] != (4,):
+        return [box_corners(path, value, has_size) for value in values]
+    return np.concatenate([together[:, :2], together[:, :2] + together[:, 2:]], 1) if has_size else together
+
+
 def box_corners(path: Path, value: object, has_size: bool) -> np.ndarray | None:
     """Return a box as x0, y0, x1, y1; None where there is none.
 
@@ -178,24 +210,54 @@ def box_corners(path: Path, value: object, has_size: bool) -> np.ndarray | None:
     return np.concatenate([box[:2], box[:2] + box[2:]]) if has_size else box
 
 
-def _pack_keypoints(entry: dict) -> dict:
-    for key in _KEYPOINT_LISTS:
-        if isinstance(entry.get(key), list):
-            packed = _packed(entry[key])
-            entry[key] = entry[key] if packed is None else packed
-    return entry
+class _Packing:
+    """Turns lists of key-points into arrays while a file is parsed, many of a kind at once."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, list[dict]] = {key: [] for key in _KEYPOINT_LISTS}
+
+    def __call__(self, entry: dict) -> dict:
+        for key in self.waiting.keys() & entry.keys():
+            if isinstance(entry[key], list):
+                self.waiting[key].append(entry)
+                if len(self.waiting[key]) == _TOGETHER:
+                    self._pack(key)
+        return entry
+
+    def finish(self) -> None:
+        for key in self.waiting:
+            self._pack(key)
+
+    def _pack(self, key: str) -> None:
+        entries, self.waiting[key] = self.waiting[key], []
+        lists = [entry[key] for entry in entries]
+        together = _packed_together(lists)
+        for entry, packed in zip(entries, map(_packed, lists) if together is None else together, strict=True):
+            if packed is not None:
+                entry[key] = packed
 
 
 def _packed(value: object) -> np.ndarray | None:
     """Return lists of numbers and nulls as a float64 array; None if they are anything else."""
-    if not isinstance(value, list):
-        return None
-    leaves = value
-    while leaves and set(map(type, leaves)) == {list}:
-        leaves = list(chain.from_iterable(leaves))
-    if not set(map(type, leaves)) <= {int, float, type(None)}:
-        return None
+    together = _packed_together([value]) if isinstance(value, list) else None
+    return None if together is None else together[0]
+
+
+def _packed_together(lists: Sequence[list]) -> np.ndarray | None:
+    """Return lists that are nested alike as one float64 array; None if they are not, or hold anything but numbers."""
+    shape, values = [len(lists)], lists
+    while True:
+        lengths = set(map(len, values))
+        if len(lengths) != 1:
+            return None
+        shape.append(lengths.pop())
+        values = list(chain.from_iterable(values))
+        kinds = set(map(type, values))
+        if kinds <= {int, float, type(None)}:
+            break
+        if kinds != {list}:
+            return None
     try:
-        return np.array(value, np.float64)
+        return np.array(values, np.float64).reshape(shape)
     except (ValueError, OverflowError):
         return None

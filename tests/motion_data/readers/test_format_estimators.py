@@ -252,6 +252,44 @@ def test_frame_of_a_picture(names, frames):
     assert list(picture_frames(Path("x"), names).values()) == [("", frame) for frame in frames]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["walk_9.jpg", "walk_10.jpg"],
+        ["1_rgb0.jpg", "12_rgb0.jpg"],
+        ["a/b1.mp4", "a/b22.mp4"],
+        ["7", "10"],
+        ["x\\y3_keypoints.json"],
+        ["0007.png", "0008.png", "0008.png"],
+    ],
+)
+def test_pictures_that_count_on_are_the_same_frames_beside_another_video(names):
+    beside = picture_frames(Path("x"), [*names, "somewhere/else_1.jpg"])
+    assert {name: ("", beside[name][1]) for name in names} == picture_frames(Path("x"), names)
+
+
+@pytest.mark.parametrize("names", [["-5", "-6"], ["a1.jpg", "a.jpg"], [1, -1], ["a9007199254740993.jpg"], [3, True]])
+def test_pictures_without_a_number_are_refused(names):
+    with pytest.raises(registry.FormatError, match="must be a number from 0"):
+        picture_frames(Path("x"), names)
+
+
+def test_people_written_alike_and_each_in_a_way_of_its_own_are_read_the_same(path):
+    """Many people who are written alike become arrays together."""
+    content = [entry | {"image_id": entry["image_id"] + 3 * k} for k in range(200) for entry in coco_results()]
+    alike = read(write(path, content))
+    content[1]["bbox"] = [content[1]["bbox"]]
+    content[2]["keypoints"] = np.reshape(content[2]["keypoints"], (-1, 3)).tolist()
+    content[300]["track_id"] = [content[300]["track_id"]]
+    content[301]["keypoints"][1] = int(content[301]["keypoints"][1])
+    content.append(content[0] | {"keypoints": []})
+    for before, after in zip(alike, read(write(path, content)), strict=True):
+        np.testing.assert_array_equal(before.keypoints, after.keypoints)
+        assert before.track_ids == after.track_ids
+    content[4]["keypoints"][3] = "1"
+    assert "keypoints in frame 2 is" in error(path, content, "coco-results")
+
+
 def test_videos_are_told_apart_by_the_names_of_pictures():
     names = [f"s{video:02d}/frame_{frame}.jpg" for video in (1, 2) for frame in range(3)]
     names += [f"clip{clip}_{frame:03d}.png" for clip in (1, 2, 3) for frame in range(4)]
