@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from .shards import PLAN
 
-VERSION = 4  # of what is written in parts; a folder of another version starts again
+VERSION = 5  # of what is written in parts; a folder of another version starts again
 LOCK = "lock"
 
 

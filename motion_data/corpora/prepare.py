@@ -136,7 +136,7 @@ def prepare_corpus(
     partial = Path(parts) if kept else output.with_name(output.name + ".partial")
     with parts_folder(partial) as folder:
         jobs = [
-            Job(folder / f"{key}.parquet", source, labels.get(source.name, ()), options)
+            Job(folder / f"{key}.arrow", source, labels.get(source.name, ()), options)
             for key, source in zip(keys, sources, strict=True)
         ]
         missing = [job for job in jobs if not _is_read(job)]

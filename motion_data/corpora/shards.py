@@ -1,7 +1,8 @@
 """Parts, which preparing a corpus reads files into, and shards, which the corpus is made of.
 
-A part is a parquet file with the rows of one source, labels by name. Shards have the columns of `motion_features`,
-labels by number; they are cut by size, and their rows never lie in memory together.
+A part is an Arrow file with the rows of one source, labels by name, and what was found out about the source beside
+the last rows. Shards have the columns of `motion_features`, labels by number; they are cut by size, and their rows
+never lie in memory together.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -46,19 +47,28 @@ def part_facts(part: Path) -> dict:
     They are `name`, `skipped` (why it has no rows; None if it has), `notes` and `doubts` (of each kind, how many
     recordings and one of them).
     """
-    return _facts(pq.read_metadata(part))
+    with _opened(part) as file:
+        return _facts(file)
 
 
-def _facts(metadata: pq.FileMetaData) -> dict:
-    return json.loads(metadata.metadata[b"facts"])
+def _facts(file: pa.ipc.RecordBatchFileReader) -> dict:
+    return json.loads(file.get_batch_with_custom_metadata(file.num_record_batches - 1).custom_metadata[b"facts"])
+
+
+@contextmanager
+def _opened(part: Path, columns: Sequence[str] = ()) -> Iterator[pa.ipc.RecordBatchFileReader]:
+    """Open a part, all of its columns or some."""
+    options = pa.ipc.IpcReadOptions(included_fields=[part_schema().get_field_index(name) for name in columns])
+    with pa.OSFile(str(part)) as file, pa.ipc.open_file(file, options=options) as reader:
+        yield reader
 
 
 class PartWriter:
-    """Writes the rows of a source to its part, a row group at a time."""
+    """Writes the rows of a source to its part, some at a time."""
 
     def __init__(self, path: Path, name: str):
         self.name = name
-        self.writer = _writer(path, part_schema())
+        self.writer = pa.ipc.new_file(str(path), part_schema())
         self.rows: list[dict] = []
         self.size = 0
 
@@ -76,13 +86,12 @@ class PartWriter:
 
     def finish(self, skipped: str | None, notes: list[str], doubts: dict[str, tuple[int, str]]) -> None:
         """Write what is left, why its rows do not count (None if they do), and what was noted and doubted."""
-        self._flush()
         facts = {"name": self.name, "skipped": skipped, "notes": notes, "doubts": doubts}
-        self.writer.add_key_value_metadata({"facts": json.dumps(facts)})
+        self._flush({"facts": json.dumps(facts)})
 
-    def _flush(self) -> None:
-        if self.rows:
-            self.writer.write_table(pa.Table.from_pylist(self.rows, schema=part_schema()))
+    def _flush(self, facts: dict[str, str] | None = None) -> None:
+        rows = pa.RecordBatch.from_pylist(self.rows, schema=part_schema())
+        self.writer.write_batch(rows, custom_metadata=facts)
         self.rows, self.size = [], 0
 
 
@@ -142,10 +151,10 @@ def write_shards(
     """
     facts, surveys, kept = [], [part_schema().empty_table().select(SURVEYED)], []
     for part in parts:
-        with pq.ParquetFile(part) as file:
-            facts.append(_facts(file.metadata))
+        with _opened(part, SURVEYED) as file:
+            facts.append(_facts(file))
             if facts[-1]["skipped"] is None:  # one that failed half-way may hold rows
-                surveys.append(file.read(columns=SURVEYED).select(SURVEYED))
+                surveys.append(file.read_all().select(SURVEYED))
                 kept.append(part)
     skipped = [(fact["name"], fact["skipped"]) for fact in facts if fact["skipped"] is not None]
     notes = Counter(note for fact in facts for note in fact["notes"])
@@ -225,9 +234,9 @@ def _row_groups(parts: Sequence[Path]) -> Iterator[pa.Table]:
     """Yield the rows of parts, those of many small ones together."""
     waiting, size = [], 0
     for part in parts:
-        with pq.ParquetFile(part) as file:
-            for number in range(file.num_row_groups):
-                waiting.append(file.read_row_group(number))
+        with _opened(part) as file:
+            for number in range(file.num_record_batches):
+                waiting.append(pa.Table.from_batches([file.get_batch(number)]))
                 size += waiting[-1].nbytes
                 if size >= ROW_GROUP_BYTES:
                     yield pa.concat_tables(waiting)

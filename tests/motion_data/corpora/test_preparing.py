@@ -140,7 +140,7 @@ def test_an_interrupted_preparation_goes_on(files, tmp_path):
         prepare_corpus([files], tmp_path / "corpus", PrepareOptions())
     partial = tmp_path / "corpus.partial"
     (parts,) = partial.glob("parts-*")
-    assert list(parts.glob("*.parquet"))
+    assert list(parts.glob("*.arrow"))
     with pytest.raises(ValueError, match="has not ended"):
         load_corpus(partial)
     (parts / "999999.unfinished").write_text("half a part")
@@ -168,7 +168,7 @@ def test_killed_while_preparing_it_ends_whole_and_identical(tmp_path):
     process = processes.start(processes.COMMAND, "prepare", folder, "--output", tmp_path / "corpus")
     partial = tmp_path / "corpus.partial"
     deadline = time.time() + 60
-    while len(list(partial.glob("parts-*/*.parquet"))) < 3 and process.is_alive() and time.time() < deadline:
+    while len(list(partial.glob("parts-*/*.arrow"))) < 3 and process.is_alive() and time.time() < deadline:
         time.sleep(0.005)
     process.kill()
     assert process.wait().returncode == -signal.SIGKILL
