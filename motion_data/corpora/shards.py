@@ -56,10 +56,9 @@ def _facts(file: pa.ipc.RecordBatchFileReader) -> dict:
 
 
 @contextmanager
-def _opened(part: Path, columns: Sequence[str] = ()) -> Iterator[pa.ipc.RecordBatchFileReader]:
-    """Open a part, all of its columns or some."""
-    options = pa.ipc.IpcReadOptions(included_fields=[part_schema().get_field_index(name) for name in columns])
-    with pa.OSFile(str(part)) as file, pa.ipc.open_file(file, options=options) as reader:
+def _opened(part: Path) -> Iterator[pa.ipc.RecordBatchFileReader]:
+    """Open a part; its rows are not in memory until they are copied."""
+    with pa.memory_map(str(part)) as file, pa.ipc.open_file(file) as reader:
         yield reader
 
 
@@ -151,10 +150,11 @@ def write_shards(
     """
     facts, surveys, kept = [], [part_schema().empty_table().select(SURVEYED)], []
     for part in parts:
-        with _opened(part, SURVEYED) as file:
+        with _opened(part) as file:
             facts.append(_facts(file))
             if facts[-1]["skipped"] is None:  # one that failed half-way may hold rows
-                surveys.append(file.read_all().select(SURVEYED))
+                rows = file.read_all().select(SURVEYED)
+                surveys.append(rows.take(np.arange(len(rows))))  # copied: no more of the file stays in memory
                 kept.append(part)
     skipped = [(fact["name"], fact["skipped"]) for fact in facts if fact["skipped"] is not None]
     notes = Counter(note for fact in facts for note in fact["notes"])
