@@ -15,7 +15,7 @@ from .keypoints import ArrayLike
 from .notes import note
 from .options import WHOLE, ReadOptions
 from .plausibility import doubts
-from .readers.registry import FormatError, format_of, formats
+from .readers.registry import FormatError, format_of, no_format
 from .recording import Recording
 from .rows import row_recording
 
@@ -155,7 +155,7 @@ def _read(path: Path, options: ReadOptions) -> list[Recording]:
         raise FileNotFoundError(f"{str(path)!r} is neither a file nor a folder")
     known = format_of(path)
     if known is None:
-        raise FormatError(path, f"is of no known format; known are {', '.join(formats())}")
+        raise FormatError(path, no_format(path))
     recordings = list(known.read(path, options))
     if not recordings:
         raise FormatError(path, "holds nobody")

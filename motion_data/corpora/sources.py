@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..readers.registry import Format, format_of, formats
+from ..readers.registry import Format, format_of, formats, no_format
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ def find_sources(
             unknown.append(name)
     if videos and not found:
         raise ValueError(f"{len(videos)} files are videos, such as {videos[0]}; name a pose model to read them")
+    if not found and len(unknown) == 1:
+        raise ValueError(f"{unknown[0]} {no_format(Path(unknown[0]))}")
     if not found:
         raise ValueError(
             f"none of the {len(unknown)} files in {', '.join(map(str, paths))} is of a known format; known are "

@@ -7,6 +7,7 @@ from ..recording import Recording
 from . import (
     any_json,
     arrays,
+    azure_kinect,
     bvh,
     c3d,
     estimator_json,
@@ -30,6 +31,7 @@ __all__ = [
     "Recording",
     "any_json",
     "arrays",
+    "azure_kinect",
     "bvh",
     "c3d",
     "estimator_json",

@@ -1,22 +1,28 @@
-"""Readers of NumPy files: one array of key-points, or key-points with what belongs to them."""
+"""Readers of arrays: NumPy's files, with what belongs to the key-points, and text that has nothing but numbers."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ..interpret import apply, decide
-from ..layouts import layout_names
+from ..layouts import get_layout, layout_names
+from ..notes import note
 from ..recording import Recording
 from .array_files import array_names, map_array, read_arrays
 from .cutting import cut_dense
 from .registry import FormatError, ReadOptions, register_format
+from .text_files import parse_numbers, read_text
 
 NPZ_KEYS = ("keypoints", "scores", "fps", "layout", "label")
 MAX_FPS = 1e5
-_DEFAULT_NAME = "arr_0"  # how NumPy names an array that was saved without a name
+TEXT = (".csv", ".tsv", ".txt")
+MIN_COLUMNS = 12  # six joints; fewer numbers are of something else
+HEAD_BYTES = 1 << 16
+_SEPARATORS = re.compile(r"\s*[,;\s]\s*")
 
 
 @register_format("npy", "an array of key-points (.npy)", (".npy",))
@@ -31,16 +37,16 @@ def read_npy(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """
     array = map_array(path)
     if array.ndim != 5:
-        yield from _read_poses(path, array, {}, options)
+        yield from array_recordings(path, array, {}, options)
         return
     for number, recording in enumerate(array):
         if recording.any():
-            yield from _read_poses(path, recording, {}, options, name=f"{number:06d}")
+            yield from array_recordings(path, recording, {}, options, name=f"{number:06d}")
 
 
 @register_format("npz", "key-points with scores, fps, layout and label (.npz)", (".npz",))
 def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
-    """Read `keypoints` as `read_npy` does (or the only array, if it has no name), and with them, if the file has them:
+    """Read `keypoints` as `read_npy` does (or the only array there is), and with them, if the file has them:
 
     `scores` `[F, K]` or `[M, F, K]`, 0 is missing; `fps`; `layout`, the name; `label`, text or a number.
 
@@ -48,18 +54,63 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: see `read_npy`; or these contradict the key-points, or are something else.
     """
     names = array_names(path)
-    arrays = read_arrays(path, (_DEFAULT_NAME,) if names == [_DEFAULT_NAME] else NPZ_KEYS)
-    keypoints = arrays.pop("keypoints", arrays.pop(_DEFAULT_NAME, None))
+    arrays = read_arrays(path, tuple(names) if len(names) == 1 else NPZ_KEYS)
+    keypoints = arrays.pop(names[0] if len(names) == 1 else "keypoints", None)
     if keypoints is None:
         raise FormatError(
             path, f"holds {', '.join(names) or 'no arrays'}; it must hold 'keypoints', or a single array"
         )
-    yield from _read_poses(path, keypoints, arrays, options)
+    yield from array_recordings(path, keypoints, arrays, options)
 
 
-def _read_poses(
+def _is_numbers(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            lines = file.read(HEAD_BYTES).decode("utf-8-sig", "ignore").splitlines()[:3]
+        counts = {len([float(word) for word in _SEPARATORS.split(line.strip())]) for line in lines if line.strip()}
+        return len(counts) == 1 and counts.pop() >= MIN_COLUMNS
+    except (OSError, ValueError):
+        return False
+
+
+@register_format("numbers", "a line of numbers for each frame, without titles (.csv, .txt)", TEXT, _is_numbers)
+def read_numbers(path: Path, options: ReadOptions) -> Iterator[Recording]:
+    """Read lines of x, y or x, y, score or x, y, z of one joint after the other, of the layout that is named.
+
+    A column before them whose numbers go up by 1 is the number of the frame and is left out.
+
+    Raises:
+        FormatError: `options.layout` is missing or does not fit the columns, or see `read_text` and `read_npy`.
+    """
+    lines = [_SEPARATORS.split(line.strip()) for line in read_text(path).splitlines() if line.strip()]
+    columns = len(lines[0])
+    for number, line in enumerate(lines):
+        if len(line) != columns:
+            raise FormatError(path, f"has {len(line)} numbers in line {number + 1} and {columns} in the first")
+    if options.layout is None:
+        raise FormatError(path, f"has {columns} numbers a line and no titles that say what they are; name the layout")
+    text = " ".join(word for line in lines for word in line)
+    values = parse_numbers(path, text, len(lines) * columns, "the lines").reshape(len(lines), columns)
+    joints = get_layout(options.layout).num_joints
+    if (columns - 1) % joints == 0 and (np.diff(values[:, 0]) == 1).all():
+        values = values[:, 1:]
+    size, rest = divmod(values.shape[1], joints)
+    if rest or size not in (2, 3):
+        raise FormatError(
+            path, f"has {columns} numbers a line; layout {options.layout!r} needs {2 * joints} or {3 * joints}"
+        )
+    note(f"lines of numbers are taken for {'x, y' if size == 2 else 'three numbers'} of one joint after the other")
+    yield from array_recordings(path, values.reshape(len(values), joints, size), {}, options)
+
+
+def array_recordings(
     path: Path, keypoints: np.ndarray, others: Mapping[str, np.ndarray], options: ReadOptions, name: str = ""
 ) -> Iterator[Recording]:
+    """Yield the recordings of an array and what belongs to it, `NPZ_KEYS`; see `read_npz`.
+
+    Raises:
+        FormatError: they contradict each other, or something that only an option can tell.
+    """
     scores = others.get("scores")
     try:
         if scores is not None and scores.dtype.kind not in "fiub":

@@ -176,7 +176,7 @@ def _is_alphapose(path: Path) -> bool:
     if re.match(r"\s*\[\s*\{", head):
         is_named = re.search(r'"image_id"\s*:\s*"', head) or re.search(r'"(idx|box)"\s*:', head)
         return bool('"image_id"' in head and '"keypoints"' in head and is_named)
-    if re.match(r'\s*\{\s*"[^"]*"\s*:\s*\[', head):  # PoseFlow: a list of people for each picture
+    if re.match(r'\s*\{\s*"[^"]*\d[^"]*"\s*:\s*\[', head):  # PoseFlow: a list of people for each picture
         return '"keypoints"' in head and ('"idx"' in head or '"scores"' in head) and '"images"' not in head
     return bool(re.match(r'\s*\{\s*"[^"]*"\s*:\s*\{\s*"version"', head) and re.search(r'"(bodies|people)"', head))
 

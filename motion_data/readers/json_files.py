@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from .frames import MAX_NUMBER, picture_frames, whole_number
-from .registry import FormatError
+from .registry import FormatError, ReadOptions
 
 MAX_FILE_BYTES = 2 * 2**30
+MAX_FPS = 1e6
 MAX_PIXEL = 1e6  # no picture is larger
 HEAD_BYTES = 2**20  # people may come late: a file may start with thousands of empty frames
 
@@ -25,7 +26,7 @@ _KEYPOINT_LISTS = ("keypoints", "keypoint_scores", "joints", "pose_keypoints_2d"
 
 
 def read_json(path: Path) -> object:
-    """Return what a JSON file holds; its lists of key-points are float64 arrays wherever they are numbers.
+    """Return what a JSON file holds, of JSON lines the list of them; lists of key-points that are numbers are arrays.
 
     Raises:
         FormatError: if it is no file that can be read, is larger than `MAX_FILE_BYTES`, or holds no JSON. NaN and
@@ -38,7 +39,7 @@ def read_json(path: Path) -> object:
         if size > MAX_FILE_BYTES:
             raise FormatError(path, f"has {size} bytes; files of at most {MAX_FILE_BYTES} are read, split it")
         packing = _Packing()
-        content = json.loads(path.read_bytes(), object_hook=packing)
+        content = _parsed(path.read_bytes(), packing)
         packing.finish()
         return content
     except FormatError:
@@ -47,6 +48,23 @@ def read_json(path: Path) -> object:
         raise FormatError(path, f"cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
         raise FormatError(path, f"is no valid JSON ({error})") from error
+
+
+def _parsed(content: bytes, packing: _Packing) -> object:
+    """Return what JSON holds, or the list of what each line of JSON lines holds."""
+    try:
+        return json.loads(content, object_hook=packing)
+    except json.JSONDecodeError as error:
+        if error.msg != "Extra data" or "\n" not in error.doc[: error.pos]:
+            raise
+        lines = [(number, line) for number, line in enumerate(error.doc.splitlines(), 1) if line.strip()]
+    found = []
+    for number, line in lines:
+        try:
+            found.append(json.loads(line, object_hook=packing))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"line {number}: {error}") from error
+    return found
 
 
 def json_head(path: Path) -> str:
@@ -140,6 +158,20 @@ def person_numbers(path: Path, values: Sequence[object]) -> np.ndarray:
     return np.array([person_number(path, value) for value in values], np.int64)
 
 
+def stated_fps(path: Path, header: Mapping, options: ReadOptions, names: Sequence[str] = ("fps",)) -> float:
+    """Return the rate that a file states under one of `names`, else that of the options.
+
+    Raises:
+        FormatError: it is no number from 0 to `MAX_FPS`.
+    """
+    value = next((header[name] for name in names if header.get(name) is not None), None)
+    if value is None or options.overrides("fps"):
+        return options.fps
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_FPS:
+        raise FormatError(path, f"fps is {brief(value)}; it must be a number from 0 (not known) to {MAX_FPS:g}")
+    return float(value) or options.fps
+
+
 def numbers(path: Path, value: object, what: str) -> np.ndarray:
     """Return a list of numbers, nested evenly or not at all, as float64; null is NaN.
 
@@ -147,6 +179,8 @@ def numbers(path: Path, value: object, what: str) -> np.ndarray:
         FormatError: if it holds anything else, or is nested unevenly.
     """
     array = value if isinstance(value, np.ndarray) else _packed(value)
+    if array is not None and array.dtype != np.float64:  # of a pickle
+        array = array.astype(np.float64) if array.dtype.kind in "fiu" else None
     if array is None:
         raise FormatError(path, f"{what} is {brief(value)}; it must be a list of numbers")
     return array

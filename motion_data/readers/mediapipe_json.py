@@ -15,13 +15,13 @@ from .estimates import estimated_recordings
 from .json_files import (
     as_list,
     as_mapping,
-    brief,
     frame_number,
     item,
     json_head,
     numbers,
     picture_side,
     read_json,
+    stated_fps,
 )
 from .registry import FormatError, ReadOptions, register_format
 
@@ -67,7 +67,7 @@ def read_mediapipe(path: Path, options: ReadOptions) -> Iterator[Recording]:
         frames = item(path, content, "frames", "the file")
     if isinstance(frames, dict):
         frames = [{"frame": number, "landmarks": _of_frame(frame)} for number, frame in frames.items()]
-    size, fps = _frame_size(path, header, options), _fps(path, header, options)
+    size, fps = _frame_size(path, header, options), stated_fps(path, header, options)
     found = _detections(path, as_list(path, frames, "frames"), size)
     yield from estimated_recordings(path, found, MEDIAPIPE_LAYOUTS, options, fps=fps, frame_size=size)
 
@@ -94,15 +94,6 @@ def _frame_size(path: Path, header: dict, options: ReadOptions) -> tuple[int, in
     if 0 in options.frame_size:
         raise FormatError(path, "does not tell the width and height of the picture; give frame_size to read it")
     return options.frame_size
-
-
-def _fps(path: Path, header: dict, options: ReadOptions) -> float:
-    if header.get("fps") is None:
-        return options.fps
-    fps = numbers(path, [header["fps"]], "fps")
-    if fps.shape != (1,) or not 0 <= fps[0] <= 1e6:
-        raise FormatError(path, f"fps is {brief(header['fps'])}; it must be a number, 0 or more")
-    return float(fps[0])
 
 
 def _frame(path: Path, entry: object, position: int) -> tuple[int, list]:

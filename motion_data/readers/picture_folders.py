@@ -18,12 +18,15 @@ from .registry import FormatError, ReadOptions, register_format
 from .text_files import parse_numbers, read_text
 
 YOLO_BOX = 5  # class and box, before the joints
+MAX_EMPTY = 100  # files among which one with people is looked for
 YOLO_JOINTS = {17: "coco17"}
 
 
 def _is_mmpose_folder(path: Path) -> bool:
-    head = "".join(json_head(first) for first in pictures(path, ".json")[:1])
-    return bool(re.match(r"\s*\[\s*(\{\s*\"keypoints\"|\])", head) and '"image_id"' not in head)
+    files = pictures(path, ".json")[:MAX_EMPTY]
+    filled = (head for head in map(json_head, files) if not re.match(r"\s*\[\s*\]\s*$", head))
+    first = next(filled, '[{"keypoints": [], "keypoint_scores": []}]' if files else "")
+    return bool(re.match(r"\s*\[\s*\{\s*\"keypoints\"", first) and '"keypoint_scores"' in first)
 
 
 def _is_yolo_folder(path: Path) -> bool:

@@ -16,6 +16,16 @@ from ..options import ReadOptions
 from ..recording import Recording
 
 ENTRY_POINTS = "mofm.formats"
+INSTEAD = {  # of files that are not read
+    ".h5": "DeepLabCut and SLEAP write CSV too: read that",
+    ".slp": "export it from SLEAP as analysis CSV",
+    ".mat": "save its array with numpy.save",
+    ".pt": "save its tensor with numpy.save",
+    ".pth": "save its tensor with numpy.save",
+    ".xlsx": "save the sheet as CSV",
+    ".fbx": "export it as BVH",
+    ".mot": "read the markers of OpenSim, a .trc file",
+}
 
 
 class FormatError(ValueError):
@@ -113,3 +123,9 @@ def _load_plugins() -> None:
 def format_of(path: Path) -> Format | None:
     """Return the format of a file or folder; None if no format knows it. Later registrations are asked first."""
     return next((known for known in reversed(formats().values()) if known.recognises(path)), None)
+
+
+def no_format(path: Path) -> str:
+    """Return why a file is not read, and what to do."""
+    instead = INSTEAD.get(path.suffix.lower())
+    return f"is of no known format; {instead or 'known are ' + ', '.join(formats())}"

@@ -308,8 +308,13 @@ def test_sources_are_found_and_named(files, tmp_path, toy):
     assert len(twice) == 30
     (files / "0" / "loop").symlink_to(files)
     assert len(find_sources([files])[0]) == 30
-    with pytest.raises(ValueError, match="none of the 1 files in .* is of a known format; known are .*toy"):
+    with pytest.raises(ValueError, match="^notes.txt is of no known format; known are .*toy"):
         find_sources([files / "notes.txt"])
+    (tmp_path / "a.mat").touch()
+    with pytest.raises(ValueError, match="^a.mat is of no known format; save its array with numpy.save"):
+        find_sources([tmp_path / "a.mat"])
+    with pytest.raises(ValueError, match="none of the 2 files in .* is of a known format; known are .*toy"):
+        find_sources([files / "notes.txt", tmp_path / "a.mat"])
     with pytest.raises(FileNotFoundError, match="nowhere"):
         find_sources([tmp_path / "nowhere"])
 

@@ -1,6 +1,8 @@
 """JSON by scripts of one's own: people, frames, ids and scores are found whatever they are called, or refused."""
 
 import json
+import pickle
+import re
 
 import numpy as np
 import pytest
@@ -85,6 +87,56 @@ FILES = {
         for p in PEOPLE
     ],
     "frames in the order of a list": frames(lambda f, p: {"id": p, "keypoints": rows(f, p)}),
+    "JSON lines": "\n".join(
+        json.dumps({"frame": f + 1, "predictions": [{"track_id": p, "keypoints": flat(f, p)} for p in PEOPLE]})
+        for f in range(FRAMES)
+    ),
+    "arrays of people, apart": [
+        {
+            "frame": f,
+            "kpts": [apart(f, p)["keypoints"] for p in PEOPLE],
+            "scores": [body(f, p)[:, 2].tolist() for p in PEOPLE],
+        }
+        for f in range(FRAMES)
+    ],
+    "people called key-points": [
+        {
+            "frame_idx": f,
+            "keypoints": [
+                {"id": p, "keypoints": [apart(f, p)["keypoints"]], "scores": [body(f, p)[:, 2].tolist()]}
+                for p in PEOPLE
+            ],
+        }
+        for f in range(FRAMES)
+    ],
+    "numbers by the name of a picture": {f"walk_{f}.jpg": [rows(f, p) for p in PEOPLE] for f in range(FRAMES)},
+    "tracks in the order of a list": {
+        "people": [
+            {
+                "id": p,
+                **{name: [apart(f, p)[name] for f in range(FRAMES)] for name in ("keypoints", "keypoint_scores")},
+            }
+            for p in PEOPLE
+        ]
+    },
+    "frames called so, in the order of a list": {
+        "frames": [{"joints": named(f, PEOPLE[0]), "timestamp": f / 25} for f in range(FRAMES)]
+    },
+    "ml5, in the order of a list": [
+        [
+            {
+                "pose": {
+                    "keypoints": [
+                        {"part": name, "position": {"x": x, "y": y}, "score": c}
+                        for name, (x, y, c) in zip(COCO_KEYPOINTS, rows(f, p), strict=True)
+                    ]
+                },
+                "skeleton": [[{"part": "leftHip"}]],
+            }
+            for p in PEOPLE
+        ]
+        for f in range(FRAMES)
+    ],
     "frames in the order of a list, with a field": {
         "data": [{"people": people} for people in frames(lambda f, p: {"id": p, "keypoints": rows(f, p)})]
     },
@@ -92,7 +144,7 @@ FILES = {
 
 
 def read(path, content, name="any-json"):
-    path.write_text(json.dumps(content))
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
     known = registry.format_of(path)
     assert known.name == name
     return list(known.read(path, OPTIONS))
@@ -109,7 +161,10 @@ def expect(recording, track_ids=PEOPLE):
 def test_people_are_found_whatever_they_are_called(tmp_path, shape):
     with collect_notes() as notes:
         (recording,) = read(tmp_path / "own.json", FILES[shape])
-    expect(recording)
+    if "frames called so" in shape:
+        assert len(recording.keypoints) == 1
+    else:
+        expect(recording, PEOPLE if recording.track_ids[0] else (0, 1))  # linked where there are no ids
     assert ("frames have no numbers" in str(notes)) == ("order" in shape)
 
 
@@ -162,3 +217,64 @@ def test_a_folder_of_videos_is_no_video(tmp_path):
 def test_what_is_not_told_is_refused(tmp_path, content, reason):
     with pytest.raises(FormatError, match=reason):
         read(tmp_path / "own.json", content)
+
+
+def test_rate_and_picture_of_the_file(tmp_path):
+    content = {
+        "fps": 12.5,
+        "dimensions": {"width": 640, "height": 480},
+        "keypoints": [rows(f, 3) for f in range(FRAMES)],
+    }
+    (recording,) = read(tmp_path / "own.json", content)
+    assert (
+        recording.fps == 12.5 and recording.frame_size == (640, 480) and recording.keypoints.shape[:2] == (1, FRAMES)
+    )
+    frames_of = [
+        {"people": [{"keypoints": rows(f, 3)}], "canvas_width": 512, "canvas_height": 768} for f in range(FRAMES)
+    ]
+    assert read(tmp_path / "comfy.json", frames_of)[0].frame_size == (512, 768)
+    assert "fps is 'fast'" in error(tmp_path / "own.json", content | {"fps": "fast"})
+    options = ReadOptions(min_track=1, fps=30.0, override=("fps",))
+    assert next(registry.formats()["any-json"].read(tmp_path / "comfy.json", options)).fps == 30
+
+
+def test_bare_arrays_are_read_as_those_of_numpy(tmp_path):
+    motion = [rows(f, 3) for f in range(FRAMES)]
+    assert "name the layout" in error(tmp_path / "bare.json", motion)
+    options = ReadOptions(min_track=1, layout="coco17")
+    for content in (motion, [motion], {"keypoints": [motion]}):
+        (tmp_path / "bare.json").write_text(json.dumps(content))
+        (recording,) = registry.format_of(tmp_path / "bare.json").read(tmp_path / "bare.json", options)
+        np.testing.assert_allclose(recording.keypoints[0, 2], body(2, 3)[:, :2])
+
+
+def test_pickles_of_the_same(tmp_path):
+    content = [{"frame": np.int64(f), "kps": body(f, 3).astype(np.float32)} for f in range(FRAMES)]
+    (tmp_path / "own.pkl").write_bytes(pickle.dumps(content))
+    assert registry.format_of(tmp_path / "own.pkl").name == "any-pickle"
+    (recording,) = registry.format_of(tmp_path / "own.pkl").read(tmp_path / "own.pkl", OPTIONS)
+    np.testing.assert_allclose(recording.keypoints[0, 2], body(2, 3)[:, :2], rtol=1e-6)
+    content[1]["kps"] = np.array(["a"] * 51)
+    (tmp_path / "own.pkl").write_bytes(pickle.dumps(content))
+    with pytest.raises(FormatError, match="keypoints in frame 1 is ndarray of 51; it must be a list of numbers"):
+        list(registry.formats()["any-pickle"].read(tmp_path / "own.pkl", OPTIONS))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ([{"keypoints": rows(f, 3)} for f in range(FRAMES)], "or write a list of frames, each a list of people"),
+        ([{"frame": 0, "joints": (np.array(rows(0, 3)) * [1, 1, -1]).tolist()}], "which are no scores"),
+        ('{"frame": 1, "keypoints": []}\n{"frame": 2, "keypoints": [}\n', "is no valid JSON .line 2: "),
+        ({"people": [{"keypoints": [rows(0, 3)], "scores": [[1.0]] * 2}]}, "they must be .frames, joints, 2 or 3"),
+        ({"frames": [{"time": -f, "joints": rows(f, 3)} for f in range(FRAMES)]}, "whose times go back"),
+    ],
+)
+def test_what_is_told_of_files_that_cannot_be_read(tmp_path, content, reason):
+    assert re.search(reason, error(tmp_path / "own.json", content))
+
+
+def error(path, content):
+    with pytest.raises(FormatError) as caught:
+        read(path, content)
+    return str(caught.value)

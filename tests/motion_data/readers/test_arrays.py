@@ -10,8 +10,9 @@ from damaged_files import damaged, fuzz, read_bounded
 from hypothesis import given
 
 from motion_data.layouts import get_layout
+from motion_data.notes import collect_notes
 from motion_data.readers import FormatError, ReadOptions, array_files, registry
-from motion_data.readers.arrays import read_npy, read_npz
+from motion_data.readers.arrays import read_npy, read_npz, read_numbers
 from motion_data.readers.pose_container import read_pose
 
 COCO = ReadOptions(layout="coco17")
@@ -138,6 +139,38 @@ def test_damaged_npy(tmp_path, content):
     path.write_bytes(content)
     registry.format_of(path)
     read_bounded(read_npy, path, COCO)
+
+
+# Numbers in text
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [(".csv", ","), (".txt", " "), (".tsv", "\t"), (".csv", "; ")])
+@pytest.mark.parametrize("size", [2, 3])
+def test_lines_of_numbers(tmp_path, suffix, separator, size):
+    motion = np.random.default_rng(0).uniform(0.1, 1, (30, 17, size)) * [600, 400, 1][:size]
+    path = tmp_path / f"a{suffix}"
+    for first in ([], [7]):  # and with the numbers of frames
+        lines = [first and [first[0] + frame] for frame in range(30)]
+        rows = [[*line, *values] for line, values in zip(lines, motion.reshape(30, -1).tolist(), strict=True)]
+        path.write_text("\n".join(separator.join(map(repr, row)) for row in rows) + "\n")
+        assert registry.format_of(path).name == "numbers"
+        with collect_notes() as notes:
+            (recording,) = read_numbers(path, COCO)
+        assert "one joint after the other" in notes[0]
+        np.testing.assert_allclose(recording.keypoints[0], motion[..., :2], rtol=1e-6)
+        refused(read_numbers, path, f"has {17 * size + len(first)} numbers a line .* name the layout", ReadOptions())
+    refused(read_numbers, path, "layout 'ntu25' needs 50 or 75", ReadOptions(layout="ntu25"))
+    path.write_text(path.read_text() + separator.join("123"))
+    refused(read_numbers, path, "has 3 numbers in line 31")
+
+
+@fuzz
+@given(content=damaged("\n".join(" ".join(map(str, range(f, 34 + f))) for f in range(12)).encode()))
+def test_damaged_numbers(tmp_path, content):
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    registry.format_of(path)
+    read_bounded(read_numbers, path, COCO)
 
 
 # Arrays with what belongs to them

@@ -546,6 +546,32 @@ FUZZED["own"] = (
         {str(f): [{"id": p, "kpts": {"nose": {"x": 3, "y": 4}, "left_hip": [5, 6]}}] for f, p, _ in everyone()}
     ).encode(),
 )
+FUZZED["own-tracks"] = (
+    "any-json",
+    json.dumps(
+        {
+            "info": {"fps": 25, "width": 640, "height": 480},
+            "people": [{"id": p, "keypoints": [flat(b) for f, q, b in everyone() if q == p]} for p in (0, 1)],
+            "frames": [{"time": f, "pose": {"joints": b.tolist()}} for f, _, b in everyone(order=(0,))],
+        }
+    ).encode(),
+)
+FUZZED["own-arrays"] = (
+    "any-json",
+    json.dumps({str(f): {"kps": [b.tolist()], "scores": [b[:, 2].tolist()]} for f, _, b in everyone()}).encode(),
+)
+FUZZED["azure-kinect"] = (
+    "azure-kinect",
+    json.dumps(
+        {
+            "joint_names": [name.upper() for name in COCO_KEYPOINTS],
+            "frames": [
+                {"frame_id": f, "timestamp_usec": 33333 * f, "bodies": [{"body_id": p, "joint_positions": b.tolist()}]}
+                for f, p, b in everyone()
+            ],
+        }
+    ).encode(),
+)
 FUZZED["openpose"] = ("openpose", json.dumps(next(iter(openpose().values()))).encode())
 fuzz = settings(
     max_examples=40,

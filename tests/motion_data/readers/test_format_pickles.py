@@ -13,6 +13,7 @@ from hypothesis import given
 from motion_data.layouts import get_layout
 from motion_data.notes import collect_notes
 from motion_data.readers import FormatError, ReadOptions, registry
+from motion_data.readers.any_json import read_any_pickle
 from motion_data.readers.mmaction_pickle import read_mmaction, read_person_pickle
 from motion_data.readers.pickle_data import pickle_head, read_pickle
 
@@ -308,6 +309,14 @@ def test_damaged_annotations(tmp_path, content):
     path = write(tmp_path, content)
     registry.format_of(path)
     read_bounded(read_mmaction, path, OPTIONS)
+
+
+@fuzz
+@given(content=damaged(pickle.dumps([{"frame": f, "kpts": np.full((17, 2), f)} for f in range(3)], 4)))
+def test_damaged_pickles_of_scripts(tmp_path, content):
+    path = write(tmp_path, content)
+    registry.format_of(path)
+    read_bounded(read_any_pickle, path, OPTIONS)
 
 
 # ShanghaiTech and CHAD
