@@ -6,6 +6,7 @@ a nose but with a `head` or `face` joint gives that joint as the nose channel, t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -129,12 +130,12 @@ def match_joint_names(joint_names: Sequence[str]) -> SkeletonLayout:
     """Return the layout whose joints are `joint_names` in the same order.
 
     Args:
-        joint_names: names as data sets write them; `l_` and `r_` are read as `left_` and `right_`.
+        joint_names: names as data sets write them; see `standard_name`.
 
     Raises:
         ValueError: if no layout has that order.
     """
-    joints = tuple(_full_name(str(joint)) for joint in joint_names)
+    joints = tuple(standard_name(str(joint)) for joint in joint_names)
     for layout in _LAYOUTS.values():
         if layout.joints == joints:
             return layout
@@ -144,11 +145,17 @@ def match_joint_names(joint_names: Sequence[str]) -> SkeletonLayout:
     )
 
 
-def _full_name(joint: str) -> str:
-    for short, full in (("l_", "left_"), ("r_", "right_")):
-        if joint.startswith(short):
-            return full + joint.removeprefix(short)
-    return joint
+def standard_name(joint: str) -> str:
+    """Return the name of a joint as layouts write it: LEFT_HIP, leftHip, l_hip and hip_left are left_hip."""
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", joint)
+    name = re.sub(r"[ .\-:/()_]+", "_", name).strip("_").lower()
+    for side, starts, ends in (("left_", ("l_", "left_"), "_left"), ("right_", ("r_", "right_"), "_right")):
+        for start in starts:
+            if name.startswith(start):
+                return side + name.removeprefix(start)
+        if name.endswith(ends):
+            return side + name.removesuffix(ends)
+    return name
 
 
 def _mirror(joint: str) -> str:

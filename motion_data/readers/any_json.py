@@ -7,8 +7,11 @@ one list are those of a person. They are asked last, after all formats with a na
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -20,11 +23,12 @@ from ..recording import Recording
 from .arrays import array_recordings
 from .detections import Detection
 from .estimates import RESULT_LAYOUTS, estimated_recordings
-from .frames import picture_frames, whole_number
+from .frames import picture_frames, rate_of_times, whole_number
 from .json_files import brief, json_head, numbers, person_number, picture_side, read_json, stated_fps
 from .pickle_data import pickle_head, read_pickle
 from .picture_files import people_in_files, pictures
 from .registry import FormatError, ReadOptions, register_format
+from .text_files import read_text
 
 LAYOUTS = {**RESULT_LAYOUTS, 18: "openpose18", 25: "openpose25"}
 NAMES = {
@@ -40,7 +44,9 @@ NAMES = {
         *("frame", "frame_id", "frame_index", "frame_idx", "frame_number", "frame_num", "frame_no"),
         *("frameId", "frameIndex", "frameNumber", "image_id", "image_name", "image", "file_name", "filename"),
     ),
-    "time": ("timestamp", "time", "timestamp_ms", "time_ms", "time_s"),
+    "time": (
+        *("timestamp", "time", "time_s", "timestamp_s", "timestamp_ms", "time_ms", "timestamp_us", "timestamp_usec"),
+    ),
     "person": ("track_id", "person_id", "track", "id", "pid", "idx"),
     "people": (
         *("people", "persons", "instances", "instance_info", "predictions", "detections", "objects", "annotations"),
@@ -58,11 +64,14 @@ _MARK = re.compile(rf'"({"|".join(NAMES["keypoints"])})"\s*:\s*[\[{{]')
 # nothing but numbers, in lists or by the number or name of a picture
 _NUMBERS = re.compile(r'\s*(\[\s*\[|\{\s*"[^"]{0,200}\d[^"]{0,200}"\s*:)[\s\[]*-?\d')
 OF_ONE = ("frames", "data", "results")  # of these, what a person may have
+MAX_TIME = 1e18  # microseconds since 1970 are 1e15
 LOWEST = -0.25  # of a score: the peak of a heat-map may be a little below 0
 MAX_DEPTH = 8
 MAX_EMPTY = 100  # files of a folder among which one with people is looked for
 SUFFIXES = (".json", ".jsonl", ".ndjson")
 PICKLES = (".pkl", ".pickle")
+TABLES = (".csv", ".tsv")
+HEAD_BYTES = 1 << 16
 MAX_PICTURE = 2**20  # bytes of a file with the people of one picture
 
 
@@ -73,11 +82,20 @@ class Person(NamedTuple):
     track: object
     entry: Mapping
     by_place: bool = False  # the frame is a place in a list
-    time: object = None  # of the frame
+    time: tuple[str, object] = ("", None)  # of the frame: what it is called, and the number
 
 
 def _is_pickle(path: Path) -> bool:
     return any(text in NAMES["keypoints"] for _, text in pickle_head(path) if isinstance(text, str))
+
+
+def _is_table(path: Path) -> bool:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            first = next(csv.DictReader(file.read(HEAD_BYTES).splitlines()), {})
+        return any(str(first.get(title)).lstrip()[:1] in ("[", "{") for title in NAMES["keypoints"])
+    except (OSError, ValueError, csv.Error):
+        return False
 
 
 def _is_json(path: Path) -> bool:
@@ -103,7 +121,8 @@ def read_any_json(path: Path, options: ReadOptions) -> Iterator[Recording]:
 
     Key-points are x, y, score in rows or flat; x, y where scores stand apart; or objects with x and y, by name or with
     one. Without scores each joint is certain. Key-points of several people and all frames in one array are read
-    as `npz` files are. A rate and a width and height that stand beside them are those of the recording.
+    as `npz` files are. A rate and a width and height that stand beside them are those of the recording;
+    without a rate, times of frames tell it.
 
     Raises:
         FormatError: see `json_files`; a person whose frame nothing tells, or joints that are none of these.
@@ -145,9 +164,6 @@ def _recordings(path: Path, content: object, options: ReadOptions) -> Iterator[R
         )
     if any(person.by_place for person in people):
         note("frames have no numbers, and are taken in the order of the list")
-        times = [person.time for person in people if isinstance(person.time, (int, float))]
-        if times != sorted(times):
-            raise FormatError(path, "has frames without numbers whose times go back; write the numbers of frames")
     frames = picture_frames(path, [person.frame for person in people])
     tracks = _tracks(people)
     names: list[str] = []
@@ -155,7 +171,33 @@ def _recordings(path: Path, content: object, options: ReadOptions) -> Iterator[R
         _detection(path, person, frames[person.frame], track, names)
         for person, track in zip(people, tracks, strict=True)
     ]
+    about["fps"] = about["fps"] or _rate(path, people, found)
     yield from estimated_recordings(path, found, LAYOUTS, options, names or None, **about)
+
+
+@register_format("table-of-lists", "a table whose cells hold lists of key-points (.csv, .tsv)", TABLES, _is_table)
+def read_table_of_lists(path: Path, options: ReadOptions) -> Iterator[Recording]:
+    """Read a table with a row for each person in a frame, as `read_any_json` reads the list of them.
+
+    Raises:
+        FormatError: as there; a cell that starts like a list and is none.
+    """
+    rows = []
+    for number, row in enumerate(csv.DictReader(read_text(path).splitlines()), 2):
+        cells = {title: cell for title, cell in row.items() if title and isinstance(cell, str) and cell}
+        for title in NAMES["keypoints"] + NAMES["scores"]:
+            if cells.get(title, "").lstrip()[:1] in ("[", "{"):
+                try:
+                    cells[title] = json.loads(cells[title])
+                except ValueError as error:
+                    raise FormatError(
+                        path, f"line {number} has a {title} that is no list of numbers ({error})"
+                    ) from error
+        for title in NAMES["time"]:
+            with suppress(ValueError):
+                cells |= {title: float(cells[title])} if title in cells else {}
+        rows.append(cells)
+    yield from _recordings(path, rows, options)
 
 
 @register_format("any-json-folder", "folder of such JSON files, one for each picture", recognises=_is_folder)
@@ -173,6 +215,21 @@ def read_any_folder(path: Path, options: ReadOptions) -> Iterator[Recording]:
 
     found = list(people_in_files(path, ".json", people))
     yield from estimated_recordings(path, found, LAYOUTS, options, names or None)
+
+
+def _rate(path: Path, people: Sequence[Person], found: Sequence[Detection]) -> float:
+    """Return the rate that the times of frames tell; 0 is none.
+
+    Raises:
+        FormatError: times go back where frames do not.
+    """
+    timed = {seen.frame: person.time for person, seen in zip(people, found, strict=True)}
+    times = [time for _, (_, time) in sorted(timed.items()) if isinstance(time, (int, float)) and abs(time) < MAX_TIME]
+    if not times or len(times) < len(timed):
+        return 0.0
+    if times != sorted(times):
+        raise FormatError(path, "has frames whose times go back: numbers or places and times contradict each other")
+    return rate_of_times(sorted(timed), times, people[0].time[0])
 
 
 def _about(path: Path, content: object, options: ReadOptions) -> dict:
@@ -209,7 +266,7 @@ def _people(
     track: object = None,
     depth: int = 0,
     of_frames: bool = False,
-    time: object = None,
+    time: tuple[str, object] = ("", None),
 ) -> Iterator[Person]:
     """Yield everybody below a value, whose frame and track are those of the objects around it.
 
@@ -224,7 +281,8 @@ def _people(
             for person in _people(path, entry, place if by_place else frame, track, depth + 1, time=time):
                 yield person._replace(by_place=True) if by_place else person
     elif isinstance(value, dict):
-        frame, time = _field(value, "frame", frame), _field(value, "time", time)
+        frame = _field(value, "frame", frame)
+        time = next(((name, value[name]) for name in NAMES["time"] if value.get(name) is not None), time)
         if isinstance(value.get("pose"), dict):  # ml5, whose skeleton is pairs of joints
             value = {"pose": value["pose"]}
         joints = _field(value, "keypoints")

@@ -14,11 +14,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from ..notes import note
 from .registry import FormatError
 
 MAX_NUMBER = 2**53
 MAX_NAME = 1000
+MAX_RATE, LONGEST_STEP = 500.0, 0.5  # frames a second, seconds
+_UNIT = re.compile(r"(?:^|_)(s|sec|seconds|ms|msec|us|usec)$")
+_SCALES = {"s": 1, "sec": 1, "seconds": 1, "ms": 1e3, "msec": 1e3, "us": 1e6, "usec": 1e6}
 _SUFFIX = re.compile(r"\.[a-zA-Z]\w{0,4}$")
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 _COUNT = re.compile(r"\d{1,16}", re.ASCII)
@@ -140,3 +145,30 @@ def _checked(path: Path, number: int, name: object) -> int:
 def _no_frame(path: Path, name: object) -> FormatError:
     shown = ascii(name)[:60]
     return FormatError(path, f"frame {shown} must be a number from 0 to {MAX_NUMBER}, or a name with one")
+
+
+def rate_of_times(frames: Sequence[int], times: Sequence[float], name: str = "") -> float:
+    """Return how many frames there are in a second, from their times; 0 if these do not go on.
+
+    They are what their name says. Without that the median step from frame to frame is seconds if it is between 1/500
+    and 1/2, milliseconds up to 500, microseconds up to 500 000.
+
+    Args:
+        frames: numbers, and
+        times: of each, in any order.
+        name: of the times; time_s, seconds, timestamp_ms, time_us and the like tell their unit.
+    """
+    order = np.argsort(frames, kind="stable")
+    frame_steps, time_steps = np.diff(np.asarray(frames)[order]), np.diff(np.asarray(times, np.float64)[order])
+    goes_on = (frame_steps > 0) & (time_steps > 0)
+    if not goes_on.any():
+        return 0.0
+    step = float(np.median(time_steps[goes_on] / frame_steps[goes_on]))
+    said = _UNIT.search(name.lower())
+    scales = (_SCALES[said[1]],) if said else (1, 1e3, 1e6)
+    scale = next((scale for scale in scales if 1 / MAX_RATE <= step / scale <= LONGEST_STEP), None)
+    if scale is None:
+        return 0.0
+    unit = {1: "seconds", 1e3: "milliseconds", 1e6: "microseconds"}[scale]
+    note(f"frames are {step:.6g} {unit} apart: {scale / step:.4g} a second")
+    return round(scale / step, 3)

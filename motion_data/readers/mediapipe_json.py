@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..layouts import get_layout
+from ..layouts import get_layout, standard_name
 from ..recording import Recording
 from .detections import Detection
 from .estimates import estimated_recordings
@@ -151,8 +151,8 @@ def _in_order(path: Path, person: object, frame: int) -> list:
     joints = get_layout(MEDIAPIPE_LAYOUTS[33]).joints
     order: list = [None] * len(joints)
     for name, landmark in person.items():
-        snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().replace(" ", "_").replace("-", "_")
-        place = int(name) if name.isdecimal() else joints.index(snake) if snake in joints else -1
+        standard = standard_name(name)
+        place = int(name) if name.isdecimal() else joints.index(standard) if standard in joints else -1
         if not 0 <= place < len(joints):
             raise FormatError(path, f"a landmark of frame {frame} is named {name[:60]!r}, which MediaPipe has not")
         order[place] = landmark

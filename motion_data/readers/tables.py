@@ -2,7 +2,10 @@
 
 Columns are told by their names. A name has a joint and one of the axes below, in either order: `nose_x`, `x_nose`,
 `x0`, `landmark_0_visibility`, `LEFT_HIP.x`. Tables with a row for each joint have a column for its name or number and
-`x` and `y`. Frames are numbered by a column, else by their rows.
+`x` and `y`. Frames are numbered by a column, else by their rows; a column of times tells the rate.
+
+A z beside them is the depth that MediaPipe guesses, and left out, where x and y are fractions of a picture or the
+score is called visibility; elsewhere an option tells it from 3D.
 """
 
 from __future__ import annotations
@@ -10,15 +13,20 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from ..interpret import are_fractions, is_joint
+from ..layouts import standard_name
 from ..recording import Recording
-from .detections import Detection
+from .arrays import array_recordings
+from .cutting import MAX_RECORDING_JOINTS
+from .detections import Detection, gather
 from .estimates import estimated_recordings
-from .frames import picture_frames
+from .frames import picture_frames, rate_of_times
+from .joint_names import map_joints
 from .registry import FormatError, ReadOptions, register_format
 
 SUFFIXES = (".csv", ".tsv")
@@ -26,14 +34,23 @@ HEAD_BYTES = 1 << 16
 MAX_CELLS = 10**8
 LAYOUTS = {17: "coco17", 26: "halpe26", 33: "mediapipe33", 133: "coco-wholebody"}
 _AXES = {"x": 0, "y": 1, "z": 3}
-_SCORES = ("v", "vis", "visibility", "c", "conf", "confidence", "score", "likelihood", "prob", "p")
+_VISIBILITY = ("v", "vis", "visibility")
+_SCORES = (*_VISIBILITY, "c", "conf", "confidence", "score", "likelihood", "prob", "p")
 _AXIS = "|".join([*_AXES, *sorted(_SCORES, key=len, reverse=True)])
 _LAST = re.compile(rf"(.+?)(?:[_. \-:/]+|(?-i:(?<=[a-z0-9])(?=[A-Z])))({_AXIS})", re.IGNORECASE)
 _FIRST = re.compile(rf"({_AXIS})(?:[_. \-:/]+(.+)|(\d+))", re.IGNORECASE)
-_FRAMES = ("frame", "frame_id", "frame_number", "frame_idx", "frame_index", "image", "image_id", "image_name")
+_FRAMES = (
+    *("frame", "frame_id", "frame_number", "frame_num", "frame_no", "frame_idx", "frame_index", "fnum"),
+    *("image", "image_id", "image_name", "file_name", "filename"),
+)
+_TIMES = (
+    *("time", "timestamp", "time_s", "time_sec", "timestamp_s", "seconds", "time_ms", "timestamp_ms", "ms"),
+    *("time_us", "timestamp_us", "timestamp_usec"),
+)
 _JOINTS = ("landmark", "landmark_id", "landmark_index", "landmark_name", "keypoint", "keypoint_id", "joint")
 _PEOPLE = ("person", "person_id", "track_id", "id", "subject_id")
 _MIN_JOINTS = 6
+_COMMA = re.compile(r"(?<![\d.,])(-?\d+),(\d+)(?![\d.,])")
 
 
 @dataclass
@@ -42,8 +59,8 @@ class Columns:
 
     Args:
         joints: name or number of each joint, in order.
-        places: `[K, 3]` columns of x, y and score; -1 is none.
-        frame, person: column; -1 is none.
+        places: `[K, 4]` columns of x, y, score and z; -1 is none.
+        frame, person, time: column; -1 is none.
         joint: column of the joint's name, where a row is one joint and `places` has one row; -1 is none.
         first_row: first row of numbers.
     """
@@ -54,6 +71,13 @@ class Columns:
     person: int = -1
     joint: int = -1
     first_row: int = 1
+    time: int = -1
+    has_visibility: bool = False
+
+    @property
+    def may_be_space(self) -> bool:
+        """Whether each joint has a z that is not known to be a guess."""
+        return bool((self.places[:, 3] >= 0).all()) and not self.has_visibility
 
 
 def _is_table(path: Path) -> bool:
@@ -86,19 +110,76 @@ def read_table(path: Path, options: ReadOptions) -> Iterator[Recording]:
         raise FormatError(
             path, f"has no columns of key-points such as nose_x and nose_y, or x0 and y0; it has {shown}"
         )
-    rows = rows[columns.first_row :]
+    header, rows = rows[0], rows[columns.first_row :]
     width = max((len(row) for row in rows), default=0)
     if len(rows) * width > MAX_CELLS:
         raise FormatError(path, f"has {len(rows)} rows of {width} cells, which is more than is read at once")
     found = list(_people(path, rows, columns))  # fills in the joints of a table with a row for each
     names = None if all(name.isdecimal() for name in columns.joints) else columns.joints
-    yield from estimated_recordings(path, found, LAYOUTS, options, names)
+    title = header[columns.time].strip() if columns.time >= 0 else ""
+    fps = options.fps if options.overrides("fps") else _rate(rows, columns, found, title) or options.fps
+    if _is_space(path, found, columns, options):
+        yield from _in_space(path, found, names, replace(options, fps=fps))
+    else:
+        flat = (person._replace(joints=person.joints[:, [0, 1, 3]]) for person in found)
+        yield from estimated_recordings(path, flat, LAYOUTS, options, names, fps=fps)
+
+
+def _is_space(path: Path, found: list[Detection], columns: Columns, options: ReadOptions) -> bool:
+    """Tell 3D from x and y beside a z that is left out."""
+    if options.coordinates or not columns.may_be_space:
+        return bool((options.coordinates or "").startswith("xyz"))
+    points = np.concatenate([person.joints[:, :2] for person in found]) if found else np.zeros((0, 2))
+    points = points[is_joint(points)]
+    if len(points) and not are_fractions(points):
+        raise FormatError(
+            path,
+            f"has x, y and z, where x and y reach {np.abs(points).max():.4g}; give coordinates='xyz' if they are 3D, "
+            "or 'xy' if they are pixels and z is to be left out",
+        )
+    return False
+
+
+def _in_space(
+    path: Path, found: list[Detection], names: list[str] | None, options: ReadOptions
+) -> Iterator[Recording]:
+    """Yield everybody as 3D recordings."""
+    for video, people in gather(path, found).items():
+        joints = map_joints(path, names, options) if names else None
+        first, ids = int(people.frames.min()), np.unique(people.people)
+        shape = (len(ids), int(people.frames.max()) - first + 1, people.keypoints.shape[1], 4)
+        if np.prod(shape, dtype=np.float64) > MAX_RECORDING_JOINTS:
+            raise FormatError(path, f"has frames from {first} to {people.frames.max()}, which are too many in 3D")
+        dense = np.full(shape, np.nan)
+        dense[np.searchsorted(ids, people.people), people.frames - first] = np.concatenate(
+            [people.keypoints, people.scores[..., None]], -1
+        )
+        dense = joints(dense) if joints else dense
+        scores = np.where(np.isfinite(dense).all(-1), dense[..., 3], 0)
+        read = replace(options, axes="MFKC", coordinates="xyz", layout=joints.layout if joints else options.layout)
+        yield from array_recordings(path, dense[..., :3], {"scores": scores}, read, video)
+
+
+def _rate(rows: list[list[str]], columns: Columns, found: list[Detection], title: str) -> float:
+    """Return the rate that a column of times tells; 0 is none."""
+    if columns.time < 0 or columns.joint >= 0:
+        return 0.0
+    times = []
+    for row in rows:
+        try:
+            times.append(float(row[columns.time]))
+        except (ValueError, IndexError):
+            return 0.0
+    return rate_of_times([person.frame for person in found], times, title)
 
 
 def _rows(text: str) -> list[list[str]]:
     head = text[: text.find("\n") if "\n" in text else len(text)]
     delimiter = max("\t;,", key=head.count)
-    return [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row)]
+    rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row)]
+    if delimiter == "," or not _COMMA.search(text):
+        return rows
+    return [[_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]  # 3,5 where a comma is in numbers
 
 
 def _columns(head: list[list[str]]) -> Columns | None:
@@ -111,6 +192,7 @@ def _columns(head: list[list[str]]) -> Columns | None:
 
 def _wide(header: list[str], first_row: int) -> Columns | None:
     places: dict[str, list[int]] = {}
+    has_visibility = False
     for column, title in enumerate(header):
         title = title.strip()
         last, first = _LAST.fullmatch(title), _FIRST.fullmatch(title)
@@ -121,8 +203,8 @@ def _wide(header: list[str], first_row: int) -> Columns | None:
         else:
             continue
         place = 2 if axis in _SCORES else _AXES[axis]
-        if place < 3:
-            places.setdefault(joint, [-1, -1, -1])[place] = column
+        places.setdefault(joint, [-1] * 4)[place] = column
+        has_visibility |= axis in _VISIBILITY
     places = {joint: found for joint, found in places.items() if found[0] >= 0 and found[1] >= 0}
     if len(places) < _MIN_JOINTS:
         return None
@@ -130,8 +212,11 @@ def _wide(header: list[str], first_row: int) -> Columns | None:
     if all(joint.isdecimal() for joint in joints):
         joints = sorted(joints, key=int)
     lower = [title.strip().lower() for title in header]
-    frame, person = (next((lower.index(name) for name in names if name in lower), -1) for names in (_FRAMES, _PEOPLE))
-    return Columns(joints, np.array([places[joint] for joint in joints]), frame, person, -1, first_row)
+    frame, person, time = (
+        next((lower.index(name) for name in names if name in lower), -1) for names in (_FRAMES, _PEOPLE, _TIMES)
+    )
+    columns = np.array([places[joint] for joint in joints])
+    return Columns(joints, columns, frame, person, -1, first_row, time, has_visibility)
 
 
 def _long(header: list[str]) -> Columns | None:
@@ -144,13 +229,14 @@ def _long(header: list[str]) -> Columns | None:
     )
     if joint < 0 or frame < 0:
         return None
-    return Columns([], np.array([[lower.index("x"), lower.index("y"), score]]), frame, person, joint)
+    z = lower.index("z") if "z" in lower else -1
+    columns = np.array([[lower.index("x"), lower.index("y"), score, z]])
+    return Columns([], columns, frame, person, joint, has_visibility=score >= 0 and lower[score] in _VISIBILITY)
 
 
 def _joint(text: str) -> str:
-    """Return the name of a joint in small letters, or its number alone (landmark_3, kp3)."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text).strip("_. -:/").lower()
-    name = re.sub(r"[ .\-:/]+", "_", name)
+    """Return the standard name of a joint, or its number alone (landmark_3, kp3)."""
+    name = standard_name(text)
     number = re.fullmatch(r"(?:landmark|lm|kp|keypoint|joint|point|p)?_?(\d{1,4})", name)
     return str(int(number[1])) if number else name
 
@@ -183,14 +269,14 @@ def _gathered(
     bodies: dict[tuple, np.ndarray] = {}
     for row, number in zip(rows, numbers, strict=True):
         key = (*frames[number], _person(path, row, columns.person))
-        body = bodies.setdefault(key, np.full((count, 3), np.nan))
+        body = bodies.setdefault(key, np.full((count, 4), np.nan))
         body[order[_joint(row[columns.joint])]] = _cells(path, row, columns.places[0])
     for (video, frame, person), body in bodies.items():
         yield Detection(frame, body, person, None, video)
 
 
 def _cells(path: Path, row: list[str], places: np.ndarray) -> list[float]:
-    """Return x, y, score of a joint; NaN where a cell is empty or missing."""
+    """Return x, y, z, score of a joint; NaN where a cell is empty or missing."""
     values = []
     for place in places:
         cell = row[place].strip() if 0 <= place < len(row) else ""
@@ -198,9 +284,8 @@ def _cells(path: Path, row: list[str], places: np.ndarray) -> list[float]:
             values.append(float(cell) if cell else float("nan"))
         except ValueError:
             raise FormatError(path, f"has {cell[:40]!r} where a number must be") from None
-    if places[2] < 0:
-        values[2] = 1.0
-    return values
+    x, y, score, z = values
+    return [x, y, z, 1.0 if places[2] < 0 else score]
 
 
 def _person(path: Path, row: list[str], place: int) -> int:

@@ -233,6 +233,8 @@ def test_rate_and_picture_of_the_file(tmp_path):
         {"people": [{"keypoints": rows(f, 3)}], "canvas_width": 512, "canvas_height": 768} for f in range(FRAMES)
     ]
     assert read(tmp_path / "comfy.json", frames_of)[0].frame_size == (512, 768)
+    timed = [{"people": [{"keypoints": rows(f, 3)}], "time_ms": 8 * f} for f in range(FRAMES)]
+    assert read(tmp_path / "timed.json", timed)[0].fps == 125
     assert "fps is 'fast'" in error(tmp_path / "own.json", content | {"fps": "fast"})
     options = ReadOptions(min_track=1, fps=30.0, override=("fps",))
     assert next(registry.formats()["any-json"].read(tmp_path / "comfy.json", options)).fps == 30

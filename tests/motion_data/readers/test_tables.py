@@ -10,6 +10,7 @@ from hypothesis import given
 
 from motion_data.layouts import COCO_KEYPOINTS, get_layout
 from motion_data.readers import FormatError, ReadOptions, registry
+from motion_data.readers.any_json import read_table_of_lists
 from motion_data.readers.mediapipe_json import read_mediapipe
 from motion_data.readers.tables import read_table
 from motion_data.readers.videopose3d import read_videopose3d
@@ -127,6 +128,122 @@ def test_tables_of_something_else_are_refused(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(FormatError, match=message):
         list(read_table(path, OPTIONS))
+
+
+# a person of 1.7 m, y up, who faces z
+STANDING = np.array(
+    [[0, 1.6], [0.03, 1.63], [-0.03, 1.63], [0.07, 1.6], [-0.07, 1.6], [0.18, 1.4], [-0.18, 1.4], [0.22, 1.1]]
+    + [[-0.22, 1.1], [0.25, 0.85], [-0.25, 0.85], [0.1, 0.9], [-0.1, 0.9], [0.1, 0.5], [-0.1, 0.5], [0.1, 0.08]]
+    + [[-0.1, 0.08]]
+)
+SPACE = np.concatenate([np.tile(STANDING, (20, 1, 1)), np.arange(20)[:, None, None] * 0.01 + np.zeros((20, 17, 1))], 2)
+
+
+def space_table(titles, values, names=COCO_KEYPOINTS):
+    header = ["frame", *(f"{name}_{title}" for name in names for title in titles)]
+    return csv(header, [[number + 3, *row.reshape(-1)] for number, row in enumerate(values)])
+
+
+def test_tables_of_3d_need_to_be_told_from_a_guessed_depth(tmp_path):
+    """Of FreeMoCap and Anipose: millimetres, z up."""
+    path = tmp_path / "walk.csv"
+    values = (SPACE * [1, 1, -1])[..., [0, 2, 1]] * 1000
+    long = [[f + 3, name, *values[f, k]] for f in range(20) for k, name in enumerate(COCO_KEYPOINTS)]
+    for text in (
+        space_table("xyz", values),
+        space_table(["x", "y", "z", "score"], np.concatenate([values, np.full((20, 17, 1), 0.9)], 2)),
+        csv(["frame", "keypoint", "x", "y", "z"], long),
+    ):
+        path.write_text(text)
+        with pytest.raises(FormatError, match="x and y reach 250; give coordinates='xyz' if they are 3D, or 'xy'"):
+            list(read_table(path, OPTIONS))
+        (recording,) = read_table(path, ReadOptions(min_track=1, coordinates="xyz", fps=30.0))
+        assert recording.layout == "coco17" and recording.space == "world" and recording.fps == 30
+        np.testing.assert_allclose(recording.keypoints[0], SPACE, atol=1e-6)
+        (flat,) = read_table(path, ReadOptions(min_track=1, coordinates="xy"))
+        assert flat.space == "image" and flat.keypoints.shape[-1] == 2
+    path.write_text(path.read_text() + "900000000000,nose,1,2,3\n")
+    with pytest.raises(FormatError, match="frames from 3 to 900000000000, which are too many in 3D"):
+        list(read_table(path, ReadOptions(min_track=1, coordinates="xyz")))
+
+
+def test_several_people_in_3d(tmp_path):
+    rows = space_table("xyz", SPACE).splitlines()
+    rows = ["person," + rows[0], *(f"{person},{row}" for row in rows[1:] for person in (2, 5)), "7," + rows[3]]
+    (tmp_path / "two.csv").write_text("\n".join(rows))
+    options = ReadOptions(min_track=1, coordinates="xyz", units="m", up_axis="y")
+    (recording,) = read_table(tmp_path / "two.csv", options)
+    assert recording.keypoints.shape == (3, 20, 17, 3) and recording.scores[2].any(-1).sum() == 1
+    np.testing.assert_allclose(recording.keypoints[1], SPACE, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("title", "times", "fps"),
+    [
+        ("time", np.arange(NUM_FRAMES) / 12.5, 12.5),
+        ("timestamp_ms", np.arange(NUM_FRAMES) * 20, 50),
+        ("timestamp", np.array([5, 33_338, 66_671, 100_005, 200_000]), 30),
+        ("seconds", np.arange(NUM_FRAMES) * 3600, 0),
+    ],
+)
+def test_times_tell_the_rate(tmp_path, title, times, fps):
+    first, *rows = wide("{name}_{axis}", fractions=False).splitlines()
+    path = tmp_path / "timed.csv"
+    path.write_text("\n".join([f"{title},{first}", *(f"{t},{row}" for t, row in zip(times, rows, strict=True))]))
+    (recording,) = read_table(path, OPTIONS)
+    assert recording.fps == pytest.approx(fps, rel=1e-3)
+    (recording,) = read_table(path, ReadOptions(min_track=1, fps=15.0, override=("fps",)))
+    assert recording.fps == 15
+
+
+def test_numbers_with_a_decimal_comma(tmp_path):
+    path = tmp_path / "german.csv"
+    path.write_text(wide("{name}_{axis}").replace(",", ";").replace(".", ","))
+    (recording,) = read_table(path, OPTIONS)
+    assert_body(recording)
+
+
+def test_names_as_mediapipe_writes_them(tmp_path):
+    names = [name.replace("left_mouth", "MOUTH_LEFT").replace("right_mouth", "mouth (right)") for name in BLAZE]
+    (tmp_path / "a.csv").write_text(wide("{name}_{axis}", names=names))
+    assert_body(*read_table(tmp_path / "a.csv", OPTIONS))
+    landmarks = [{"landmarks": dict(zip(names, body, strict=True))} for body in bodies()]
+    (tmp_path / "a.json").write_text(json.dumps(landmarks))
+    assert_body(*read_mediapipe(tmp_path / "a.json", OPTIONS))
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_lists_in_the_cells_of_a_table(tmp_path, apart):
+    """As pandas writes a frame whose column holds lists."""
+    path = tmp_path / "lists.csv"
+    size = 2 if apart else 3
+    lists = [[body(f, 17)[:, :size].tolist(), body(f, 17)[:, 2].tolist()][: 1 + apart] for f in range(NUM_FRAMES)]
+    rows = [[f, 4, f / 25, *(f'"{cell}"' for cell in row)] for f, row in enumerate(lists)]
+    path.write_text(csv(["frame", "track_id", "time", "keypoints", "scores"][: 4 + apart], rows))
+    assert registry.format_of(path).name == "table-of-lists"
+    (recording,) = read_table_of_lists(path, OPTIONS)
+    assert_body(recording, "coco17", 17)
+    assert recording.track_ids == [4] and recording.fps == 25
+    path.write_text(path.read_text().replace("]]", "]", 1))
+    with pytest.raises(FormatError, match="line 2 has a keypoints that is no list of numbers"):
+        list(read_table_of_lists(path, OPTIONS))
+
+
+@fuzz
+@given(content=damaged(b'frame,keypoints\n1,"[[1, 2], [3, 4]]"\n2,"[[1, 2], [3, 5]]"\n'))
+def test_damaged_tables_of_lists(tmp_path, content):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    registry.format_of(path)
+    read_bounded(read_table_of_lists, path, OPTIONS)
+
+
+@fuzz
+@given(content=damaged(space_table("xyz", SPACE[:3]).encode()))
+def test_damaged_tables_of_3d(tmp_path, content):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    read_bounded(read_table, path, ReadOptions(min_track=1, coordinates="xyz"))
 
 
 @fuzz
