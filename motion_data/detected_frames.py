@@ -2,22 +2,21 @@
 
 A frame is one of:
 
-- a `Results` of ultralytics: `keypoints`, `boxes` (with `id` where people were tracked), `orig_shape`;
-- a list with a dict for each person, as ViTPose's `post_process_pose_estimation` returns for one picture: `keypoints`
-  `[K, 2]`, `scores` (or `keypoint_scores`) `[K]` and perhaps `track_id`;
+- the result of a pose estimator for one picture (`pose_results`);
 - an array `[M, K, 2 or 3]`, in which people may come, go and change places;
 - None, or an empty list or array: nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from .interpret import as_numbers, choose_coordinates, layout_of, stated_layout
 from .options import ReadOptions
+from .pose_results import is_in_fractions, is_result, people_of, picture_size
 from .readers.detections import Detection
 from .readers.estimates import estimated_recordings
 from .recording import Recording
@@ -26,21 +25,16 @@ from .recording import Recording
 MANY_FRAMES, FEW = 5, 5
 
 
-def is_result(frame: object) -> bool:
-    """Tell whether an object is a `Results` of ultralytics."""
-    return hasattr(frame, "keypoints") and hasattr(frame, "orig_shape")
-
-
 def is_frames(inputs: object) -> bool:
     """Tell a list of frames of one recording from a list of recordings.
 
-    It is one if an item is a `Results` or a list of dicts, if the items are `[K, C]`, or if there are at least
+    It is one if an item is the result of a pose estimator, if the items are `[K, C]`, or if there are at least
     `MANY_FRAMES` and each is `[M, K, C]` with M below `FEW`: hardly anyone has five clips of so few frames.
     """
     if not isinstance(inputs, (list, tuple)):
         return False
     known = [frame for frame in inputs if frame is not None]
-    if any(is_result(frame) or is_people(frame) for frame in known):
+    if any(map(is_result, known)):
         return True
     shapes = [_shape(frame) for frame in known]
     if not shapes or any(shape is None for shape in shapes):
@@ -67,50 +61,52 @@ def detected_recordings(
     Raises:
         ValueError: frames of different kinds or joints, nobody in any, or numbers without a known meaning.
     """
-    found = [detection for number, frame in enumerate(frames) for detection in frame_people(frame, number)]
+    found = [
+        detection
+        for number, frame in enumerate(frames)
+        for detection in frame_people(frame, number, options.frame_size)
+    ]
     if not found:
         raise ValueError(f"inputs has {len(frames)} frames with nobody in any")
     widths = {detection.joints.shape for detection in found}
     if len(widths) > 1:
         raise ValueError(f"frames have people of different shapes {sorted(widths)}; they must have the same joints")
     ((joints, size),) = widths
-    if choose_coordinates(np.stack([detection.joints for detection in found])[None], options) not in ("xy", "xyc"):
+    # of results a third value is a score; of arrays `interpret` tells
+    scored = size == 3 and any(map(is_result, frames))
+    stack = np.stack([detection.joints for detection in found])[None]
+    if not scored and choose_coordinates(stack, options) not in ("xy", "xyc"):
         raise ValueError("3D key-points of several people must be one array [people, frames, joints, 3]")
     if size == 2:
         found = [
             detection._replace(joints=np.concatenate([detection.joints, np.isfinite(detection.joints[:, :1])], 1))
             for detection in found
         ]
-    sizes = {tuple(reversed(frame.orig_shape)) for frame in frames if is_result(frame)}
-    fields = {"frame_size": tuple(map(int, sizes.pop()))} if len(sizes) == 1 else {}
+    sizes = {picture_size(frame) for frame in frames if frame is not None and is_result(frame)} - {(0, 0)}
+    fields = {"frame_size": sizes.pop()} if len(sizes) == 1 else {}
     name = layout_of(joints, stated_layout(options, layout), default_layout)
     return list(estimated_recordings(Path("inputs"), found, {joints: name}, options, **fields))
 
 
-def frame_people(frame: object, number: int = 0) -> Iterator[Detection]:
+def frame_people(frame: object, number: int = 0, frame_size: tuple[int, int] = (0, 0)) -> Iterator[Detection]:
     """Yield everybody in a frame: joints `[K, 2]`, or `[K, 3]` with the score last.
 
+    Args:
+        number: of the frame.
+        frame_size: width and height of the picture, needed where a result is in fractions of it.
+
     Raises:
-        ValueError: it is no frame, or has ids that are no whole numbers.
+        ValueError: it is no frame, has ids that are no whole numbers, or needs the size of the picture.
     """
     if frame is None or isinstance(frame, (list, tuple)) and not len(frame):
         return
     if is_result(frame):
-        if frame.keypoints is None:
-            return
-        bodies = as_numbers("keypoints", frame.keypoints.data)
-        boxes = getattr(frame, "boxes", None)
-        ids = getattr(boxes, "id", None)
-        names = [-1] * len(bodies) if ids is None else whole_ids(ids)
-        yield from (Detection(number, body, name) for body, name in zip(bodies, names, strict=True))
-    elif is_people(frame):
-        for person in frame:
-            body = as_numbers("keypoints", person["keypoints"])
-            marks = person.get("scores", person.get("keypoint_scores"))
-            if marks is not None:
-                body = np.concatenate([body, as_numbers("scores", marks).reshape(-1, 1)], 1)
-            name = person.get("track_id")
-            yield Detection(number, body, -1 if name is None else whole_ids([name])[0])
+        if is_in_fractions(frame) and 0 in frame_size:
+            raise ValueError("landmarks are fractions of the picture; give frame_size (its width and height)")
+        for person in people_of(frame):
+            if is_in_fractions(frame):
+                person.joints[:, :2] *= frame_size
+            yield Detection(number, person.joints, -1 if person.track is None else whole_ids([person.track])[0])
     else:
         bodies = as_numbers(f"frame {number}", frame)
         if bodies.size and bodies.ndim not in (2, 3):
@@ -132,16 +128,6 @@ def whole_ids(ids: object) -> list[int]:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
             raise ValueError(f"track_ids has {value!r}; an id must be a whole number")
     return [int(value) for value in values]
-
-
-def is_people(frame: object) -> bool:
-    """Tell whether a frame is a list with a dict for each person."""
-    return (
-        isinstance(frame, (list, tuple))
-        and len(frame) > 0
-        and all(isinstance(person, Mapping) and "keypoints" in person for person in frame)
-        and all(len(_shape(person["keypoints"]) or ()) == 2 for person in frame)
-    )
 
 
 def _shape(values: object) -> tuple[int, ...] | None:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from .detected_frames import detected_recordings, is_frames, is_one_person, is_result, whole_ids
-from .interpret import interpret
+from .detected_frames import detected_recordings, is_frames, is_one_person, whole_ids
+from .interpret import interpret, stated_layout
 from .keypoints import ArrayLike
 from .notes import note
 from .options import WHOLE, ReadOptions
 from .plausibility import doubts
+from .pose_results import is_result
+from .readers.any_json import are_people, json_recordings
 from .readers.registry import FormatError, format_of, no_format
 from .recording import Recording
 from .rows import row_recording
@@ -59,6 +61,7 @@ def as_recordings(
             - a path of a known format;
             - an array `[(M,) F, K, 2 or 3]`: x, y; x, y, score; or x, y, z, told apart as `interpret` says;
             - a list of frames, as pose models and trackers give them (`detected_frames`);
+            - what a JSON file of people in frames holds (`readers.any_json`);
             - a mapping with `keypoints`, one of these arrays or lists, and any other field of `Recording`;
             - a row of a prepared corpus, or a whole `datasets.Dataset` of such rows;
             - a `Recording`.
@@ -75,7 +78,9 @@ def as_recordings(
         return [inputs.without_unsure(options.min_score)]
     if isinstance(inputs, (str, os.PathLike)):
         return _doubted(_read(Path(inputs), options))
-    if isinstance(inputs, Mapping):
+    if scores is None and are_people(inputs) and not (isinstance(inputs, Mapping) and is_result(inputs)):
+        return _doubted(list(json_recordings(Path("inputs"), inputs, options)))
+    if isinstance(inputs, Mapping) and not is_result(inputs):
         if "shape" in inputs and "keypoints" in inputs:
             return [row_recording(inputs).without_unsure(options.min_score)]
         if scores is not None:
@@ -92,7 +97,7 @@ def is_batch(inputs: MotionInput | Iterable[MotionInput]) -> bool:
     Several are: a generator or a dataset; an array of rank 5; a list of paths, mappings, recordings or arrays, unless
     it is a list of frames (`detected_frames.is_frames`). Nested lists of numbers are one, unless of rank 5.
     """
-    if isinstance(inputs, (str, os.PathLike, Mapping, Recording)) or is_result(inputs):
+    if isinstance(inputs, (str, os.PathLike, Mapping, Recording)) or is_result(inputs) or are_people(inputs):
         return False
     if hasattr(inputs, "ndim"):
         return inputs.ndim == 5
@@ -126,11 +131,15 @@ def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> li
         name: value for name, value in known.items() if value or not options.overrides(name)
     }
     options = replace(options, frame_size=tuple(known["frame_size"]))
-    frames = [keypoints] if is_result(keypoints) else keypoints
-    if is_frames(frames) and not is_one_person(frames):
+    frames = [keypoints] if is_result(keypoints) and not are_people(keypoints) else keypoints
+    if are_people(frames) or is_frames(frames) and not is_one_person(frames):
         if scores is not None:
             raise ValueError("scores are given beside a list of frames; they must be the third value of each joint")
-        recordings = detected_recordings(frames, options, stated, default_layout)
+        if are_people(frames):
+            told = replace(options, layout=stated_layout(options, stated))
+            recordings = list(json_recordings(Path("inputs"), frames, told))
+        else:
+            recordings = detected_recordings(frames, options, stated, default_layout)
         del known["frame_size"]  # the recordings have it, or that of the results
         return [replace(recording, **known) for recording in recordings]
     if known.get("space") in ("camera", "world"):  # such coordinates are metres, y up

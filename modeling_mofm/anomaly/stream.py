@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from motion_data.detected_frames import frame_people, is_people, is_result, whole_ids
+from motion_data.detected_frames import frame_people, whole_ids
 from motion_data.interpret import apply, as_numbers, choose_max_score, decide, is_joint
 from motion_data.keypoints import ArrayLike, as_motion
 from motion_data.layouts import get_layout
 from motion_data.options import AXES, ReadOptions
+from motion_data.pose_results import is_result
 from motion_data.resampling import Joints, between, known_rate, nearest_frame
 
 from ..events import JOIN, SHORTEST, Event, EventWatch
@@ -189,8 +190,8 @@ class MotionStream:
 
     def _people(self, keypoints: ArrayLike, scores: ArrayLike | None, track_ids: Sequence[int] | None) -> People:
         """Check a frame and return track id -> joints of the people who have one."""
-        if is_result(keypoints) or is_people(keypoints):
-            keypoints, scores, ids = _taken_apart(keypoints, scores)
+        if is_result(keypoints):
+            keypoints, scores, ids = _taken_apart(keypoints, scores, self.options.frame_size)
             track_ids = ids if track_ids is None else track_ids
         keypoints = as_numbers("keypoints", keypoints)
         joints = self.layout.num_joints
@@ -309,11 +310,13 @@ class MotionStream:
         return decided
 
 
-def _taken_apart(frame: object, scores: ArrayLike | None) -> tuple[np.ndarray, np.ndarray | None, list[int] | None]:
+def _taken_apart(
+    frame: object, scores: ArrayLike | None, frame_size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray | None, list[int] | None]:
     """Return the key-points `[M, K, 2]`, scores and ids of a frame; None where it has none."""
     if scores is not None:
         raise ValueError("scores are given beside a frame that holds them")
-    people = list(frame_people(frame))
+    people = list(frame_people(frame, frame_size=frame_size))
     if not people:
         return np.zeros((0, 0, 2)), None, None
     joints = np.stack([person.joints for person in people])

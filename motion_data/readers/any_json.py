@@ -127,7 +127,7 @@ def read_any_json(path: Path, options: ReadOptions) -> Iterator[Recording]:
     Raises:
         FormatError: see `json_files`; a person whose frame nothing tells, or joints that are none of these.
     """
-    yield from _recordings(path, read_json(path), options)
+    yield from json_recordings(path, read_json(path), options)
 
 
 @register_format("any-pickle", "a pickle of the same, or of arrays (.pkl)", PICKLES, _is_pickle)
@@ -137,10 +137,23 @@ def read_any_pickle(path: Path, options: ReadOptions) -> Iterator[Recording]:
     Raises:
         FormatError: as there; see `read_pickle`.
     """
-    yield from _recordings(path, read_pickle(path), options)
+    yield from json_recordings(path, read_pickle(path), options)
 
 
-def _recordings(path: Path, content: object, options: ReadOptions) -> Iterator[Recording]:
+def are_people(content: object) -> bool:
+    """Tell whether data in memory is what such a file holds: people with frames, or frames, under a name of theirs."""
+    if isinstance(content, (list, tuple)):
+        return bool(content) and all(
+            isinstance(entry, Mapping) and "shape" not in entry and _field(entry, "frame") is not None
+            for entry in content
+        )
+    if not isinstance(content, Mapping) or "keypoints" in content or "shape" in content:
+        return False
+    return any(isinstance(content.get(name), (list, dict)) and content[name] for name in NAMES["people"])
+
+
+def json_recordings(path: Path, content: object, options: ReadOptions) -> Iterator[Recording]:
+    """Yield the recordings of what a file holds; see `read_any_json`."""
     about = _about(path, content, options)
     is_bare = isinstance(content, (list, np.ndarray)) and _depth(content) > 2
     if is_bare:
@@ -197,7 +210,7 @@ def read_table_of_lists(path: Path, options: ReadOptions) -> Iterator[Recording]
             with suppress(ValueError):
                 cells |= {title: float(cells[title])} if title in cells else {}
         rows.append(cells)
-    yield from _recordings(path, rows, options)
+    yield from json_recordings(path, rows, options)
 
 
 @register_format("any-json-folder", "folder of such JSON files, one for each picture", recognises=_is_folder)
@@ -346,7 +359,8 @@ def _is_frame(entry: object) -> bool:
 
 def _field(entry: Mapping, kind: str, otherwise: object = None) -> object:
     """Return the first field of an object that is called so; null is none."""
-    return next((entry[name] for name in NAMES[kind] if entry.get(name) is not None), otherwise)
+    value = next((entry[name] for name in NAMES[kind] if entry.get(name) is not None), otherwise)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _tracks(people: Sequence[Person]) -> list[int]:

@@ -20,7 +20,7 @@ from .text_files import parse_numbers, read_text
 NPZ_KEYS = ("keypoints", "scores", "fps", "layout", "label")
 MAX_FPS = 1e5
 TEXT = (".csv", ".tsv", ".txt")
-MIN_COLUMNS = 12  # six joints; fewer numbers are of something else
+MIN_COLUMNS = 26  # of 13 joints; fewer numbers are of something else, such as cameras
 HEAD_BYTES = 1 << 16
 _SEPARATORS = re.compile(r"\s*[,;\s]\s*")
 
@@ -83,6 +83,8 @@ def read_numbers(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: `options.layout` is missing or does not fit the columns, or see `read_text` and `read_npy`.
     """
     lines = [_SEPARATORS.split(line.strip()) for line in read_text(path).splitlines() if line.strip()]
+    if not lines:
+        raise FormatError(path, "has no lines of numbers")
     columns = len(lines[0])
     for number, line in enumerate(lines):
         if len(line) != columns:

@@ -145,6 +145,93 @@ def test_tracked_people_keep_their_ids_and_others_are_linked():
     assert not one(gone).scores[:, 5].any() and one(gone).scores[:, 6].all()
 
 
+def landmarks(points, scores):
+    return [
+        SimpleNamespace(x=x / 640, y=y / 480, z=0.1, visibility=score)
+        for (x, y), score in zip(points, scores, strict=True)
+    ]
+
+
+# what libraries give for one picture, by points [M, K, 2] and scores [M, K]
+RESULTS = {
+    "transformers": lambda points, scores: [
+        {"keypoints": torch.tensor(p), "scores": torch.tensor(s), "bbox": torch.zeros(4)}
+        for p, s in zip(points, scores, strict=True)
+    ],
+    "rtmlib": lambda points, scores: (points, scores),
+    "mmpose": lambda points, scores: SimpleNamespace(
+        ori_shape=(480, 640), pred_instances=SimpleNamespace(keypoints=points, keypoint_scores=scores)
+    ),
+    "mmpose-inferencer": lambda points, scores: {
+        "predictions": [
+            [
+                {"keypoints": p.tolist(), "keypoint_scores": s.tolist(), "bbox": ([0, 0, 1, 1],)}
+                for p, s in zip(points, scores, strict=True)
+            ]
+        ]
+    },
+    "supervision": lambda points, scores: SimpleNamespace(
+        xy=points, confidence=scores, class_id=np.zeros(len(points))
+    ),
+    "tensorflow.js": lambda points, scores: [
+        {"id": number + 3, "keypoints": [{"x": x, "y": y, "score": c} for (x, y), c in zip(p, s, strict=True)]}
+        for number, (p, s) in enumerate(zip(points, scores, strict=True))
+    ],
+    "mediapipe": lambda points, scores: SimpleNamespace(
+        pose_landmarks=[landmarks(p, s) for p, s in zip(points, scores, strict=True)], pose_world_landmarks=[]
+    ),
+    "mediapipe-solutions": lambda points, scores: SimpleNamespace(
+        pose_landmarks=SimpleNamespace(landmark=landmarks(points[0], scores[0])) if len(points) else None
+    ),
+}
+
+
+@pytest.mark.parametrize("library", RESULTS)
+def test_results_of_pose_estimators(library):
+    people = 1 if library == "mediapipe-solutions" else 2
+    joints = 33 if library.startswith("mediapipe") else 17
+    motion = walk(people=people, num_joints=joints)
+    motion[-1] += 200 * (people - 1)
+    scores = np.random.default_rng(0).uniform(0.3, 1, motion.shape[:3]).round(3)
+    frames = [RESULTS[library](motion[:, frame], scores[:, frame]) for frame in range(NUM_FRAMES)]
+    nobody = RESULTS[library](motion[:0, 0], scores[:0, 0])
+    assert not is_batch(frames) and not is_batch(frames[0])
+    for given in (frames, one_or_list(frames)):
+        recording = one(given, frame_size=(640, 480))
+        assert recording.keypoints.shape == (people, NUM_FRAMES, joints, 2)
+        np.testing.assert_allclose(recording.keypoints, motion, rtol=1e-5)
+        np.testing.assert_allclose(recording.scores, scores, rtol=1e-6)
+    assert recording.track_ids == ([3, 4] if library == "tensorflow.js" else list(range(people)))
+    frames[4] = nobody
+    assert one(frames, frame_size=(640, 480)).scores.any((0, 2)).tolist() == [True] * 4 + [False] + [True] * (
+        NUM_FRAMES - 5
+    )
+    if library.startswith("mediapipe"):
+        with pytest.raises(ValueError, match="landmarks are fractions of the picture; give frame_size"):
+            one(frames)
+
+
+def test_what_a_file_holds_may_be_given_too():
+    motion = walk(people=2)
+    people = [
+        {"frame": np.int64(f), "track_id": p + 5, "keypoints": motion[p, f].tolist(), "scores": [0.5] * 17}
+        for f in range(NUM_FRAMES)
+        for p in (0, 1)
+    ]
+    frames = {"fps": 12.5, "frames": [{"people": people[2 * f : 2 * f + 2]} for f in range(NUM_FRAMES)]}
+    for given, fps in (
+        (people, 0),
+        (one_or_list(people), 0),
+        (frames, 12.5),
+        ({"keypoints": people, "fps": 12.5}, 12.5),
+    ):
+        assert not is_batch(given)
+        recording = one(given)
+        assert recording.track_ids == [5, 6] and recording.fps == fps
+        np.testing.assert_allclose(recording.keypoints, motion, rtol=1e-6)
+    assert is_batch([{"keypoints": motion, "fps": 30}])
+
+
 def test_one_input_and_several():
     motion = walk()
     several = (

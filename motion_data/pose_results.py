@@ -1,0 +1,159 @@
+"""What pose estimators hand over in Python for one picture: whose result it is, and who is in it.
+
+Libraries are told by the names of their fields, and none of them is imported:
+
+- ultralytics: a `Results` with `keypoints`, `boxes` (with `id` where people were tracked) and `orig_shape`;
+- MediaPipe: the result of a `PoseLandmarker`, or that of its older `Pose`; landmarks are fractions of the picture;
+- MMPose: a `PoseDataSample` with `pred_instances`, or what the inferencer yields, a dict with `predictions`;
+- supervision: `KeyPoints` with `xy` and `confidence`;
+- rtmlib: a pair of arrays, key-points `[M, K, 2]` and scores `[M, K]`;
+- ViTPose in transformers, TensorFlow.js and others: a list with a dict for each person, `keypoints` `[K, 2 or 3]` or
+  points with x and y, and perhaps `scores` (or `keypoint_scores`) `[K]` and `track_id` (or `id`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .interpret import as_numbers
+
+_MARKS = ("scores", "keypoint_scores", "score", "confidence", "visibility")
+_IDS = ("track_id", "id")
+
+
+class SeenPerson(NamedTuple):
+    """Somebody in a picture: joints `[K, 2]`, or `[K, 3]` with the score last; the track id, None if there is none."""
+
+    joints: np.ndarray
+    track: object = None
+
+
+def is_result(frame: object) -> bool:
+    """Tell whether an object is the result of a pose estimator for one picture, people in it or not."""
+    if isinstance(frame, Mapping):
+        return _predictions(frame) is not None
+    if isinstance(frame, (list, tuple)):
+        return is_people(frame) or is_pair(frame)
+    return (
+        hasattr(frame, "keypoints")
+        and hasattr(frame, "orig_shape")
+        or hasattr(frame, "pose_landmarks")
+        or hasattr(frame, "pred_instances")
+        or hasattr(frame, "xy")
+        and hasattr(frame, "confidence")
+    )
+
+
+def is_people(frame: object) -> bool:
+    """Tell whether a frame is a list with a dict for each person."""
+    return (
+        isinstance(frame, (list, tuple))
+        and len(frame) > 0
+        and all(isinstance(person, Mapping) and "keypoints" in person for person in frame)
+        and all(_is_body(person["keypoints"]) for person in frame)
+    )
+
+
+def is_pair(frame: object) -> bool:
+    """Tell whether a frame is a pair of key-points `[M, K, 2]` and scores `[M, K]`, as arrays."""
+    if not isinstance(frame, tuple) or len(frame) != 2 or not all(hasattr(array, "shape") for array in frame):
+        return False
+    points, marks = (tuple(array.shape) for array in frame)
+    return len(points) == 3 and points[2] == 2 and marks == points[:2]
+
+
+def picture_size(frame: object) -> tuple[int, int]:
+    """Return width and height of the picture where its result tells them, else (0, 0)."""
+    shape = getattr(frame, "orig_shape", None) or getattr(frame, "ori_shape", None)
+    return (int(shape[1]), int(shape[0])) if shape else (0, 0)
+
+
+def is_in_fractions(frame: object) -> bool:
+    """Tell whether the coordinates of a result are fractions of the picture."""
+    return hasattr(frame, "pose_landmarks")
+
+
+def people_of(frame: object) -> Iterator[SeenPerson]:
+    """Yield everybody in a frame for which `is_result` holds.
+
+    Raises:
+        ValueError: key-points or scores are no numbers, or do not fit each other.
+    """
+    if isinstance(frame, Mapping):
+        yield from map(_of_dict, _predictions(frame) or [])
+    elif is_people(frame):
+        yield from map(_of_dict, frame)
+    elif is_pair(frame):
+        yield from _of_arrays(*frame)
+    elif hasattr(frame, "pose_landmarks"):
+        people = frame.pose_landmarks or []
+        for person in [people.landmark] if hasattr(people, "landmark") else people:
+            marks = [[point.x, point.y, _visibility(point)] for point in person]
+            yield SeenPerson(as_numbers("pose_landmarks", marks))
+    elif hasattr(frame, "pred_instances"):
+        found = frame.pred_instances
+        yield from _of_arrays(found.keypoints, found.keypoint_scores, getattr(found, "track_ids", None))
+    elif hasattr(frame, "xy"):
+        yield from _of_arrays(frame.xy, frame.confidence, getattr(frame, "tracker_id", None))
+    elif frame.keypoints is not None:
+        yield from _of_arrays(frame.keypoints.data, None, getattr(getattr(frame, "boxes", None), "id", None))
+
+
+def _of_arrays(points: object, marks: object = None, ids: object = None) -> Iterator[SeenPerson]:
+    bodies = as_numbers("keypoints", points)
+    if marks is not None:
+        bodies = np.concatenate([bodies, as_numbers("scores", marks).reshape(*bodies.shape[:2], 1)], 2)
+    tracks = [None] * len(bodies) if ids is None else list(ids)
+    yield from (SeenPerson(body, track) for body, track in zip(bodies, tracks, strict=True))
+
+
+def _of_dict(person: Mapping) -> SeenPerson:
+    points = person["keypoints"]
+    if _is_points(points):
+        body = as_numbers("keypoints", [[point["x"], point["y"], _first(point, _MARKS, 1.0)] for point in points])
+    else:
+        body = as_numbers("keypoints", points)
+        marks = _first(person, _MARKS[:2])
+        if marks is not None:
+            body = np.concatenate([body, as_numbers("scores", marks).reshape(-1, 1)], 1)
+    return SeenPerson(body, _first(person, _IDS))
+
+
+def _predictions(frame: Mapping) -> Sequence | None:
+    """Return the people of what MMPose's inferencer yields for a picture: a list in a list, one for each picture."""
+    people = frame.get("predictions")
+    if isinstance(people, (list, tuple)) and len(people) == 1 and isinstance(people[0], (list, tuple)):
+        people = people[0]
+    return people if isinstance(people, (list, tuple)) and (not people or is_people(people)) else None
+
+
+def _visibility(point: object) -> float:
+    score = getattr(point, "visibility", None)
+    return 1.0 if score is None else score
+
+
+def _is_points(points: object) -> bool:
+    return (
+        isinstance(points, (list, tuple))
+        and len(points) > 0
+        and all(isinstance(point, Mapping) and "x" in point and "y" in point for point in points)
+    )
+
+
+def _is_body(points: object) -> bool:
+    if hasattr(points, "shape"):
+        return len(points.shape) == 2
+    if _is_points(points):
+        return True
+    try:
+        array = np.asarray(points)
+    except ValueError:
+        return False
+    return array.ndim == 2 and array.dtype.kind in "fiub"
+
+
+def _first(entry: Mapping, names: Sequence[str], otherwise: object = None) -> object:
+    return next((entry[name] for name in names if entry.get(name) is not None), otherwise)
