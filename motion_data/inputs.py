@@ -16,7 +16,7 @@ from .notes import note
 from .options import WHOLE, ReadOptions
 from .plausibility import doubts
 from .pose_results import is_result
-from .readers.any_json import are_people, json_recordings
+from .readers.plain_data import are_people, data_recordings
 from .readers.registry import FormatError, format_of, no_format
 from .recording import Recording
 from .rows import row_recording
@@ -61,7 +61,7 @@ def as_recordings(
             - a path of a known format;
             - an array `[(M,) F, K, 2 or 3]`: x, y; x, y, score; or x, y, z, told apart as `interpret` says;
             - a list of frames, as pose models and trackers give them (`detected_frames`);
-            - what a JSON file of people in frames holds (`readers.any_json`);
+            - what a JSON file of people in frames holds (`readers.plain_data`);
             - a mapping with `keypoints`, one of these arrays or lists, and any other field of `Recording`;
             - a row of a prepared corpus, or a whole `datasets.Dataset` of such rows;
             - a `Recording`.
@@ -79,7 +79,7 @@ def as_recordings(
     if isinstance(inputs, (str, os.PathLike)):
         return _doubted(_read(Path(inputs), options))
     if scores is None and are_people(inputs) and not (isinstance(inputs, Mapping) and is_result(inputs)):
-        return _doubted(list(json_recordings(Path("inputs"), inputs, options)))
+        return _doubted(list(data_recordings(Path("inputs"), inputs, options)))
     if isinstance(inputs, Mapping) and not is_result(inputs):
         if "shape" in inputs and "keypoints" in inputs:
             return [row_recording(inputs).without_unsure(options.min_score)]
@@ -137,7 +137,7 @@ def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> li
             raise ValueError("scores are given beside a list of frames; they must be the third value of each joint")
         if are_people(frames):
             told = replace(options, layout=stated_layout(options, stated))
-            recordings = list(json_recordings(Path("inputs"), frames, told))
+            recordings = list(data_recordings(Path("inputs"), frames, told))
         else:
             recordings = detected_recordings(frames, options, stated, default_layout)
         del known["frame_size"]  # the recordings have it, or that of the results

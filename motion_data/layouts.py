@@ -305,6 +305,39 @@ _BUILT_IN = (
         "left_shoulder-right_shoulder @shoulder-@hip left_hip-right_hip @wrist-@pinky @wrist-@index @pinky-@index "
         f"@wrist-@thumb @ankle-@heel @heel-@foot_index @ankle-@foot_index {_ARMS_AND_LEGS}",
     ),
+    # OpenPose's MPI model.
+    _layout(
+        "mpi15",
+        "head neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee "
+        "right_ankle left_hip left_knee left_ankle chest",
+        f"head-neck neck-chest chest-@hip {_TRUNK_ON_NECK}",
+    ),
+    _layout(
+        "mpii16",
+        "right_ankle right_knee right_hip left_hip left_knee left_ankle pelvis thorax upper_neck head_top right_wrist "
+        "right_elbow right_shoulder left_shoulder left_elbow left_wrist",
+        f"head_top-upper_neck upper_neck-thorax thorax-@shoulder thorax-pelvis pelvis-@hip {_ARMS_AND_LEGS}",
+    ),
+    _layout(
+        "crowdpose14",
+        "left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip left_knee "
+        "right_knee left_ankle right_ankle top_head neck",
+        f"top_head-neck @shoulder-@hip left_hip-right_hip {_TRUNK_ON_NECK}",
+    ),
+    # AI Challenger.
+    _layout(
+        "aic14",
+        "right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee right_ankle "
+        "left_hip left_knee left_ankle head_top neck",
+        f"head_top-neck @shoulder-@hip left_hip-right_hip {_TRUNK_ON_NECK}",
+    ),
+    # CMU Panoptic Studio.
+    _layout(
+        "panoptic19",
+        "neck nose mid_hip left_shoulder left_elbow left_wrist left_hip left_knee left_ankle right_shoulder "
+        "right_elbow right_wrist right_hip right_knee right_ankle left_eye left_ear right_eye right_ear",
+        f"nose-neck nose-@eye @eye-@ear neck-mid_hip mid_hip-@hip {_TRUNK_ON_NECK}",
+    ),
     # Joint 9 is the front of the head ("Neck/Nose" upstream): the nose of every COCO to Human3.6M conversion.
     _layout(
         "h36m17",
@@ -320,6 +353,16 @@ _BUILT_IN = (
         "spine_shoulder left_hand_tip left_thumb right_hand_tip right_thumb",
         "spine_base-spine_mid spine_mid-spine_shoulder spine_shoulder-neck neck-head spine_shoulder-@shoulder "
         f"@wrist-@hand @hand-@hand_tip @wrist-@thumb spine_base-@hip @ankle-@foot {_ARMS_AND_LEGS}",
+    ),
+    _layout(
+        "azure-kinect32",
+        "pelvis spine_navel spine_chest neck left_clavicle left_shoulder left_elbow left_wrist left_hand left_handtip "
+        "left_thumb right_clavicle right_shoulder right_elbow right_wrist right_hand right_handtip right_thumb "
+        "left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot head nose left_eye "
+        "left_ear right_eye right_ear",
+        "pelvis-spine_navel spine_navel-spine_chest spine_chest-neck neck-head head-nose nose-@eye @eye-@ear "
+        "spine_chest-@clavicle @clavicle-@shoulder @wrist-@hand @hand-@handtip @wrist-@thumb pelvis-@hip @ankle-@foot "
+        f"{_ARMS_AND_LEGS}",
     ),
     # Kinect v1 SDK. MSR Action3D's files have the same joints in another order: `msr20`.
     _layout(

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from ..interpret import apply, decide
-from ..layouts import get_layout, layout_names
+from ..layouts import get_layout
 from ..notes import note
 from ..recording import Recording
 from .array_files import array_names, map_array, read_arrays
-from .cutting import cut_dense
+from .pose_arrays import NPZ_KEYS, array_recordings
 from .registry import FormatError, ReadOptions, register_format
 from .text_files import parse_numbers, read_text
 
-NPZ_KEYS = ("keypoints", "scores", "fps", "layout", "label")
-MAX_FPS = 1e5
 TEXT = (".csv", ".tsv", ".txt")
 MIN_COLUMNS = 26  # of 13 joints; fewer numbers are of something else, such as cameras
 HEAD_BYTES = 1 << 16
@@ -103,55 +100,3 @@ def read_numbers(path: Path, options: ReadOptions) -> Iterator[Recording]:
         )
     note(f"lines of numbers are taken for {'x, y' if size == 2 else 'three numbers'} of one joint after the other")
     yield from array_recordings(path, values.reshape(len(values), joints, size), {}, options)
-
-
-def array_recordings(
-    path: Path, keypoints: np.ndarray, others: Mapping[str, np.ndarray], options: ReadOptions, name: str = ""
-) -> Iterator[Recording]:
-    """Yield the recordings of an array and what belongs to it, `NPZ_KEYS`; see `read_npz`.
-
-    Raises:
-        FormatError: they contradict each other, or something that only an option can tell.
-    """
-    scores = others.get("scores")
-    try:
-        if scores is not None and scores.dtype.kind not in "fiub":
-            raise ValueError(f"has scores {scores.dtype} {scores.shape}; they must be numbers")
-        stated = _text(path, others, "layout") or None
-        if stated is not None and stated not in layout_names():
-            raise ValueError(f"layout {stated!r} is unknown; it must be one of {', '.join(layout_names())}")
-        decided = decide(keypoints, scores, options, stated)
-    except ValueError as error:
-        raise error if isinstance(error, FormatError) else FormatError(path, str(error)) from error
-    place = decided.axes.index("F")
-    if name:
-        there = np.flatnonzero(keypoints.any(tuple(axis for axis in range(keypoints.ndim) if axis != place)))
-        keypoints = np.take(keypoints, range(there[-1] + 1), place)
-    score_place = decided.axes.replace("C", "").index("F") if scores is not None and scores.ndim > 2 else 0
-
-    def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        part = np.take(keypoints, range(first, end), place)
-        found = apply(part, None if scores is None else np.take(scores, range(first, end), score_place), decided)
-        return found.keypoints, found.scores
-
-    fields = {"label": _text(path, others, "label"), "frame_size": options.frame_size} | _fps(path, others)
-    yield from cut_dense(keypoints.shape[place], poses, decided.layout, options, name, **fields)
-
-
-def _text(path: Path, arrays: Mapping[str, np.ndarray], key: str) -> str:
-    value = arrays.get(key)
-    if value is None:
-        return ""
-    if value.size != 1 or value.dtype.kind not in "iuU":
-        raise FormatError(path, f"has {key} {value.dtype} {value.shape}; it must be one text or whole number")
-    return str(value.reshape(-1)[0])
-
-
-def _fps(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
-    value = arrays.get("fps")
-    if value is None:
-        return {}
-    if value.size != 1 or value.dtype.kind not in "fiu" or not 0 <= value.reshape(-1)[0] <= MAX_FPS:
-        raise FormatError(path, f"has fps {value.dtype} {value.shape}; it must be one number from 0 to {MAX_FPS:g}")
-    fps = float(value.reshape(-1)[0])
-    return {"fps": fps} if fps else {}

@@ -21,7 +21,7 @@ from .registry import FormatError
 
 MAX_NUMBER = 2**53
 MAX_NAME = 1000
-MAX_RATE, LONGEST_STEP = 500.0, 0.5  # frames a second, seconds
+HIGHEST_RATE, LONGEST_STEP = 500.0, 0.5  # frames a second, seconds
 _UNIT = re.compile(r"(?:^|_)(s|sec|seconds|ms|msec|us|usec)$")
 _SCALES = {"s": 1, "sec": 1, "seconds": 1, "ms": 1e3, "msec": 1e3, "us": 1e6, "usec": 1e6}
 _SUFFIX = re.compile(r"\.[a-zA-Z]\w{0,4}$")
@@ -166,7 +166,7 @@ def rate_of_times(frames: Sequence[int], times: Sequence[float], name: str = "")
     step = float(np.median(time_steps[goes_on] / frame_steps[goes_on]))
     said = _UNIT.search(name.lower())
     scales = (_SCALES[said[1]],) if said else (1, 1e3, 1e6)
-    scale = next((scale for scale in scales if 1 / MAX_RATE <= step / scale <= LONGEST_STEP), None)
+    scale = next((scale for scale in scales if 1 / HIGHEST_RATE <= step / scale <= LONGEST_STEP), None)
     if scale is None:
         return 0.0
     unit = {1: "seconds", 1e3: "milliseconds", 1e6: "microseconds"}[scale]

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..recording import Recording
-from .arrays import MAX_FPS, array_recordings
 from .joint_names import map_joints, map_markers
+from .pose_arrays import MAX_RATE, array_recordings
 from .registry import FormatError, ReadOptions, register_format
 from .text_files import parse_numbers, read_text
 
@@ -76,6 +76,6 @@ def _rate(path: Path, facts: dict[str, list[str]]) -> dict[str, np.ndarray]:
         rate = float((facts[RATE] or [""])[0])
     except ValueError:
         rate = float("nan")
-    if not 0 <= rate <= MAX_FPS:
-        raise FormatError(path, f"has {RATE} {facts[RATE][:1]}; it must be a number from 0 to {MAX_FPS:g}")
+    if not 0 <= rate <= MAX_RATE:
+        raise FormatError(path, f"has {RATE} {facts[RATE][:1]}; it must be a number from 0 to {MAX_RATE:g}")
     return {"fps": np.array(rate)}

@@ -21,12 +21,12 @@ import numpy as np
 from ..interpret import are_fractions, is_joint
 from ..layouts import standard_name
 from ..recording import Recording
-from .arrays import array_recordings
 from .cutting import MAX_RECORDING_JOINTS
 from .detections import Detection, gather
 from .estimates import estimated_recordings
 from .frames import picture_frames, rate_of_times
 from .joint_names import map_joints
+from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions, register_format
 
 SUFFIXES = (".csv", ".tsv")

@@ -91,7 +91,7 @@ def test_layouts_that_cannot_be_told_are_asked_for(tmp_path):
     path = save(tmp_path, keypoints(5, 17, 2))
     refused(read_npy, path, "it may be coco17 or h36m17; name the layout", ReadOptions())
     refused(read_npy, path, "layout 'x' is unknown", ReadOptions(layout="x"))
-    refused(read_npy, save(tmp_path, keypoints(5, 14, 2)), "no layout has that many", ReadOptions())
+    refused(read_npy, save(tmp_path, keypoints(5, 14, 2)), "crowdpose14 or aic14; name the layout", ReadOptions())
 
 
 def with_header(text):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from motion_data.layouts import COCO_KEYPOINTS
+from motion_data.layouts import get_layout
 from motion_data.readers import FormatError, ReadOptions, registry
 from motion_data.views import picture
 
@@ -52,12 +52,12 @@ def read(path, content):
 
 def test_bodies_stand_upright_in_front_of_the_camera(tmp_path):
     (recording,) = read(tmp_path / "a.json", content())
-    assert recording.layout == "coco17" and recording.space == "camera" and recording.track_ids == [1, 2]
-    assert recording.fps == pytest.approx(15, abs=0.01) and recording.keypoints.shape == (2, 12, 17, 3)
-    at = dict(zip(COCO_KEYPOINTS, recording.keypoints[0, 3], strict=True))
+    assert recording.layout == "azure-kinect32" and recording.space == "camera" and recording.track_ids == [1, 2]
+    assert recording.fps == pytest.approx(15, abs=0.01) and recording.keypoints.shape == (2, 12, 32, 3)
+    at = dict(zip(get_layout("azure-kinect32").joints, recording.keypoints[0, 3], strict=True))
     np.testing.assert_allclose(at["left_shoulder"], [-0.1, 0.45, 2.03], atol=1e-6)
     np.testing.assert_allclose(at["right_ankle"], [0.1, -0.82, 2.03], atol=1e-6)
-    seen = dict(zip(COCO_KEYPOINTS, picture(recording)[0][0, 3], strict=True))
+    seen = dict(zip(get_layout("azure-kinect32").joints, picture(recording)[0][0, 3], strict=True))
     assert seen["left_shoulder"][0] > seen["right_shoulder"][0] and seen["nose"][1] < seen["left_hip"][1]
 
 
@@ -69,3 +69,10 @@ def test_positions_that_do_not_fit_the_names_are_refused(tmp_path):
     del broken["joint_names"]
     with pytest.raises(FormatError, match="the file lacks 'joint_names'"):
         read(tmp_path / "a.json", broken)
+
+
+def test_names_that_are_spelt_otherwise_make_coco(tmp_path):
+    renamed = content()
+    renamed["joint_names"] = [name.replace("NAVEL", "NAVAL") for name in JOINTS]
+    (recording,) = read(tmp_path / "a.json", renamed)
+    assert recording.layout == "coco17" and recording.scores.all()

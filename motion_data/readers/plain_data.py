@@ -1,0 +1,320 @@
+"""Whoever is in plain data of lists and objects, whatever its fields are called: JSON and pickles of people's own.
+
+It is read from outside in, until an object has key-points. On the way `NAMES` tells what frames, people, ids and
+scores are called; an object whose keys are numbers or names of pictures is one of frames. Key-points of all frames in
+one list are those of a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..notes import note
+from ..recording import Recording
+from .detections import Detection
+from .estimates import RESULT_LAYOUTS, estimated_recordings
+from .frames import picture_frames, rate_of_times, whole_number
+from .json_files import brief, numbers, picture_side, stated_fps
+from .pose_arrays import array_recordings
+from .registry import FormatError, ReadOptions
+
+LAYOUTS = {**RESULT_LAYOUTS, 18: "openpose18", 25: "openpose25"}
+NAMES = {
+    "keypoints": (
+        *("keypoints", "keypoints_2d", "keypoints2d", "kpts", "kps", "pose_keypoints_2d", "pose_2d", "pose2d"),
+        *("joints", "joints_2d", "joints2d", "landmarks", "skeleton"),
+    ),
+    "scores": (
+        *("keypoint_scores", "keypoint_score", "keypoints_scores", "keypoints_score", "kpt_scores", "scores"),
+        *("confidences", "confidence", "conf", "visibility"),
+    ),
+    "frame": (
+        *("frame", "frame_id", "frame_index", "frame_idx", "frame_number", "frame_num", "frame_no"),
+        *("frameId", "frameIndex", "frameNumber", "image_id", "image_name", "image", "file_name", "filename"),
+    ),
+    "time": (
+        *("timestamp", "time", "time_s", "timestamp_s", "timestamp_ms", "time_ms", "timestamp_us", "timestamp_usec"),
+    ),
+    "person": ("track_id", "person_id", "track", "id", "pid", "idx"),
+    "people": (
+        *("people", "persons", "instances", "instance_info", "predictions", "detections", "objects", "annotations"),
+        *("poses", "pose", "skeletons", "bodies", "tracks", "frames", "data", "results"),
+    ),
+    "score": ("score", "confidence", "visibility", "conf", "c", "v"),  # of one joint
+    "name": ("name", "part", "joint", "label", "id"),
+    "fps": ("fps", "frame_rate", "framerate", "frameRate", "video_fps"),
+    "width": ("width", "image_width", "frame_width", "video_width", "canvas_width"),
+    "height": ("height", "image_height", "frame_height", "video_height", "canvas_height"),
+    # where these three stand
+    "about": ("info", "meta", "metadata", "meta_info", "header", "video", "video_info", "dimensions"),
+}
+OF_ONE = ("frames", "data", "results")  # of these, what a person may have
+MAX_TIME = 1e18  # microseconds since 1970 are 1e15
+LOWEST = -0.25  # of a score: the peak of a heat-map may be a little below 0
+MAX_DEPTH = 8
+
+
+class Person(NamedTuple):
+    """Somebody in a file: the number or name of the frame (None is not told), the track, and the object."""
+
+    frame: object
+    track: object
+    entry: Mapping
+    by_place: bool = False  # the frame is a place in a list
+    time: tuple[str, object] = ("", None)  # of the frame: what it is called, and the number
+
+
+def are_people(content: object) -> bool:
+    """Tell whether data in memory is what such a file holds: people with frames, or frames, under a name of theirs."""
+    if isinstance(content, (list, tuple)):
+        return bool(content) and all(
+            isinstance(entry, Mapping) and "shape" not in entry and _value(entry, "frame") is not None
+            for entry in content
+        )
+    if not isinstance(content, Mapping) or "keypoints" in content or "shape" in content:
+        return False
+    return any(isinstance(content.get(name), (list, dict)) and content[name] for name in NAMES["people"])
+
+
+def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterator[Recording]:
+    """Yield the recordings of what a file holds; see `read_any_json`."""
+    about = _stated(path, content, options)
+    is_bare = isinstance(content, (list, np.ndarray)) and _depth(content) > 2
+    if is_bare:
+        content = {"keypoints": content}
+    if isinstance(content, dict) and (is_bare or _depth(_value(content, "keypoints")) == 4):
+        arrays = {
+            name: np.asarray(content[name]) for name in ("layout", "label") if isinstance(content.get(name), str)
+        }
+        if isinstance(scores := _value(content, "scores"), (list, np.ndarray)):
+            arrays["scores"] = numbers(path, scores, "scores")
+        keypoints = numbers(path, _value(content, "keypoints"), "keypoints")
+        size = about.pop("frame_size")
+        yield from array_recordings(path, keypoints, arrays, replace(options, frame_size=size, **about))
+        return
+    people = list(people_in(path, content))
+    if any(person.frame is None for person in people):
+        raise FormatError(
+            path,
+            f"a person has no frame; it may be called {', '.join(NAMES['frame'])}, or write a list of frames, each a "
+            "list of people",
+        )
+    if any(person.by_place for person in people):
+        note("frames have no numbers, and are taken in the order of the list")
+    frames = picture_frames(path, [person.frame for person in people])
+    tracks = _track_ids(people)
+    names: list[str] = []
+    found = [
+        detection_of(path, person, frames[person.frame], track, names)
+        for person, track in zip(people, tracks, strict=True)
+    ]
+    about["fps"] = about["fps"] or _stated_rate(path, people, found)
+    yield from estimated_recordings(path, found, LAYOUTS, options, names or None, **about)
+
+
+def _stated_rate(path: Path, people: Sequence[Person], found: Sequence[Detection]) -> float:
+    """Return the rate that the times of frames tell; 0 is none.
+
+    Raises:
+        FormatError: times go back where frames do not.
+    """
+    timed = {seen.frame: person.time for person, seen in zip(people, found, strict=True)}
+    times = [time for _, (_, time) in sorted(timed.items()) if isinstance(time, (int, float)) and abs(time) < MAX_TIME]
+    if not times or len(times) < len(timed):
+        return 0.0
+    if times != sorted(times):
+        raise FormatError(path, "has frames whose times go back: numbers or places and times contradict each other")
+    return rate_of_times(sorted(timed), times, people[0].time[0])
+
+
+def _stated(path: Path, content: object, options: ReadOptions) -> dict:
+    """Return the rate and the size of the picture, as the file states them or else the options."""
+    header = content if isinstance(content, dict) else {}
+    if isinstance(content, list) and all(isinstance(entry, dict) for entry in content):  # of each frame
+        for name in (*NAMES["width"], *NAMES["height"]):
+            values = {str(entry.get(name)): entry.get(name) for entry in content}
+            if len(values) == 1:
+                header[name] = next(iter(values.values()))
+    headers = [header, *(header[name] for name in NAMES["about"] if isinstance(header.get(name), dict))]
+    stated = {key: value for one in reversed(headers) for key, value in one.items()}
+    about = {"fps": stated_fps(path, stated, options, NAMES["fps"]), "frame_size": options.frame_size}
+    width, height = _value(stated, "width"), _value(stated, "height")
+    if width is not None and height is not None and not options.overrides("frame_size"):
+        about["frame_size"] = (picture_side(path, width), picture_side(path, height))
+    return about
+
+
+def _depth(value: object) -> int:
+    """Return how deep lists of numbers are nested, as their first ones are; 0 is of anything else."""
+    depth = 0
+    while isinstance(value, (list, tuple)) and len(value):
+        value, depth = value[0], depth + 1
+    if isinstance(value, np.ndarray):
+        return depth + value.ndim
+    return depth if isinstance(value, (int, float)) else 0
+
+
+def people_in(
+    path: Path,
+    value: object,
+    frame: object = None,
+    track: object = None,
+    depth: int = 0,
+    of_frames: bool = False,
+    time: tuple[str, object] = ("", None),
+) -> Iterator[Person]:
+    """Yield everybody below a value, whose frame and track are those of the objects around it.
+
+    Args:
+        of_frames: a list is one of frames, whatever they look like.
+    """
+    if depth > MAX_DEPTH:
+        raise FormatError(path, f"has people more than {MAX_DEPTH} objects deep")
+    if isinstance(value, (list, tuple)):
+        by_place = frame is None and (all(map(_is_frame, value)) or of_frames and not any(map(_says_frame, value)))
+        for place, entry in enumerate(value):
+            for person in people_in(path, entry, place if by_place else frame, track, depth + 1, time=time):
+                yield person._replace(by_place=True) if by_place else person
+    elif isinstance(value, dict):
+        frame = _value(value, "frame", frame)
+        time = next(((name, value[name]) for name in NAMES["time"] if value.get(name) is not None), time)
+        if isinstance(value.get("pose"), dict):  # ml5, whose skeleton is pairs of joints
+            value = {"pose": value["pose"]}
+        joints = _value(value, "keypoints")
+        if isinstance(joints, list) and joints and all(map(_is_person, joints)):  # people, under that name
+            yield from people_in(path, joints, frame, track, depth + 1, time=time)
+            return
+        if joints is not None:
+            person = Person(frame, _value(value, "person", track), value, time=time)
+            yield from _one_by_one(path, person) if _depth(joints) > 2 else [person]
+            return
+        groups = [name for name in NAMES["people"] if isinstance(value.get(name), (list, dict))]
+        for group in groups:  # the id of an object with frames is a person's, that of one with people is not
+            own = _value(value, "person", track) if group in OF_ONE else track
+            yield from people_in(path, value[group], frame, own, depth + 1, group == "frames", time)
+        for key, entry in value.items() if not groups else ():
+            # a key is the frame, unless frames are told around it or further in: then it is the person
+            told = frame is not None or any(person.frame is not None for person in people_in(path, entry, depth=depth))
+            if _depth(entry):
+                entry = {"keypoints": entry}
+            yield from people_in(path, entry, frame if told else key, key if told else track, depth + 1)
+
+
+def _one_by_one(path: Path, person: Person) -> Iterator[Person]:
+    """Yield the frames of a person whose key-points are those of all frames, or the people of a frame."""
+    keypoints = numbers(path, _value(person.entry, "keypoints"), "keypoints")
+    scores = _value(person.entry, "scores")
+    marks = numbers(path, scores, "scores") if isinstance(scores, (list, np.ndarray)) else None
+    if keypoints.ndim != 3 or marks is not None and len(marks) != len(keypoints):
+        raise FormatError(
+            path,
+            f"somebody has keypoints of shape {keypoints.shape} and scores "
+            f"{None if marks is None else marks.shape}; they must be [frames, joints, 2 or 3] and [frames, joints]",
+        )
+    for place, rows in enumerate(keypoints):
+        entry = {"keypoints": rows} | ({} if marks is None else {"scores": marks[place]})
+        if person.frame is None:
+            yield person._replace(frame=place, entry=entry, by_place=True)
+        else:
+            yield person._replace(track=None, entry=entry)
+
+
+def _says_frame(entry: object) -> bool:
+    return not isinstance(entry, (list, dict)) or isinstance(entry, dict) and _value(entry, "frame") is not None
+
+
+def _is_person(entry: object) -> bool:
+    return isinstance(entry, dict) and _value(entry, "keypoints") is not None
+
+
+def _is_frame(entry: object) -> bool:
+    """Tell whether an entry of a list is a frame that does not say which: people in a list, or in a field."""
+    if isinstance(entry, list):
+        return all(isinstance(person, Mapping) and _value(person, "frame") is None for person in entry)
+    return (
+        isinstance(entry, Mapping)
+        and _value(entry, "frame") is None
+        and _value(entry, "keypoints") is None
+        and any(isinstance(entry.get(name), list) for name in NAMES["people"] if name not in OF_ONE)
+    )
+
+
+def _value(entry: Mapping, kind: str, otherwise: object = None) -> object:
+    """Return the first field of an object that is called so; null is none."""
+    value = next((entry[name] for name in NAMES[kind] if entry.get(name) is not None), otherwise)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _track_ids(people: Sequence[Person]) -> list[int]:
+    """Return track ids; of other texts than numbers their place, and none if no id comes twice in a file."""
+    ids = [None if person.track is None else str(person.track) for person in people]
+    known = [one for one in dict.fromkeys(ids) if one is not None]
+    if len(known) == len(ids) > 1:
+        return [-1] * len(ids)
+    numbers = {one: whole_number(one) for one in known}
+    if None in numbers.values():
+        numbers = {one: place for place, one in enumerate(known)}
+    return [-1 if one is None else max(numbers[one] or 0, -1) for one in ids]
+
+
+def detection_of(path: Path, person: Person, place: tuple[str, int], track: int, names: list[str]) -> Detection:
+    """Return somebody in (video, frame); `names` gets what the joints are called, or must be that already."""
+    video, frame = place
+    joints, scores = _value(person.entry, "keypoints"), _value(person.entry, "scores")
+    where = f"keypoints in frame {frame}"
+    if isinstance(joints, dict):
+        joints = [
+            joint | {"name": name} if isinstance(joint, dict) else [name, joint] for name, joint in joints.items()
+        ]
+    if isinstance(joints, list) and all(isinstance(joint, dict) or _is_pair(joint) for joint in joints):
+        titles, joints = (
+            zip(*(_named_joint(path, joint, where) for joint in joints), strict=True) if joints else ((), ())
+        )
+        found = [str(title) for title in titles if title is not None]
+        names[:] = names or found
+        if found != names:
+            raise FormatError(
+                path, f"{where} have other names than those before; they must have the same, in one order"
+            )
+        joints = [list(joint) for joint in joints]
+    values = numbers(path, joints, where)
+    marks = numbers(path, scores, f"scores in frame {frame}") if isinstance(scores, (list, np.ndarray)) else None
+    if values.ndim == 1:
+        size = 3 if marks is None and len(values) % 3 == 0 else 2
+        values = values.reshape(-1, size) if len(values) % size == 0 else values
+    if values.ndim != 2 or values.shape[1] not in (2, 3):
+        raise FormatError(path, f"{where} have shape {values.shape}; they must be x, y or x, y, score each")
+    if marks is None and values.shape[1] == 3 and ((values[:, 2] < LOWEST) & (values[:, 2] != -1)).any():
+        raise FormatError(
+            path, f"{where} have third values down to {values[:, 2].min():.4g}, which are no scores; write 3D as .npy"
+        )
+    if marks is None:
+        marks = values[:, 2] if values.shape[1] == 3 else np.ones(len(values))
+    if marks.shape != (len(values),):
+        raise FormatError(path, f"scores in frame {frame} have shape {marks.shape}; there are {len(values)} joints")
+    return Detection(frame, np.column_stack((values[:, :2], marks)), track, None, video)
+
+
+def _is_pair(joint: object) -> bool:
+    """Tell whether a joint is its name and its coordinates."""
+    return isinstance(joint, list) and len(joint) == 2 and isinstance(joint[0], str)
+
+
+def _named_joint(path: Path, joint: dict | list, where: str) -> tuple[object, Sequence]:
+    """Return the name of a joint, None if it has none, and x, y, score."""
+    if isinstance(joint, list):
+        name, values = joint
+        if not isinstance(values, (list, np.ndarray)) or len(values) not in (2, 3):
+            raise FormatError(path, f"{where}: a joint is {brief(values)}; it must be x, y or x, y, score")
+        return name, [*values, 1.0][:3]
+    point = next((joint[name] for name in ("position", "coordinates") if name in joint), joint)
+    if isinstance(point, (list, np.ndarray)) and len(point) in (2, 3):
+        point = {"x": point[0], "y": point[1]}
+    if not isinstance(point, dict) or "x" not in point or "y" not in point:
+        raise FormatError(path, f"{where}: a joint is {brief(joint)}; it must have x and y")
+    return _value(joint, "name"), (point["x"], point["y"], _value(joint, "score", 1.0))

@@ -1,0 +1,69 @@
+"""The recordings of an array of key-points and of what belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..interpret import apply, decide
+from ..layouts import layout_names
+from ..recording import Recording
+from .cutting import cut_dense
+from .registry import FormatError, ReadOptions
+
+NPZ_KEYS = ("keypoints", "scores", "fps", "layout", "label")
+MAX_RATE = 1e5  # frames a second
+
+
+def array_recordings(
+    path: Path, keypoints: np.ndarray, others: Mapping[str, np.ndarray], options: ReadOptions, name: str = ""
+) -> Iterator[Recording]:
+    """Yield the recordings of an array and what belongs to it, `NPZ_KEYS`; see `read_npz`.
+
+    Raises:
+        FormatError: they contradict each other, or something that only an option can tell.
+    """
+    scores = others.get("scores")
+    try:
+        if scores is not None and scores.dtype.kind not in "fiub":
+            raise ValueError(f"has scores {scores.dtype} {scores.shape}; they must be numbers")
+        stated = _text(path, others, "layout") or None
+        if stated is not None and stated not in layout_names():
+            raise ValueError(f"layout {stated!r} is unknown; it must be one of {', '.join(layout_names())}")
+        decided = decide(keypoints, scores, options, stated)
+    except ValueError as error:
+        raise error if isinstance(error, FormatError) else FormatError(path, str(error)) from error
+    place = decided.axes.index("F")
+    if name:
+        there = np.flatnonzero(keypoints.any(tuple(axis for axis in range(keypoints.ndim) if axis != place)))
+        keypoints = np.take(keypoints, range(there[-1] + 1), place)
+    score_place = decided.axes.replace("C", "").index("F") if scores is not None and scores.ndim > 2 else 0
+
+    def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+        part = np.take(keypoints, range(first, end), place)
+        found = apply(part, None if scores is None else np.take(scores, range(first, end), score_place), decided)
+        return found.keypoints, found.scores
+
+    fields = {"label": _text(path, others, "label"), "frame_size": options.frame_size} | _fps(path, others)
+    yield from cut_dense(keypoints.shape[place], poses, decided.layout, options, name, **fields)
+
+
+def _text(path: Path, arrays: Mapping[str, np.ndarray], key: str) -> str:
+    value = arrays.get(key)
+    if value is None:
+        return ""
+    if value.size != 1 or value.dtype.kind not in "iuU":
+        raise FormatError(path, f"has {key} {value.dtype} {value.shape}; it must be one text or whole number")
+    return str(value.reshape(-1)[0])
+
+
+def _fps(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
+    value = arrays.get("fps")
+    if value is None:
+        return {}
+    if value.size != 1 or value.dtype.kind not in "fiu" or not 0 <= value.reshape(-1)[0] <= MAX_RATE:
+        raise FormatError(path, f"has fps {value.dtype} {value.shape}; it must be one number from 0 to {MAX_RATE:g}")
+    fps = float(value.reshape(-1)[0])
+    return {"fps": fps} if fps else {}
