@@ -12,6 +12,7 @@ The start of the head bone, near the base of the skull, stands in for a nose, as
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,17 +43,17 @@ _SIDED = {
 _SIDES = {"l": "left_", "left": "left_", "r": "right_", "right": "right_"}
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
-# Markers of Plug-in-Gait and of CMU, after the joint centres that Plug-in-Gait computes. A marker stands for the joint
-# that it is stuck on, at its surface: LASI (front of the pelvis) for the hip, above the joint by about 8 cm. Two
-# markers stand for the joint half-way between them; it is missing where one of them is.
+# Markers of Plug-in-Gait, of CMU and of Qualisys, after the joint centres that Plug-in-Gait computes. A marker stands
+# for the joint that it is stuck on, at its surface: LASI (front of the pelvis) for the hip, above the joint by about
+# 8 cm. Two markers stand for the joint half-way between them; it is missing where one of them is.
 _MARKERS = {
-    "nose": (("LFHD", "RFHD"),),
-    "@shoulder": (("@SJC",), ("@SHO",)),
-    "@elbow": (("@EJC",), ("@ELB",)),
-    "@wrist": (("@WJC",), ("@WRA", "@WRB"), ("@IWR", "@OWR")),
-    "@hip": (("@HJC",), ("@ASI",), ("@FWT",)),
-    "@knee": (("@KJC",), ("@KNE",)),
-    "@ankle": (("@AJC",), ("@ANK",)),
+    "nose": (("LFHD", "RFHD"), ("HEADFRONT",)),
+    "@shoulder": (("@SJC",), ("@SHO",), ("@SHOULDERTOP",)),
+    "@elbow": (("@EJC",), ("@ELB",), ("@ELBOWOUT",)),
+    "@wrist": (("@WJC",), ("@WRA", "@WRB"), ("@IWR", "@OWR"), ("@WRISTIN", "@WRISTOUT")),
+    "@hip": (("@HJC",), ("@ASI",), ("@FWT",), ("WAIST@FRONT",)),
+    "@knee": (("@KJC",), ("@KNE",), ("@KNEEOUT",)),
+    "@ankle": (("@AJC",), ("@ANK",), ("@ANKLEOUT",)),
 }
 
 
@@ -119,7 +120,12 @@ def map_joints(path: Path, names: Sequence[str], options: ReadOptions | None = N
 
 
 def map_markers(labels: Sequence[str]) -> JointMap | None:
-    """Return how the markers `labels` of one person make COCO-17; None if too few labels are known."""
+    """Return how the markers `labels` of one person make COCO-17; None if too few labels are known.
+
+    What all labels start with, up to a "_", is the person and not the marker.
+    """
+    start = os.path.commonprefix(list(labels)).rfind("_") + 1
+    labels = [label[start:] for label in labels]
     index = {label.upper(): point for point, label in reversed(list(enumerate(labels)))}
     found: dict[str, tuple[int, int]] = {}
     for joint, choices in _MARKERS.items():

@@ -42,7 +42,7 @@ def read_qualisys(path: Path, options: ReadOptions) -> Iterator[Recording]:
     first = 0
     for line in lines:
         cells = line.rstrip().split("\t")
-        if not cells[0].replace("_", "").isalpha():
+        if not line[:1].isalpha():
             break
         first += 1
         if not (cells[0] == "Frame" or cells[1:2] == ["Y"]):  # titles of columns

@@ -151,7 +151,7 @@ def test_the_stream_of_a_pipeline(detector):
             r"inputs has \['frames'\]; allowed are keypoints",
         ),
         ({"keypoints": np.ones((9, 17, 2)), "track_ids": [1, 2]}, {}, ValueError, "track_ids must be 1 ids, .* got 2"),
-        (np.ones((9, 14, 2)), {}, ValueError, "has 14 joints without names, and no layout has that many"),
+        (np.ones((9, 13, 2)), {}, ValueError, "has 13 joints without names, and no layout has that many"),
         (
             np.ones((9, 17, 2)),
             {"windows": 3},

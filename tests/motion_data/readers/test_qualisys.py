@@ -47,6 +47,17 @@ def test_markers_become_metres_with_y_up(tmp_path, first):
     assert not recording.scores[0, :, COCO["left_wrist"]].any()
 
 
+def test_markers_of_qualisys_own_set(tmp_path):
+    own = ["LShoulderTop", "RShoulderTop", "LElbowOut", "RElbowOut", "WaistLFront", "WaistRFront", "LKneeOut"]
+    own += ["RKneeOut", "LAnkleOut", "RAnkleOut", "SpineTop"]
+    content = text(markers(), header=["TRAJECTORY_TYPES\t" + "Measured\t" * 11])
+    content = content.replace("\t".join(NAMES), "\t".join(f"x_{name}" for name in own))
+    (tmp_path / "walk.tsv").write_text(content.replace("DESCRIPTION\t--", "DESCRIPTION -- "))
+    (recording,) = read_qualisys(tmp_path / "walk.tsv", ReadOptions(min_track=1))
+    hip = recording.keypoints[0, 3, COCO["right_hip"]]
+    np.testing.assert_allclose(hip[[0, 1]], markers()[3, 5, [0, 2]], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
