@@ -21,6 +21,10 @@ from .registry import FormatError
 
 MAX_NUMBER = 2**53
 MAX_NAME = 1000
+TIMES = (  # what the times of frames are called
+    *("timestamp", "time", "time_s", "time_sec", "timestamp_s", "seconds", "timeInSeconds"),
+    *("time_ms", "timestamp_ms", "timestampMs", "timeMs", "ms", "time_us", "timestamp_us", "timestamp_usec"),
+)
 HIGHEST_RATE, LONGEST_STEP = 500.0, 0.5  # frames a second, seconds
 _UNIT = re.compile(r"(?:^|_)(s|sec|seconds|ms|msec|us|usec)$")
 _SCALES = {"s": 1, "sec": 1, "seconds": 1, "ms": 1e3, "msec": 1e3, "us": 1e6, "usec": 1e6}
@@ -156,7 +160,7 @@ def rate_of_times(frames: Sequence[int], times: Sequence[float], name: str = "")
     Args:
         frames: numbers, and
         times: of each, in any order.
-        name: of the times; time_s, seconds, timestamp_ms, time_us and the like tell their unit.
+        name: of the times; time_s, timeInSeconds, timestamp_ms, time_us and the like tell their unit.
     """
     order = np.argsort(frames, kind="stable")
     frame_steps, time_steps = np.diff(np.asarray(frames)[order]), np.diff(np.asarray(times, np.float64)[order])
@@ -164,7 +168,7 @@ def rate_of_times(frames: Sequence[int], times: Sequence[float], name: str = "")
     if not goes_on.any():
         return 0.0
     step = float(np.median(time_steps[goes_on] / frame_steps[goes_on]))
-    said = _UNIT.search(name.lower())
+    said = _UNIT.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
     scales = (_SCALES[said[1]],) if said else (1, 1e3, 1e6)
     scale = next((scale for scale in scales if 1 / HIGHEST_RATE <= step / scale <= LONGEST_STEP), None)
     if scale is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from .frames import MAX_NUMBER, picture_frames, whole_number
-from .registry import FormatError, ReadOptions
+from .registry import FormatError
 
 MAX_FILE_BYTES = 2 * 2**30
 MAX_FPS = 1e6
@@ -158,18 +158,18 @@ def person_numbers(path: Path, values: Sequence[object]) -> np.ndarray:
     return np.array([person_number(path, value) for value in values], np.int64)
 
 
-def stated_fps(path: Path, header: Mapping, options: ReadOptions, names: Sequence[str] = ("fps",)) -> float:
-    """Return the rate that a file states under one of `names`, else that of the options.
+def stated_fps(path: Path, header: Mapping, names: Sequence[str] = ("fps",)) -> float:
+    """Return the rate that a file states under one of `names`; 0 is none.
 
     Raises:
         FormatError: it is no number from 0 to `MAX_FPS`.
     """
     value = next((header[name] for name in names if header.get(name) is not None), None)
-    if value is None or options.overrides("fps"):
-        return options.fps
+    if value is None:
+        return 0.0
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_FPS:
         raise FormatError(path, f"fps is {brief(value)}; it must be a number from 0 (not known) to {MAX_FPS:g}")
-    return float(value) or options.fps
+    return float(value)
 
 
 def numbers(path: Path, value: object, what: str) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from ..layouts import get_layout, standard_name
 from ..recording import Recording
 from .detections import Detection
 from .estimates import estimated_recordings
+from .frames import MAX_NUMBER, TIMES, rate_of_times
 from .json_files import (
     as_list,
     as_mapping,
@@ -37,7 +38,8 @@ _FRAME_NUMBERS = ("frame", "frame_id", "frame_index", "frame_number", "frame_idx
 
 def _is_mediapipe(path: Path) -> bool:
     head = json_head(path)
-    return bool(re.match(r"\s*[\[{]", head)) and all(f'"{key}"' in head for key in ("x", "y", "visibility"))
+    named = any(f'"{key}"' in head for key in _LANDMARKS[1:])
+    return bool(re.match(r"\s*[\[{]", head)) and (named or all(f'"{key}"' in head for key in ("x", "y", "visibility")))
 
 
 @register_format("mediapipe-json", "MediaPipe pose landmarks per frame (.json)", (".json",), _is_mediapipe)
@@ -54,6 +56,8 @@ def read_mediapipe(path: Path, options: ReadOptions) -> Iterator[Recording]:
     World landmarks, which are metres around the hips, lie beside these and are left alone; where there is nothing
     else they are refused: they do not tell where a person is in the picture.
 
+    Without a rate the times of frames, `timestamp` and the like, tell it.
+
     Args:
         options: its `frame_size` is needed where the file has no `width` and `height`.
 
@@ -67,8 +71,10 @@ def read_mediapipe(path: Path, options: ReadOptions) -> Iterator[Recording]:
         frames = item(path, content, "frames", "the file")
     if isinstance(frames, dict):
         frames = [{"frame": number, "landmarks": _of_frame(frame)} for number, frame in frames.items()]
-    size, fps = _frame_size(path, header, options), stated_fps(path, header, options)
-    found = _detections(path, as_list(path, frames, "frames"), size)
+    size, fps = _frame_size(path, header, options), stated_fps(path, header)
+    frames = as_list(path, frames, "frames")
+    found = list(_detections(path, frames, size))
+    fps = options.fps if options.overrides("fps") else fps or _rate(frames) or options.fps
     yield from estimated_recordings(path, found, MEDIAPIPE_LAYOUTS, options, fps=fps, frame_size=size)
 
 
@@ -81,6 +87,16 @@ def _detections(path: Path, frames: list, size: tuple[int, int]) -> Iterator[Det
         numbered.add(number)
         for person in _people(path, landmarks, number):
             yield Detection(number, person * [*size, 1])
+
+
+def _rate(frames: list) -> float:
+    """Return the rate that the times of frames tell; 0 is none."""
+    for name in TIMES:
+        times = [frame.get(name) for frame in frames if isinstance(frame, dict)]
+        if times and all(isinstance(time, (int, float)) and abs(time) < MAX_NUMBER for time in times):
+            numbers = [_number(frame, place) for place, frame in enumerate(frames)]
+            return rate_of_times(numbers, times, name) if all(isinstance(one, int) for one in numbers) else 0.0
+    return 0.0
 
 
 def _of_frame(frame: object) -> object:
@@ -104,9 +120,13 @@ def _frame(path: Path, entry: object, position: int) -> tuple[int, list]:
     if key not in entry and any(name in entry for name in _WORLD):
         raise FormatError(path, f"frame {position} has world landmarks only; write the landmarks of the picture too")
     landmarks = item(path, entry, key, f"frame {position}")
-    number = next((entry[name] for name in _FRAME_NUMBERS if name in entry), position)
+    number = _number(entry, position)
     landmarks = [landmarks] if isinstance(landmarks, dict) and landmarks else landmarks or []
     return frame_number(path, number), as_list(path, landmarks, f"frame {position}")
+
+
+def _number(frame: Mapping, position: int) -> object:
+    return next((frame[name] for name in _FRAME_NUMBERS if name in frame), position)
 
 
 def _people(path: Path, landmarks: list, frame: int) -> Iterator[np.ndarray]:

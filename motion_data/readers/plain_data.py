@@ -18,7 +18,7 @@ from ..notes import note
 from ..recording import Recording
 from .detections import Detection
 from .estimates import RESULT_LAYOUTS, estimated_recordings
-from .frames import picture_frames, rate_of_times, whole_number
+from .frames import TIMES, picture_frames, rate_of_times, whole_number
 from .json_files import brief, numbers, picture_side, stated_fps
 from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions
@@ -37,9 +37,7 @@ NAMES = {
         *("frame", "frame_id", "frame_index", "frame_idx", "frame_number", "frame_num", "frame_no"),
         *("frameId", "frameIndex", "frameNumber", "image_id", "image_name", "image", "file_name", "filename"),
     ),
-    "time": (
-        *("timestamp", "time", "time_s", "timestamp_s", "timestamp_ms", "time_ms", "timestamp_us", "timestamp_usec"),
-    ),
+    "time": TIMES,
     "person": ("track_id", "person_id", "track", "id", "pid", "idx"),
     "people": (
         *("people", "persons", "instances", "instance_info", "predictions", "detections", "objects", "annotations"),
@@ -94,8 +92,8 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
         if isinstance(scores := _value(content, "scores"), (list, np.ndarray)):
             arrays["scores"] = numbers(path, scores, "scores")
         keypoints = numbers(path, _value(content, "keypoints"), "keypoints")
-        size = about.pop("frame_size")
-        yield from array_recordings(path, keypoints, arrays, replace(options, frame_size=size, **about))
+        told = replace(options, frame_size=about["frame_size"], fps=about["fps"] or options.fps)
+        yield from array_recordings(path, keypoints, arrays, told)
         return
     people = list(people_in(path, content))
     if any(person.frame is None for person in people):
@@ -113,7 +111,8 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
         detection_of(path, person, frames[person.frame], track, names)
         for person, track in zip(people, tracks, strict=True)
     ]
-    about["fps"] = about["fps"] or _stated_rate(path, people, found)
+    if not options.overrides("fps"):
+        about["fps"] = about["fps"] or _stated_rate(path, people, found) or options.fps
     yield from estimated_recordings(path, found, LAYOUTS, options, names or None, **about)
 
 
@@ -142,7 +141,8 @@ def _stated(path: Path, content: object, options: ReadOptions) -> dict:
                 header[name] = next(iter(values.values()))
     headers = [header, *(header[name] for name in NAMES["about"] if isinstance(header.get(name), dict))]
     stated = {key: value for one in reversed(headers) for key, value in one.items()}
-    about = {"fps": stated_fps(path, stated, options, NAMES["fps"]), "frame_size": options.frame_size}
+    fps = options.fps if options.overrides("fps") else stated_fps(path, stated, NAMES["fps"])
+    about = {"fps": fps, "frame_size": options.frame_size}
     width, height = _value(stated, "width"), _value(stated, "height")
     if width is not None and height is not None and not options.overrides("frame_size"):
         about["frame_size"] = (picture_side(path, width), picture_side(path, height))

@@ -24,7 +24,7 @@ from ..recording import Recording
 from .cutting import MAX_RECORDING_JOINTS
 from .detections import Detection, gather
 from .estimates import estimated_recordings
-from .frames import picture_frames, rate_of_times
+from .frames import TIMES, picture_frames, rate_of_times
 from .joint_names import map_joints
 from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions, register_format
@@ -43,10 +43,7 @@ _FRAMES = (
     *("frame", "frame_id", "frame_number", "frame_num", "frame_no", "frame_idx", "frame_index", "fnum"),
     *("image", "image_id", "image_name", "file_name", "filename"),
 )
-_TIMES = (
-    *("time", "timestamp", "time_s", "time_sec", "timestamp_s", "seconds", "time_ms", "timestamp_ms", "ms"),
-    *("time_us", "timestamp_us", "timestamp_usec"),
-)
+_TIMES = tuple(map(str.lower, TIMES))
 _JOINTS = ("landmark", "landmark_id", "landmark_index", "landmark_name", "keypoint", "keypoint_id", "joint")
 _PEOPLE = ("person", "person_id", "track_id", "id", "subject_id")
 _MIN_JOINTS = 6

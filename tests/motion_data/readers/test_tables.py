@@ -212,6 +212,21 @@ def test_names_as_mediapipe_writes_them(tmp_path):
     assert_body(*read_mediapipe(tmp_path / "a.json", OPTIONS))
 
 
+def test_landmarks_without_names_of_their_numbers_and_times(tmp_path):
+    """As scripts in browsers write them."""
+    frames = [
+        {"timestampMs": 40 * f, "poseLandmarks": np.insert(body(f) / [*SIZE, 1], 2, -0.1, 1).tolist()}
+        for f in range(NUM_FRAMES)
+    ]
+    (tmp_path / "a.json").write_text(
+        json.dumps({"metadata": {"source": "web"}, "poseLandmarks": [], "frames": frames})
+    )
+    assert registry.format_of(tmp_path / "a.json").name == "mediapipe-json"
+    (recording,) = read_mediapipe(tmp_path / "a.json", OPTIONS)
+    assert_body(recording)
+    assert recording.fps == 25
+
+
 @pytest.mark.parametrize("apart", [False, True])
 def test_lists_in_the_cells_of_a_table(tmp_path, apart):
     """As pandas writes a frame whose column holds lists."""
