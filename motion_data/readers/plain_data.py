@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..interpret import are_fractions, is_joint
 from ..notes import note
 from ..recording import Recording
 from .detections import Detection
@@ -111,9 +112,33 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
         detection_of(path, person, frames[person.frame], track, names)
         for person, track in zip(people, tracks, strict=True)
     ]
+    if options.coordinates != "xy" and any(_has_depth(person.entry) for person in people):
+        _check_depth(path, np.concatenate([seen.joints[:, :2] for seen in found]))
     if not options.overrides("fps"):
         about["fps"] = about["fps"] or _stated_rate(path, people, found) or options.fps
     yield from estimated_recordings(path, found, LAYOUTS, options, names or None, **about)
+
+
+def _has_depth(entry: Mapping) -> bool:
+    """Tell whether joints are objects with a z beside x and y."""
+    joints = _value(entry, "keypoints")
+    joints = list(joints.values()) if isinstance(joints, dict) else joints
+    first = joints[0] if isinstance(joints, list) and joints else None
+    if not isinstance(first, dict):
+        return False
+    point = _point(first)
+    return "z" in point if isinstance(point, dict) else isinstance(point, (list, np.ndarray)) and len(point) == 3
+
+
+def _check_depth(path: Path, points: np.ndarray) -> None:
+    """Refuse x and y `[N, 2]` beside a z unless they are fractions of a picture, where z is a guess."""
+    points = points[is_joint(points)]
+    if len(points) and not are_fractions(points):
+        raise FormatError(
+            path,
+            f"has joints with x, y and z, where x and y reach {np.abs(points).max():.4g}; give coordinates='xy' if "
+            "they are pixels and z is to be left out, and write 3D as .npy",
+        )
 
 
 def _stated_rate(path: Path, people: Sequence[Person], found: Sequence[Detection]) -> float:
@@ -305,6 +330,11 @@ def _is_pair(joint: object) -> bool:
     return isinstance(joint, list) and len(joint) == 2 and isinstance(joint[0], str)
 
 
+def _point(joint: Mapping) -> object:
+    """Return where the coordinates of a joint are."""
+    return next((joint[name] for name in ("position", "coordinates") if name in joint), joint)
+
+
 def _named_joint(path: Path, joint: dict | list, where: str) -> tuple[object, Sequence]:
     """Return the name of a joint, None if it has none, and x, y, score."""
     if isinstance(joint, list):
@@ -312,7 +342,7 @@ def _named_joint(path: Path, joint: dict | list, where: str) -> tuple[object, Se
         if not isinstance(values, (list, np.ndarray)) or len(values) not in (2, 3):
             raise FormatError(path, f"{where}: a joint is {brief(values)}; it must be x, y or x, y, score")
         return name, [*values, 1.0][:3]
-    point = next((joint[name] for name in ("position", "coordinates") if name in joint), joint)
+    point = _point(joint)
     if isinstance(point, (list, np.ndarray)) and len(point) in (2, 3):
         point = {"x": point[0], "y": point[1]}
     if not isinstance(point, dict) or "x" not in point or "y" not in point:

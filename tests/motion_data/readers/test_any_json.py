@@ -240,6 +240,20 @@ def test_rate_and_picture_of_the_file(tmp_path):
     assert next(registry.formats()["any-json"].read(tmp_path / "comfy.json", options)).fps == 30
 
 
+def test_a_guessed_depth_is_left_out(tmp_path):
+    deep = [{"frame": f, "joints": [{**joint, "z": 2.5} for joint in listed(f, 3)]} for f in range(FRAMES)]
+    (tmp_path / "own.json").write_text(json.dumps(deep))
+    known = registry.formats()["any-json"]
+    (flat,) = known.read(tmp_path / "own.json", ReadOptions(min_track=1, coordinates="xy"))
+    np.testing.assert_allclose(flat.keypoints[0, 2], body(2, 3)[:, :2])
+    for frame in deep:
+        for joint in frame["joints"]:
+            joint |= {"x": joint["x"] / 640, "y": joint["y"] / 480}
+    (tmp_path / "own.json").write_text(json.dumps(deep))
+    (fractions,) = known.read(tmp_path / "own.json", ReadOptions(min_track=1, frame_size=(640, 480)))
+    np.testing.assert_allclose(fractions.keypoints, flat.keypoints, rtol=1e-6)
+
+
 def test_bare_arrays_are_read_as_those_of_numpy(tmp_path):
     motion = [rows(f, 3) for f in range(FRAMES)]
     assert "name the layout" in error(tmp_path / "bare.json", motion)
@@ -268,6 +282,10 @@ def test_pickles_of_the_same(tmp_path):
         ([{"keypoints": rows(f, 3)} for f in range(FRAMES)], "or write a list of frames, each a list of people"),
         ([{"frame": 0, "joints": (np.array(rows(0, 3)) * [1, 1, -1]).tolist()}], "which are no scores"),
         ('{"frame": 1, "keypoints": []}\n{"frame": 2, "keypoints": [}\n', "is no valid JSON .line 2: "),
+        (
+            [{"frame": 0, "joints": {n: {"x": 1, "y": 150, "z": 2} for n in COCO_KEYPOINTS}}],
+            "x and y reach 150; give coord",
+        ),
         ({"people": [{"keypoints": [rows(0, 3)], "scores": [[1.0]] * 2}]}, "they must be .frames, joints, 2 or 3"),
         ({"frames": [{"time": -f, "joints": rows(f, 3)} for f in range(FRAMES)]}, "whose times go back"),
     ],
