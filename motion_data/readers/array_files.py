@@ -56,6 +56,7 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     with _formatted(path):
         packed = path.stat().st_size
         with ZipFile(path) as archive:
+            _check_sizes(archive, packed)
             size = sum(info.file_size for info in archive.infolist() if info.filename.removesuffix(".npy") in names)
         if size > max(UNPACKED_BYTES, MAX_RATIO * packed):
             raise FormatError(
@@ -68,10 +69,18 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
 def read_member(path: Path, name: str) -> bytes:
     """Return the bytes of one array of an `.npz` file, header included; for limits and errors see `read_arrays`."""
     with _formatted(path), ZipFile(path) as archive:
+        _check_sizes(archive, path.stat().st_size)
         info = archive.getinfo(f"{name}.npy")
         if info.file_size > max(UNPACKED_BYTES, MAX_RATIO * path.stat().st_size):
             raise FormatError(path, f"has {info.file_size} bytes of {name} when unpacked; that is too much")
         return archive.read(info)
+
+
+def _check_sizes(archive: ZipFile, size: int) -> None:
+    """Refuse members that claim to be larger than their file: memory for them would be taken before they are read."""
+    for info in archive.infolist():
+        if info.compress_size > size:
+            raise BadZipFile(f"{info.filename[:60]!r} has {info.compress_size} bytes in a file of {size}")
 
 
 @contextmanager

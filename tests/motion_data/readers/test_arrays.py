@@ -482,3 +482,12 @@ def test_bodies_of_smpl_are_known_by_their_number(tmp_path, joints, layout):
     places = get_layout(layout).canonical
     np.testing.assert_allclose(recording.keypoints[0, 0, places[15]], body[7], rtol=1e-6)  # left ankle
     np.testing.assert_allclose(recording.keypoints[0, 0, places[10]], body[21], rtol=1e-6)  # right wrist
+
+
+def test_members_larger_than_their_file_take_no_memory(tmp_path):
+    path = save_npz(tmp_path, keypoints=keypoints(3, 17, 2))
+    content = bytearray(path.read_bytes())
+    place = content.index(b"PK\x01\x02") + 20  # the compressed size in the directory
+    content[place : place + 4] = struct.pack("<I", 2**31)
+    path.write_bytes(content)
+    assert "has 2147483648 bytes in a file of" in str(read_bounded(read_npz, path, COCO))
