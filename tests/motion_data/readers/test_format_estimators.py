@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damaged_files import EXAMPLES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -574,7 +575,7 @@ FUZZED["azure-kinect"] = (
 )
 FUZZED["openpose"] = ("openpose", json.dumps(next(iter(openpose().values()))).encode())
 fuzz = settings(
-    max_examples=40,
+    max_examples=EXAMPLES,
     deadline=None,
     derandomize=True,
     database=None,
