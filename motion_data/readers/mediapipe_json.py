@@ -91,10 +91,11 @@ def _detections(path: Path, frames: list, size: tuple[int, int]) -> Iterator[Det
 
 def _rate(frames: list) -> float:
     """Return the rate that the times of frames tell; 0 is none."""
+    there = [(place, frame) for place, frame in enumerate(frames) if isinstance(frame, dict)]
     for name in TIMES:
-        times = [frame.get(name) for frame in frames if isinstance(frame, dict)]
+        times = [frame.get(name) for _, frame in there]
         if times and all(isinstance(time, (int, float)) and abs(time) < MAX_NUMBER for time in times):
-            numbers = [_number(frame, place) for place, frame in enumerate(frames)]
+            numbers = [_number(frame, place) for place, frame in there]
             return rate_of_times(numbers, times, name) if all(isinstance(one, int) for one in numbers) else 0.0
     return 0.0
 

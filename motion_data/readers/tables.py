@@ -124,6 +124,8 @@ def read_table(path: Path, options: ReadOptions) -> Iterator[Recording]:
 
 def _is_space(path: Path, found: list[Detection], columns: Columns, options: ReadOptions) -> bool:
     """Tell 3D from x and y beside a z that is left out."""
+    if (options.coordinates or "").startswith("xyz") and (columns.places[:, 3] < 0).any():
+        raise FormatError(path, f"coordinates is {options.coordinates!r}, but not every joint has a z")
     if options.coordinates or not columns.may_be_space:
         return bool((options.coordinates or "").startswith("xyz"))
     points = np.concatenate([person.joints[:, :2] for person in found]) if found else np.zeros((0, 2))

@@ -163,6 +163,9 @@ def test_tables_of_3d_need_to_be_told_from_a_guessed_depth(tmp_path):
         (flat,) = read_table(path, ReadOptions(min_track=1, coordinates="xy"))
         assert flat.space == "image" and flat.keypoints.shape[-1] == 2
     path.write_text(path.read_text() + "900000000000,nose,1,2,3\n")
+    (tmp_path / "flat.csv").write_text(space_table("xy", values[..., :2]))
+    with pytest.raises(FormatError, match="coordinates is 'xyz', but not every joint has a z"):
+        list(read_table(tmp_path / "flat.csv", ReadOptions(min_track=1, coordinates="xyz")))
     with pytest.raises(FormatError, match="frames from 3 to 900000000000, which are too many in 3D"):
         list(read_table(path, ReadOptions(min_track=1, coordinates="xyz")))
 
@@ -225,6 +228,10 @@ def test_landmarks_without_names_of_their_numbers_and_times(tmp_path):
     (recording,) = read_mediapipe(tmp_path / "a.json", OPTIONS)
     assert_body(recording)
     assert recording.fps == 25
+    frames[2] = None  # nobody
+    (tmp_path / "a.json").write_text(json.dumps({"frames": frames}))
+    (recording,) = read_mediapipe(tmp_path / "a.json", OPTIONS)
+    assert recording.fps == 25 and not recording.scores[0, 2].any()
 
 
 @pytest.mark.parametrize("apart", [False, True])
