@@ -16,7 +16,7 @@ import numpy as np
 
 from .interpret import as_numbers, choose_coordinates, layout_of, stated_layout
 from .options import ReadOptions
-from .pose_results import is_in_fractions, is_result, people_of, picture_size
+from .pose_results import is_in_fractions, is_result, people_of, picture_size, shape_of
 from .readers.detections import Detection
 from .readers.estimates import estimated_recordings
 from .recording import Recording
@@ -36,7 +36,7 @@ def is_frames(inputs: object) -> bool:
     known = [frame for frame in inputs if frame is not None]
     if any(map(is_result, known)):
         return True
-    shapes = [_shape(frame) for frame in known]
+    shapes = [shape_of(frame) for frame in known]
     if not shapes or any(shape is None for shape in shapes):
         return False
     sizes = {len(shape) for shape in shapes if 0 not in shape}
@@ -45,7 +45,7 @@ def is_frames(inputs: object) -> bool:
 
 def is_one_person(frames: Sequence[object]) -> bool:
     """Tell whether each frame is the `[K, C]` of the same person, so that the list is an array."""
-    return all(len(_shape(frame) or ()) == 2 for frame in frames)
+    return all(len(shape_of(frame) or ()) == 2 for frame in frames)
 
 
 def detected_recordings(
@@ -74,9 +74,10 @@ def detected_recordings(
     ((joints, size),) = widths
     # of results a third value is a score; of arrays `interpret` tells
     scored = size == 3 and any(map(is_result, frames))
-    stack = np.stack([detection.joints for detection in found])[None]
-    if not scored and choose_coordinates(stack, options) not in ("xy", "xyc"):
-        raise ValueError("3D key-points of several people must be one array [people, frames, joints, 3]")
+    if not scored:
+        stack = np.stack([detection.joints for detection in found])[None]
+        if choose_coordinates(stack, options) not in ("xy", "xyc"):
+            raise ValueError("3D key-points of several people must be one array [people, frames, joints, 3]")
     if size == 2:
         found = [
             detection._replace(joints=np.concatenate([detection.joints, np.isfinite(detection.joints[:, :1])], 1))
@@ -128,13 +129,3 @@ def whole_ids(ids: object) -> list[int]:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
             raise ValueError(f"track_ids has {value!r}; an id must be a whole number")
     return [int(value) for value in values]
-
-
-def _shape(values: object) -> tuple[int, ...] | None:
-    if hasattr(values, "shape"):
-        return tuple(values.shape)
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        return None
-    return array.shape if array.dtype.kind in "fiub" else None

@@ -154,9 +154,8 @@ def _stretched(body: _Body) -> Doubt | None:
 
 def _one_point(body: _Body) -> Doubt | None:
     ordered = np.sort(body.points[..., 0], -1)
-    frames = np.flatnonzero(
-        (ordered[:, 1:] == ordered[:, :-1]).sum(-1) >= 2
-    )  # x alone rules out most; NaN never equals
+    # x alone rules most frames out; NaN is never equal
+    frames = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).sum(-1) >= 2)
     order = np.lexsort(np.moveaxis(body.points[frames], -1, 0), axis=-1)
     ordered = np.take_along_axis(body.points[frames], order[..., None], -2)
     same = (ordered[:, 1:] == ordered[:, :-1]).all(-1)

@@ -65,6 +65,17 @@ def is_pair(frame: object) -> bool:
     return len(points) == 3 and points[2] == 2 and marks == points[:2]
 
 
+def shape_of(values: object) -> tuple[int, ...] | None:
+    """Return the shape of an array or of nested lists of numbers; None of anything else."""
+    if hasattr(values, "shape"):
+        return tuple(values.shape)
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        return None
+    return array.shape if array.dtype.kind in "fiub" else None
+
+
 def picture_size(frame: object) -> tuple[int, int]:
     """Return width and height of the picture where its result tells them, else (0, 0)."""
     shape = getattr(frame, "orig_shape", None) or getattr(frame, "ori_shape", None)
@@ -144,15 +155,7 @@ def _is_points(points: object) -> bool:
 
 
 def _is_body(points: object) -> bool:
-    if hasattr(points, "shape"):
-        return len(points.shape) == 2
-    if _is_points(points):
-        return True
-    try:
-        array = np.asarray(points)
-    except ValueError:
-        return False
-    return array.ndim == 2 and array.dtype.kind in "fiub"
+    return _is_points(points) or len(shape_of(points) or ()) == 2
 
 
 def _first(entry: Mapping, names: Sequence[str], otherwise: object = None) -> object:

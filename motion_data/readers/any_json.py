@@ -20,7 +20,7 @@ from .pickle_data import pickle_head, read_pickle
 from .picture_files import people_in_files, pictures
 from .plain_data import LAYOUTS, NAMES, data_recordings, detection_of, people_in
 from .registry import FormatError, ReadOptions, register_format
-from .text_files import read_text
+from .text_files import read_text, text_head
 
 _MARK = re.compile(rf'"({"|".join(NAMES["keypoints"])})"\s*:\s*[\[{{]')
 # nothing but numbers, in lists or by the number or name of a picture
@@ -29,7 +29,6 @@ MAX_EMPTY = 100  # files of a folder among which one with people is looked for
 SUFFIXES = (".json", ".jsonl", ".ndjson")
 PICKLES = (".pkl", ".pickle")
 TABLES = (".csv", ".tsv")
-HEAD_BYTES = 1 << 16
 MAX_PICTURE = 2**20  # bytes of a file with the people of one picture
 
 
@@ -39,11 +38,10 @@ def _is_pickle(path: Path) -> bool:
 
 def _is_table(path: Path) -> bool:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            first = next(csv.DictReader(file.read(HEAD_BYTES).splitlines()), {})
-        return any(str(first.get(title)).lstrip()[:1] in ("[", "{") for title in NAMES["keypoints"])
-    except (OSError, ValueError, csv.Error):
+        first = next(csv.DictReader(text_head(path).splitlines()), {})
+    except (ValueError, csv.Error):
         return False
+    return any(str(first.get(title)).lstrip()[:1] in ("[", "{") for title in NAMES["keypoints"])
 
 
 def _is_json(path: Path) -> bool:

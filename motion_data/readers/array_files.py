@@ -69,9 +69,10 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
 def read_member(path: Path, name: str) -> bytes:
     """Return the bytes of one array of an `.npz` file, header included; for limits and errors see `read_arrays`."""
     with _formatted(path), ZipFile(path) as archive:
-        _check_sizes(archive, path.stat().st_size)
+        packed = path.stat().st_size
+        _check_sizes(archive, packed)
         info = archive.getinfo(f"{name}.npy")
-        if info.file_size > max(UNPACKED_BYTES, MAX_RATIO * path.stat().st_size):
+        if info.file_size > max(UNPACKED_BYTES, MAX_RATIO * packed):
             raise FormatError(path, f"has {info.file_size} bytes of {name} when unpacked; that is too much")
         return archive.read(info)
 

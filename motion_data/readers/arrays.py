@@ -14,11 +14,10 @@ from ..recording import Recording
 from .array_files import array_names, map_array, read_arrays
 from .pose_arrays import NPZ_KEYS, array_recordings
 from .registry import FormatError, ReadOptions, register_format
-from .text_files import parse_numbers, read_text
+from .text_files import parse_rows, read_text, text_head
 
 TEXT = (".csv", ".tsv", ".txt")
 MIN_COLUMNS = 26  # of 13 joints; fewer numbers are of something else, such as cameras
-HEAD_BYTES = 1 << 16
 _SEPARATORS = re.compile(r"\s*[,;\s]\s*")
 
 
@@ -61,12 +60,11 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
 
 
 def _is_numbers(path: Path) -> bool:
+    lines = text_head(path).splitlines()[:3]
     try:
-        with path.open("rb") as file:
-            lines = file.read(HEAD_BYTES).decode("utf-8-sig", "ignore").splitlines()[:3]
         counts = {len([float(word) for word in _SEPARATORS.split(line.strip())]) for line in lines if line.strip()}
         return len(counts) == 1 and counts.pop() >= MIN_COLUMNS
-    except (OSError, ValueError):
+    except ValueError:
         return False
 
 
@@ -80,16 +78,10 @@ def read_numbers(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: `options.layout` is missing or does not fit the columns, or see `read_text` and `read_npy`.
     """
     lines = [_SEPARATORS.split(line.strip()) for line in read_text(path).splitlines() if line.strip()]
-    if not lines:
-        raise FormatError(path, "has no lines of numbers")
-    columns = len(lines[0])
-    for number, line in enumerate(lines):
-        if len(line) != columns:
-            raise FormatError(path, f"has {len(line)} numbers in line {number + 1} and {columns} in the first")
-    if options.layout is None:
+    columns = len(lines[0]) if lines else 0
+    if lines and options.layout is None:
         raise FormatError(path, f"has {columns} numbers a line and no titles that say what they are; name the layout")
-    text = " ".join(word for line in lines for word in line)
-    values = parse_numbers(path, text, len(lines) * columns, "the lines").reshape(len(lines), columns)
+    values = parse_rows(path, lines)
     joints = get_layout(options.layout).num_joints
     if (columns - 1) % joints == 0 and (np.diff(values[:, 0]) == 1).all():
         values = values[:, 1:]

@@ -14,12 +14,13 @@ import numpy as np
 from ..recording import Recording
 from .cutting import clean_joints, cut_recordings
 from .detections import Detection, gather
+from .frames import rate_of_times
 from .joint_names import map_joints
 from .json_files import as_list, as_mapping, frame_number, item, json_head, numbers, person_number, read_json
 from .registry import FormatError, ReadOptions, register_format
 
 TO_CAMERA_SPACE = np.array([-1.0, -1.0, 1.0]) / 1000  # metres, y up and x to the left, as a Kinect v2 has them
-MICROSECONDS = 1e6
+_STAMP = "timestamp_usec"
 
 
 def _is_azure_kinect(path: Path) -> bool:
@@ -70,16 +71,8 @@ def _bodies(path: Path, frames: list[Mapping], num_joints: int) -> Iterator[Dete
 
 
 def _fps(path: Path, frames: list[Mapping]) -> dict[str, float]:
-    """Return the rate of frames by the median of the time between two whose numbers follow."""
-    stamps = [
-        (number, frame["timestamp_usec"])
-        for frame in frames
-        if isinstance(frame.get("timestamp_usec"), (int, float))
-        for number in [frame_number(path, item(path, frame, "frame_id", "a frame"))]
-    ]
-    steps = [
-        (later - earlier) / (after - before)
-        for (before, earlier), (after, later) in zip(stamps, stamps[1:], strict=False)
-        if after > before and later > earlier
-    ]
-    return {"fps": round(MICROSECONDS / float(np.median(steps)), 3)} if steps else {}
+    """Return the rate that the time stamps of frames tell, if they have some."""
+    stamped = [frame for frame in frames if isinstance(frame.get(_STAMP), (int, float))]
+    numbers = [frame_number(path, item(path, frame, "frame_id", "a frame")) for frame in stamped]
+    fps = rate_of_times(numbers, [frame[_STAMP] for frame in stamped], _STAMP)
+    return {"fps": fps} if fps else {}

@@ -102,6 +102,20 @@ def _clean(
     )
 
 
+def check_guessed_depth(path: Path, points: np.ndarray, advice: str) -> None:
+    """Refuse x and y `[N, 2]` beside a z unless they are fractions of a picture, where z is a guess.
+
+    Args:
+        advice: which option tells what z is.
+
+    Raises:
+        FormatError: they are not.
+    """
+    points = points[is_joint(points)]
+    if len(points) and not are_fractions(points):
+        raise FormatError(path, f"has x, y and z of joints, where x and y reach {np.abs(points).max():.4g}; {advice}")
+
+
 def choose_joints(
     path: Path,
     num_joints: int,

@@ -14,11 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..interpret import are_fractions, is_joint
 from ..notes import note
 from ..recording import Recording
 from .detections import Detection
-from .estimates import RESULT_LAYOUTS, estimated_recordings
+from .estimates import RESULT_LAYOUTS, check_guessed_depth, estimated_recordings
 from .frames import TIMES, picture_frames, rate_of_times, whole_number
 from .json_files import brief, numbers, picture_side, stated_fps
 from .pose_arrays import array_recordings
@@ -113,7 +112,11 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
         for person, track in zip(people, tracks, strict=True)
     ]
     if options.coordinates != "xy" and any(_has_depth(person.entry) for person in people):
-        _check_depth(path, np.concatenate([seen.joints[:, :2] for seen in found]))
+        check_guessed_depth(
+            path,
+            np.concatenate([seen.joints[:, :2] for seen in found]),
+            "give coordinates='xy' if they are pixels and z is to be left out, and write 3D as .npy",
+        )
     if not options.overrides("fps"):
         about["fps"] = about["fps"] or _stated_rate(path, people, found) or options.fps
     yield from estimated_recordings(path, found, LAYOUTS, options, names or None, **about)
@@ -128,17 +131,6 @@ def _has_depth(entry: Mapping) -> bool:
         return False
     point = _point(first)
     return "z" in point if isinstance(point, dict) else isinstance(point, (list, np.ndarray)) and len(point) == 3
-
-
-def _check_depth(path: Path, points: np.ndarray) -> None:
-    """Refuse x and y `[N, 2]` beside a z unless they are fractions of a picture, where z is a guess."""
-    points = points[is_joint(points)]
-    if len(points) and not are_fractions(points):
-        raise FormatError(
-            path,
-            f"has joints with x, y and z, where x and y reach {np.abs(points).max():.4g}; give coordinates='xy' if "
-            "they are pixels and z is to be left out, and write 3D as .npy",
-        )
 
 
 def _stated_rate(path: Path, people: Sequence[Person], found: Sequence[Detection]) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..interpret import is_beyond
-from ..layouts import get_layout
+from ..layouts import get_layout, standard_name
 from ..recording import Recording
 from .cutting import cut_recordings
 from .detections import Detections
@@ -26,7 +26,7 @@ MAX_FPS = 1e5
 _OPENPOSE, _MEDIAPIPE = "openpose25", "mediapipe33"
 # OpenPose and MediaPipe write the joints of these layouts, or some of them, under these names.
 _BODIES = {"pose_keypoints_2d": _OPENPOSE, "POSE_LANDMARKS": _MEDIAPIPE}
-_SPELLINGS = {"mouth_left": "left_mouth", "mouth_right": "right_mouth", "midhip": "mid_hip"}
+_SPELLINGS = {"midhip": "mid_hip"}
 _NOT_BODY = ("FACE", "HAND", "WORLD")
 # What damaged files make the library raise.
 _BROKEN = (
@@ -155,7 +155,7 @@ def _known_body(path: Path, component: object, layout: str) -> JointMap:
     for place, point in enumerate(component.points):
         if layout == _OPENPOSE and point[:1] in ("L", "R"):
             point = {"L": "left_", "R": "right_"}[point[0]] + "_".join(_toe_words(point[1:]))
-        places[_SPELLINGS.get(point.lower(), point.lower())] = place
+        places[_SPELLINGS.get(point.lower(), standard_name(point.lower()))] = place
     joints = get_layout(layout).joints
     if not set(places) <= set(joints):
         unknown = ", ".join(sorted(set(places) - set(joints)))

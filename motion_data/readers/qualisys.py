@@ -10,9 +10,9 @@ import numpy as np
 
 from ..recording import Recording
 from .joint_names import map_joints, map_markers
-from .pose_arrays import MAX_RATE, array_recordings
+from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions, register_format
-from .text_files import parse_numbers, read_text
+from .text_files import parse_rate, parse_rows, read_text, text_head
 
 MAGIC = "NO_OF_FRAMES"
 NAMES, RATE, CONTENT = "MARKER_NAMES", "FREQUENCY", "DATA_INCLUDED"
@@ -20,11 +20,7 @@ UNIT = "mm"  # always
 
 
 def _is_qualisys(path: Path) -> bool:
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except (OSError, UnicodeDecodeError):
-        return False
+    return text_head(path, len(MAGIC)) == MAGIC
 
 
 @register_format("qualisys", "markers of Qualisys Track Manager (.tsv)", (".tsv", ".txt"), _is_qualisys)
@@ -47,35 +43,21 @@ def read_qualisys(path: Path, options: ReadOptions) -> Iterator[Recording]:
         first += 1
         if not (cells[0] == "Frame" or cells[1:2] == ["Y"]):  # titles of columns
             facts[cells[0]] = cells[1:]
-    names, rate = facts.get(NAMES, []), _rate(path, facts)
-    if facts.get(CONTENT, ["3D"])[0] != "3D":
-        raise FormatError(path, f"has {CONTENT} {facts[CONTENT][0][:60]!r}; it must be 3D")
+    names = facts.get(NAMES, [])
+    stated = {title: cells[0] for title, cells in facts.items() if cells}
+    rate, content = parse_rate(path, RATE, stated.get(RATE, "")), stated.get(CONTENT, "3D")
+    if content != "3D":
+        raise FormatError(path, f"has {CONTENT} {content[:60]!r}; it must be 3D")
     rows = [line.split() for line in lines[first:] if line.strip()]
     if not rows or not names:
         raise FormatError(path, f"has {len(rows)} frames of {len(names)} markers; there must be some")
     width = len(rows[0])
     if width - 3 * len(names) not in (0, 1, 2):  # numbers of frames, times
         raise FormatError(path, f"has {width} numbers a line; {len(names)} markers need {3 * len(names)}")
-    for number, row in enumerate(rows, first + 1):
-        if len(row) != width:
-            raise FormatError(path, f"line {number} has {len(row)} numbers; the first has {width}")
-    text = " ".join(word for row in rows for word in row)
-    points = parse_numbers(path, text, len(rows) * width, "the lines").reshape(len(rows), width)
+    points = parse_rows(path, rows, first + 1)
     points = points[:, width - 3 * len(names) :].reshape(len(rows), len(names), 3)
     points = np.where((points == 0).all(-1, keepdims=True), np.nan, points)
     joints = (None if options.overrides("layout") else map_markers(names)) or map_joints(path, names, options)
     units = options.units if options.overrides("units") else UNIT
     read = replace(options, axes="FKC", coordinates="xyz", units=units, layout=joints.layout)
-    yield from array_recordings(path, joints(points), rate, read)
-
-
-def _rate(path: Path, facts: dict[str, list[str]]) -> dict[str, np.ndarray]:
-    if RATE not in facts:
-        return {}
-    try:
-        rate = float((facts[RATE] or [""])[0])
-    except ValueError:
-        rate = float("nan")
-    if not 0 <= rate <= MAX_RATE:
-        raise FormatError(path, f"has {RATE} {facts[RATE][:1]}; it must be a number from 0 to {MAX_RATE:g}")
-    return {"fps": np.array(rate)}
+    yield from array_recordings(path, joints(points), {"fps": np.array(rate)}, read)

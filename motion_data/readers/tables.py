@@ -18,19 +18,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ..interpret import are_fractions, is_joint
 from ..layouts import standard_name
 from ..recording import Recording
 from .cutting import MAX_RECORDING_JOINTS
 from .detections import Detection, gather
-from .estimates import estimated_recordings
+from .estimates import check_guessed_depth, estimated_recordings
 from .frames import TIMES, picture_frames, rate_of_times
 from .joint_names import map_joints
 from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions, register_format
+from .text_files import text_head
 
 SUFFIXES = (".csv", ".tsv")
-HEAD_BYTES = 1 << 16
 MAX_CELLS = 10**8
 LAYOUTS = {17: "coco17", 26: "halpe26", 33: "mediapipe33", 133: "coco-wholebody"}
 _AXES = {"x": 0, "y": 1, "z": 3}
@@ -79,9 +78,8 @@ class Columns:
 
 def _is_table(path: Path) -> bool:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return _columns(_rows(file.read(HEAD_BYTES))[:4]) is not None
-    except (OSError, ValueError, csv.Error):
+        return _columns(_rows(text_head(path))[:4]) is not None
+    except (ValueError, csv.Error):
         return False
 
 
@@ -129,13 +127,9 @@ def _is_space(path: Path, found: list[Detection], columns: Columns, options: Rea
     if options.coordinates or not columns.may_be_space:
         return bool((options.coordinates or "").startswith("xyz"))
     points = np.concatenate([person.joints[:, :2] for person in found]) if found else np.zeros((0, 2))
-    points = points[is_joint(points)]
-    if len(points) and not are_fractions(points):
-        raise FormatError(
-            path,
-            f"has x, y and z, where x and y reach {np.abs(points).max():.4g}; give coordinates='xyz' if they are 3D, "
-            "or 'xy' if they are pixels and z is to be left out",
-        )
+    check_guessed_depth(
+        path, points, "give coordinates='xyz' if they are 3D, or 'xy' if they are pixels and z is to be left out"
+    )
     return False
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from .pose_arrays import MAX_RATE
 from .registry import FormatError
 
 MAX_FILE_BYTES = 2 * 2**30
+HEAD = 1 << 16  # characters
 
 
 def read_text(path: Path, may_be_empty: bool = False) -> str:
@@ -30,6 +33,49 @@ def read_text(path: Path, may_be_empty: bool = False) -> str:
     if "\0" in text:
         raise FormatError(path, "is no text: it holds zero bytes")
     return text
+
+
+def text_head(path: Path, count: int = HEAD) -> str:
+    """Return the first characters of a UTF-8 file, "" of whatever cannot be read; never raises."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return file.read(count)
+    except (OSError, ValueError):
+        return ""
+
+
+def parse_rows(path: Path, rows: Sequence[Sequence[str]], first: int = 1) -> np.ndarray:
+    """Return rows of words as float64 `[rows, columns]`; see `parse_numbers`.
+
+    Args:
+        first: number of the line of the first row, for errors.
+
+    Raises:
+        FormatError: there is none, they are of different lengths, or a word is no number.
+    """
+    if not rows:
+        raise FormatError(path, "has no lines of numbers")
+    columns = len(rows[0])
+    for number, row in enumerate(rows, first):
+        if len(row) != columns:
+            raise FormatError(path, f"line {number} has {len(row)} numbers; the first has {columns}")
+    text = " ".join(word for row in rows for word in row)
+    return parse_numbers(path, text, len(rows) * columns, "the lines").reshape(len(rows), columns)
+
+
+def parse_rate(path: Path, title: str, text: str) -> float:
+    """Return a rate that a header states, frames a second; 0 is none.
+
+    Raises:
+        FormatError: it is no number from 0 to `MAX_RATE`; the message names `title`.
+    """
+    try:
+        rate = float(text or 0)
+    except ValueError:
+        rate = float("nan")
+    if not 0 <= rate <= MAX_RATE:
+        raise FormatError(path, f"has {title} {text[:60]!r}; it must be a number from 0 to {MAX_RATE:g}")
+    return rate
 
 
 def parse_numbers(path: Path, text: str, count: int, what: str) -> np.ndarray:

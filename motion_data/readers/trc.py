@@ -8,25 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from ..interpret import PIXELS, apply, decide
+from ..interpret import PIXELS
 from ..options import UNITS, ReadOptions
 from ..recording import Recording
-from .cutting import cut_dense
 from .joint_names import map_joints, map_markers
+from .pose_arrays import array_recordings
 from .registry import FormatError, register_format
-from .text_files import read_text
+from .text_files import parse_rate, read_text, text_head
 
 MAGIC = "PathFileType"
 FACTS_LINE, NAMES_LINE, FIRST_ROW = 2, 3, 5  # numbers of lines, from 0
-MAX_FPS = 1e5
+RATE = "DataRate"
 
 
 def _is_trc(path: Path) -> bool:
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except (OSError, UnicodeDecodeError):
-        return False
+    return text_head(path, len(MAGIC)) == MAGIC
 
 
 @register_format("trc", "markers over time of OpenSim, Pose2Sim and Sports2D (.trc)", (".trc",), _is_trc)
@@ -55,16 +51,8 @@ def read_trc(path: Path, options: ReadOptions) -> Iterator[Recording]:
             raise FormatError(path, f"has Units {unit[:60]!r}; they must be one of {', '.join(UNITS)}, or give units")
         stated = unit if unit in UNITS and not options.overrides("units") else options.units
         said = {"coordinates": "xyz", "units": stated}
-    try:
-        decided = decide(values, None, replace(options, axes="FKC", **said), joints.layout)
-    except ValueError as error:
-        raise FormatError(path, str(error)) from error
-
-    def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        found = apply(values[first:end], None, decided)
-        return found.keypoints, found.scores
-
-    yield from cut_dense(len(values), poses, decided.layout, options, **_rate(path, facts))
+    known = {"layout": np.array(joints.layout), "fps": np.array(parse_rate(path, RATE, facts.get(RATE, "")))}
+    yield from array_recordings(path, values, known, replace(options, axes="FKC", **said))
 
 
 def _points(path: Path, lines: list[str], num_markers: int) -> np.ndarray:
@@ -86,13 +74,3 @@ def _points(path: Path, lines: list[str], num_markers: int) -> np.ndarray:
     except ValueError as error:
         raise FormatError(path, f"rows must be numbers: {error}") from error
     return numbers[:, 2:].reshape(len(rows), num_markers, 3)
-
-
-def _rate(path: Path, facts: dict[str, str]) -> dict[str, float]:
-    try:
-        rate = float(facts.get("DataRate", 0))
-    except ValueError:
-        rate = float("nan")
-    if not 0 <= rate <= MAX_FPS:
-        raise FormatError(path, f"has DataRate {facts['DataRate'][:60]!r}; it must be a number from 0 to {MAX_FPS:g}")
-    return {"fps": rate} if rate else {}

@@ -52,8 +52,10 @@ def test_markers_of_qualisys_own_set(tmp_path):
     own += ["RKneeOut", "LAnkleOut", "RAnkleOut", "SpineTop"]
     content = text(markers(), header=["TRAJECTORY_TYPES\t" + "Measured\t" * 11])
     content = content.replace("\t".join(NAMES), "\t".join(f"x_{name}" for name in own))
-    (tmp_path / "walk.tsv").write_text(content.replace("DESCRIPTION\t--", "DESCRIPTION -- "))
+    content = content.replace("DESCRIPTION\t--", "DESCRIPTION -- ").replace("\t3D", "").replace("\t120\n", "\n")
+    (tmp_path / "walk.tsv").write_text(content)
     (recording,) = read_qualisys(tmp_path / "walk.tsv", ReadOptions(min_track=1))
+    assert recording.fps == 0  # neither the rate nor what the numbers are was stated
     hip = recording.keypoints[0, 3, COCO["right_hip"]]
     np.testing.assert_allclose(hip[[0, 1]], markers()[3, 5, [0, 2]], atol=1e-6)
 
@@ -63,7 +65,7 @@ def test_markers_of_qualisys_own_set(tmp_path):
     [
         (text(markers(0)), "has 0 frames of 11 markers"),
         (text(markers()).replace("\t3D", "\t6D"), "has DATA_INCLUDED '6D'; it must be 3D"),
-        (text(markers()).replace("\t120", "\tfast"), "has FREQUENCY .'fast'.; it must be a number"),
+        (text(markers()).replace("\t120", "\tfast"), "has FREQUENCY 'fast'; it must be a number from 0"),
         (text(markers()).replace("\tT10", ""), "has 33 numbers a line; 10 markers need 30"),
         (text(markers()) + "1\t2\n", "line 22 has 2 numbers; the first has 33"),
         (text(markers()).replace("1400.000", "high"), "something else is among them"),
