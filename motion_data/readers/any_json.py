@@ -17,7 +17,7 @@ from .detections import Detection
 from .estimates import estimated_recordings
 from .json_files import json_head, person_number, read_json
 from .pickle_data import pickle_head, read_pickle
-from .picture_files import people_in_files, pictures
+from .picture_files import MAX_EMPTY, people_in_files, pictures
 from .plain_data import LAYOUTS, NAMES, data_recordings, detection_of, people_in
 from .registry import FormatError, ReadOptions, register_format
 from .text_files import read_text, text_head
@@ -25,7 +25,6 @@ from .text_files import read_text, text_head
 _MARK = re.compile(rf'"({"|".join(NAMES["keypoints"])})"\s*:\s*[\[{{]')
 # nothing but numbers, in lists or by the number or name of a picture
 _NUMBERS = re.compile(r'\s*(\[\s*\[|\{\s*"[^"]{0,200}\d[^"]{0,200}"\s*:)[\s\[]*-?\d')
-MAX_EMPTY = 100  # files of a folder among which one with people is looked for
 SUFFIXES = (".json", ".jsonl", ".ndjson")
 PICKLES = (".pkl", ".pickle")
 TABLES = (".csv", ".tsv")

@@ -12,6 +12,7 @@ from .json_files import MAX_FILE_BYTES
 from .registry import FormatError
 
 MIN_FILES = 2  # a single file is no sequence
+MAX_EMPTY = 100  # files of a folder among which one with people is looked for
 NOT_PICTURES = ("classes.txt",)  # beside the labels of YOLO
 
 

@@ -13,12 +13,11 @@ from .detections import Detection
 from .estimates import RESULT_LAYOUTS, estimated_recordings
 from .estimator_json import mmpose_instance
 from .json_files import as_list, as_mapping, json_head, read_json
-from .picture_files import people_in_files, pictures
+from .picture_files import MAX_EMPTY, people_in_files, pictures
 from .registry import FormatError, ReadOptions, register_format
 from .text_files import parse_numbers, read_text
 
 YOLO_BOX = 5  # class and box, before the joints
-MAX_EMPTY = 100  # files among which one with people is looked for
 YOLO_JOINTS = {17: "coco17"}
 
 
