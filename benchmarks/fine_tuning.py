@@ -24,14 +24,15 @@ from training_mofm.evaluation.metrics import Spread
 FIGURES = ("accuracy", "accuracy_of_views", "balanced_accuracy_of_views", "macro_f1_of_views")
 
 
-def run(options: list[str], folder: Path) -> dict[str, float]:
-    """Return the figures of a fine-tuning, from its folder where it is done."""
+def run(options: list[str], folder: Path) -> list[dict[str, float]]:
+    """Return the figures of each fold of a fine-tuning, from its folder where it is done."""
     done = folder / "all_folds.json"
     if not done.is_file():
         kinds = (ClassificationArguments, DataArguments, ClassificationTrainingArguments)
         parsed = HfArgumentParser(kinds).parse_args_into_dataclasses([*options, "--output-dir", str(folder)])
         done.write_text(json.dumps(finetune_classification(*parsed), indent=1) + "\n")
-    return json.loads(done.read_text())
+    folds = sorted(folder.glob("*/figures.json")) or [folder / "figures.json"]
+    return [json.loads(fold.read_text()) for fold in folds]
 
 
 def main() -> None:
@@ -40,14 +41,14 @@ def main() -> None:
     parser.add_argument("--fractions", type=float, nargs="+", default=[1.0], help="shares of each class's labels")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
     args, rest = parser.parse_known_args()
-    print(f"| labels | from | seeds | {' | '.join(FIGURES)} |\n| --- | --- | --- |{' --- |' * len(FIGURES)}")
+    print(f"| labels | from | runs | {' | '.join(FIGURES)} |\n| --- | --- | --- |{' --- |' * len(FIGURES)}")
     for fraction in args.fractions:
         for start in ("pre-trained", "scratch"):
             found = []
             for seed in args.seeds:
                 own = ["--from-scratch", str(start == "scratch"), "--label-fraction", str(fraction)]
                 own += ["--seed", str(seed)]
-                found.append(run([*rest, *own], Path(args.output) / f"{start}-{fraction:g}-{seed}"))
+                found += run([*rest, *own], Path(args.output) / f"{start}-{fraction:g}-{seed}")
             spread = " | ".join(str(Spread.over([figures[name] for figures in found])) for name in FIGURES)
             print(f"| {fraction:.0%} | {start} | {len(found)} | {spread} |", flush=True)
 

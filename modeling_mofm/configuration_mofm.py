@@ -41,6 +41,9 @@ class MoFMConfig(ThermalCubeConfig):
         masking: "keypoint" (the paper's), "uniform" or "tube".
         mask_ratio: target fraction of active cubes to mask; whole key-points are masked, so the nearest reachable one.
         mask_span: time slices for which a key-point is masked in one go.
+        predictor_layers: layers that say what masked cubes hold, from those that the encoder has seen: it then reads
+            the visible cubes alone, which is faster (He et al. 2022). 0: masked cubes go through the encoder as their
+            mask embedding (the paper's).
         word_loss_weight, coordinate_loss_weight, view_loss_weight: how much each objective of pre-training counts: the
             words of masked cubes (the paper's), the coordinates of hidden key-points, and what two views of a motion
             share; 0 leaves it out.
@@ -91,6 +94,7 @@ class MoFMConfig(ThermalCubeConfig):
     masking: str = "keypoint"
     mask_ratio: float = 0.4
     mask_span: int = 2
+    predictor_layers: int = 0
     word_loss_weight: float | int = 1.0
     coordinate_loss_weight: float | int = 0.0
     view_loss_weight: float | int = 0.0
@@ -126,7 +130,7 @@ class MoFMConfig(ThermalCubeConfig):
         for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name, low in (("classifier_part_size", 0), ("classifier_slice_size", 1)):
+        for name, low in (("predictor_layers", 0), ("classifier_part_size", 0), ("classifier_slice_size", 1)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
@@ -175,6 +179,11 @@ class MoFMConfig(ThermalCubeConfig):
             raise ValueError(f"pos_weight must be positive and finite, got {self.pos_weight}")
 
     def _validate_objectives(self) -> None:
+        if self.predictor_layers and not self.drop_empty_cubes:
+            raise ValueError(
+                f"predictor_layers is {self.predictor_layers}, which needs drop_empty_cubes true: masked cubes are "
+                "left out as empty ones are; got false"
+            )
         names = ("word_loss_weight", "coordinate_loss_weight", "view_loss_weight")
         for name in names:
             if not 0 <= getattr(self, name) < float("inf"):

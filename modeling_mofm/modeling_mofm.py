@@ -38,7 +38,7 @@ from .objectives import CoordinateDecoder, ViewProjector, coordinate_loss, hidde
 
 # of all classes: one folder may hold them all beside the encoder, and each class takes what is its own
 HEADS = (
-    *("lm_head", "coordinate_decoder", "view_projector"),
+    *("lm_head", "predictor", "coordinate_decoder", "view_projector"),
     *("norm", "part_projection", "slice_mixer", "classifier"),
     *("reference", "anomaly_head"),
 )
@@ -258,6 +258,55 @@ class MoFMLayer(GradientCheckpointingLayer):
         return hidden_states + self.dropout(self.mlp(self.layernorm_after(hidden_states)))
 
 
+class MoFMPredictor(nn.Module):
+    """Layers that say what masked cubes hold, from the tokens of the cubes that the encoder has seen.
+
+    The encoder never meets a mask embedding, in training as little as in use, and is the faster the more is masked
+    (He et al. 2022, section 3).
+    """
+
+    def __init__(self, config: MoFMConfig):
+        super().__init__()
+        self.config = config
+        self.mask_token = nn.Parameter(torch.zeros(config.hidden_size))
+        self.layers = nn.ModuleList([MoFMLayer(config) for _ in range(config.predictor_layers)])
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, seen: MoFMModelOutput, active: Tensor, bool_masked_pos: Tensor | None) -> MoFMModelOutput:
+        """Return tokens of the masked cubes beside the seen ones.
+
+        Args:
+            seen: what the encoder says of the visible cubes.
+            active: bool `[N, L]`, which cubes hold heat.
+            bool_masked_pos: bool `[N, L]`, the masked ones; None where all are visible.
+        """
+        tokens = seen.on_grid(seen.last_hidden_state, self.config.num_cubes)
+        if bool_masked_pos is not None:
+            tokens = torch.where(bool_masked_pos[..., None], self.mask_token, tokens)
+            active = active | bool_masked_pos
+        grid = self.config.grid_size
+        tokens = tokens + sincos_positions(grid, tokens.shape[-1], tokens.device, tokens.dtype)
+        tokens, cube_ids, kept = drop_empty(tokens, active)
+        tokens = self.layernorm(run_layers(self.layers, tokens, cube_ids, kept, self.config)) * kept[..., None]
+        return MoFMModelOutput(last_hidden_state=tokens, cube_ids=cube_ids, attention_mask=kept.long())
+
+
+def run_layers(
+    layers: nn.ModuleList,
+    tokens: Tensor,
+    cube_ids: Tensor,
+    kept: Tensor,
+    config: MoFMConfig,
+    **kwargs: Unpack[TransformersKwargs],
+) -> Tensor:
+    """Let tokens `[N, P, D]` of cubes attend to each other, layer by layer; False in `kept` `[N, P]` is padding."""
+    attention_mask = create_bidirectional_mask(config=config, inputs_embeds=tokens, attention_mask=kept)
+    positions = rotary_positions(cube_ids, config.grid_size, config.hidden_size // config.num_attention_heads)
+    for layer in layers:
+        tokens = layer(tokens, positions, attention_mask, **kwargs)
+    return tokens
+
+
 class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
     config_class = MoFMConfig
     base_model_prefix = "mofm"
@@ -308,7 +357,7 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
-        if isinstance(module, MoFMEmbeddings):
+        if isinstance(module, (MoFMEmbeddings, MoFMPredictor)):
             init.trunc_normal_(module.mask_token, std=self.config.initializer_range)
         elif isinstance(module, CoordinateDecoder):
             init.trunc_normal_(module.queries, std=self.config.initializer_range)
@@ -362,7 +411,8 @@ class MoFMModel(MoFMPreTrainedModel):
             keypoints: `[B, F, K, 2]` or `[B, M, F, K, 2]` in map pixels, as `MoFMFeatureExtractor` makes them.
             scores: `[B, (M,) F, K]` in [0, 1]; 0 is a missing joint; without them every joint is present.
             heatmaps: `[B, (M,) K, F, H, W]`, instead of key-points.
-            bool_masked_pos: bool `[N, L]`, cubes to be replaced by the mask embedding.
+            bool_masked_pos: bool `[N, L]`, cubes to be replaced by the mask embedding; where the configuration has a
+                predictor, to be left out of the sequence.
             clips: what `read_clips` made of them, instead of all three: heads that look into the clips themselves
                 check them once.
 
@@ -375,6 +425,8 @@ class MoFMModel(MoFMPreTrainedModel):
         if clips is None:
             clips = self.read_clips(keypoints, scores, heatmaps)
         check_per_cube("bool_masked_pos", bool_masked_pos, self.config, clips.number)
+        if bool_masked_pos is not None and self.config.predictor_layers:
+            clips, bool_masked_pos = clips.without(bool_masked_pos, self.config), None
         tokens = self.embeddings(clips, bool_masked_pos)
         if self.config.drop_empty_cubes:
             active = clips.active
@@ -384,12 +436,7 @@ class MoFMModel(MoFMPreTrainedModel):
         else:
             kept = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
             cube_ids = torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape[0], -1)
-        attention_mask = create_bidirectional_mask(config=self.config, inputs_embeds=tokens, attention_mask=kept)
-        head_dim = self.config.hidden_size // self.config.num_attention_heads
-        positions = rotary_positions(cube_ids, self.config.grid_size, head_dim)
-        hidden_states = tokens
-        for layer in self.layers:
-            hidden_states = layer(hidden_states, positions, attention_mask, **kwargs)
+        hidden_states = run_layers(self.layers, tokens, cube_ids, kept, self.config, **kwargs)
         hidden_states = self.layernorm(hidden_states) * kept[..., None]
         pooled = hidden_states.sum(1) / kept.sum(1, keepdim=True)
         if clips.people is not None:
@@ -433,9 +480,10 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         super().__init__(config)
         self.mofm = MoFMModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.codebook_size) if config.word_loss_weight else None
+        self.predictor = MoFMPredictor(config) if config.word_loss_weight and config.predictor_layers else None
         self.coordinate_decoder = CoordinateDecoder(config) if config.coordinate_loss_weight else None
         self.view_projector = ViewProjector(config) if config.view_loss_weight else None
-        if self.lm_head is None:  # nothing is masked
+        if self.lm_head is None or self.predictor is not None:  # the encoder meets no mask embedding
             self.mofm.embeddings.mask_token.requires_grad_(False)
         self.post_init()
 
@@ -483,29 +531,39 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
                 f"other_keypoints has {other.number} clips, keypoints {clips.number}; they must be as many"
             )
 
-        shown = other
-        if self.coordinate_decoder is not None and mask_noise is not None:
+        if self.coordinate_decoder is not None and mask_noise is not None and other.scores is None:
+            raise ValueError("heatmaps cannot be asked for hidden coordinates; give keypoints and scores")
+        asked = bool_masked_pos if self.lm_head is not None else None
+        first, shown = clips, other
+        if self.predictor is not None:  # one look at the visible cubes serves words, coordinates and views
+            first = clips if asked is None else clips.without(asked, config)
+            shown = first
+            if other is not clips:
+                shown = other if mask_noise is None else other.without(self.mask(other, mask_noise), config)
+        elif self.coordinate_decoder is not None and mask_noise is not None:
             shown = hide(other, hidden_keypoints(mask_noise, config.mask_span, config.hide_ratio), config)
         outputs, seen, terms = None, None, {}
         if self.lm_head is not None or (self.view_projector is not None and other is not clips):
-            asked = bool_masked_pos if self.lm_head is not None else None
-            outputs = self.mofm(clips=clips, bool_masked_pos=asked, **kwargs)
+            outputs = self.mofm(clips=first, bool_masked_pos=None if self.predictor is not None else asked, **kwargs)
         if shown is not clips:
-            seen = self.mofm(clips=shown)
+            seen = outputs if shown is first else self.mofm(clips=shown)
         logits = None
         if self.lm_head is not None:
-            packed = self.lm_head(outputs.last_hidden_state)  # N P T
+            predicted = outputs
+            if self.predictor is not None:
+                predicted = self.predictor(outputs, clips.active, asked)
+            packed = self.lm_head(predicted.last_hidden_state)  # N P T
             if labels is not None:
-                terms["word_loss"] = self.masked_loss(packed, labels, bool_masked_pos, outputs)
+                terms["word_loss"] = self.masked_loss(packed, labels, bool_masked_pos, predicted)
             # on the grid they are several times as large as packed, and training reads the loss alone
             if not (self.training and labels is not None):
-                logits = outputs.on_grid(packed, config.num_cubes)
+                logits = predicted.on_grid(packed, config.num_cubes)
         error = None
         if self.coordinate_decoder is not None and seen is not None:
             places = self.coordinate_decoder(seen.last_hidden_state, seen.attention_mask)
             terms["coordinate_loss"], error = coordinate_loss(places, other, shown, config.heatmap_size)
         if self.view_projector is not None and other is not clips:
-            runs = ((outputs, clips), (seen, shown))
+            runs = ((outputs, first), (seen, shown))
             grids = [(run.on_grid(run.last_hidden_state, config.num_cubes), view) for run, view in runs]
             joints = (parts_of(tokens, view, config).joints for tokens, view in grids)
             terms["view_loss"] = view_loss(*map(self.view_projector, joints))

@@ -77,12 +77,7 @@ def hide(clips: ClipInputs, hidden: Tensor, config: MoFMConfig) -> ClipInputs:
     """Return clips without the heat of hidden key-points, bool `[N, K, T]`; a clip that would be empty stays whole.
 
     People are folded into the batch.
-
-    Raises:
-        ValueError: the clips are heat-maps, which do not say where key-points are.
     """
-    if clips.keypoints is None or clips.scores is None:
-        raise ValueError("heatmaps cannot be asked for hidden coordinates; give keypoints and scores")
     frames = hidden.repeat_interleave(config.cube_size[0], -1).transpose(1, 2)  # N F K
     scores = torch.where(frames, 0.0, clips.scores)
     scores = torch.where((scores > 0).any((1, 2), keepdim=True), scores, clips.scores)

@@ -103,6 +103,18 @@ class ClipInputs:
         }
         return replace(self, people=None, **chosen)
 
+    def without(self, left_out: Tensor, config: ThermalCubeConfig) -> ClipInputs:
+        """Return clips some of whose cubes count as if nothing heated them; `left_out` bool `[N, L]`.
+
+        A key-point is missing in the time slices in which it heats no other cube.
+        """
+        touched = self.touched & ~left_out[..., None]
+        if self.scores is None:
+            return replace(self, touched=touched)
+        seen = touched.unflatten(1, (config.grid_size[0], -1)).any(2)  # N T K
+        seen = seen.repeat_interleave(config.cube_size[0], 1)
+        return replace(self, touched=touched, scores=torch.where(seen, self.scores, 0.0))
+
     def repeat_embedded(self, embeds: Tensor, times: int) -> ClipInputs:
         """Return each clip `times` times, with its cubes embedded already: `embeds` [N, L, D]."""
         return replace(

@@ -217,10 +217,11 @@ def train_unsupervised(
     )  # likelihoods are of words, whether it has learnt them or not
     model = MoFMForMaskedMotionModeling.from_pretrained(options.model, config=config)
     config = model.config
-    if "lm_head" in model.new_parts and args.max_steps <= 0 and options.anomaly_score != "distance":
+    new = sorted(model.new_parts & {"lm_head", "predictor"})
+    if new and args.max_steps <= 0 and options.anomaly_score != "distance":
         raise ValueError(
-            f"model {options.model!r} has no weights of lm_head, which anomaly_score {options.anomaly_score!r} needs; "
-            "give max_steps to train them, or take anomaly_score distance"
+            f"model {options.model!r} has no weights of {', '.join(new)}, which anomaly_score "
+            f"{options.anomaly_score!r} needs; give max_steps to train them, or take anomaly_score distance"
         )
     learnt, held = hold_out(corpus, rows, options.held_out_fraction, args.seed)
     digests = row_digests(corpus.select(rows))

@@ -37,6 +37,7 @@ from .seen_rows import record_rows
 TERMS = ("word_loss", "coordinate_loss", "coordinate_error", "view_loss")
 SIZE_FIELDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 OWN_INPUT = ("sigma", "truncate", "input_stride", "cube_embedding")  # not the tokenizer's
+KEPT = (*OWN_INPUT, "predictor_layers")  # of the model to go on from, where an option is left out
 INPUT_FIELDS = ("num_frames", "heatmap_size", "cube_size", *OWN_INPUT)
 
 
@@ -71,6 +72,13 @@ class MoFMArguments:
     masking: str = field(default="keypoint", metadata={"help": "keypoint, uniform or tube."})
     mask_ratio: float = field(default=0.4, metadata={"help": "Target fraction of active cubes to mask."})
     mask_span: int = field(default=2, metadata={"help": "Time slices for which a key-point is masked in one go."})
+    predictor_layers: int | None = field(
+        default=None,
+        metadata={
+            "help": "Layers that predict masked cubes; the encoder then reads visible ones alone, which is faster. "
+            "0: masked cubes go through the encoder. None: the model's, or 0."
+        },
+    )
     word_loss_weight: float = field(default=1.0, metadata={"help": "Weight of the words of masked cubes; 0 is none."})
     coordinate_loss_weight: float = field(
         default=0.0, metadata={"help": "Weight of the coordinates of hidden key-points; 0 is none."}
@@ -87,9 +95,9 @@ class MoFMArguments:
         sizes: dict[str, object] = {name: getattr(dved.config, name) for name in SHARED_FIELDS}
         if self.model:
             theirs = MoFMConfig.from_pretrained(self.model)
-            kept = OWN_INPUT if self.preset else (*SIZE_FIELDS, *OWN_INPUT)
+            kept = KEPT if self.preset else (*SIZE_FIELDS, *KEPT)
             sizes |= {name: getattr(theirs, name) for name in kept}
-        sizes |= {name: getattr(self, name) for name in OWN_INPUT if getattr(self, name) is not None}
+        sizes |= {name: getattr(self, name) for name in KEPT if getattr(self, name) is not None}
         span = min(self.mask_span, dved.config.grid_size[0])
         return MoFMConfig.from_preset(
             self.preset or "tiny",

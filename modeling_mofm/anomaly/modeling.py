@@ -18,7 +18,7 @@ from tokenization_mofm.clip_inputs import ClipInputs
 
 from ..configuration_mofm import MoFMConfig
 from ..masking import covering_masks
-from ..modeling_mofm import MoFMModel, MoFMPreTrainedModel
+from ..modeling_mofm import MoFMModel, MoFMPredictor, MoFMPreTrainedModel
 from ..part_pooling import pool_parts
 from .reference import NormalReference, part_distances
 
@@ -85,6 +85,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         super().__init__(config)
         self.mofm = MoFMModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.codebook_size)
+        self.predictor = MoFMPredictor(config).requires_grad_(False) if config.predictor_layers else None
         self.reference = self._reference(config.reference_size)
         self.anomaly_head = nn.Linear(config.num_keypoints * config.hidden_size, 1)
         # the loss does not reach these; a distributed training waits for every gradient it expects
@@ -212,6 +213,8 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         masks = covering_masks(clips.touched, config.grid_size, config.num_nll_masks, config.mask_span)  # N R L
         R = masks.shape[1]
         outputs = self.mofm(clips=clips.repeat_embedded(clips.embeds, R), bool_masked_pos=masks.flatten(0, 1))
+        if self.predictor is not None:
+            outputs = self.predictor(outputs, clips.active.repeat_interleave(R, 0), masks.flatten(0, 1))
         words = input_ids.repeat_interleave(R, 0).gather(1, outputs.cube_ids)  # N*R P
         known = (words >= 0) & (words < config.codebook_size)
         logits = self.lm_head(outputs.last_hidden_state).transpose(1, 2).float()

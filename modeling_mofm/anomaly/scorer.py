@@ -82,9 +82,10 @@ def check_detector(model: MoFMForAnomalyDetection, tokenizer: MoFMTokenizer) -> 
     if differing := first_difference(config, tokenizer.dved.config, (*SHARED_FIELDS, "codebook_size")):
         name, ours, theirs = differing
         raise ValueError(f"{name} of the model is {ours}, but the tokenizer's is {theirs}; they must agree")
-    needed = {"nll": {"lm_head"}, "distance": set(), "combined": {"lm_head"}, "classifier": {"anomaly_head"}}
-    needed[config.anomaly_score] |= {"mofm", "reference"} if config.reference_size else {"mofm"}
-    new = sorted(model.new_parts & needed[config.anomaly_score])
+    words = {"lm_head", "predictor"}
+    needed = {"nll": words, "distance": set(), "combined": words, "classifier": {"anomaly_head"}}
+    parts = needed[config.anomaly_score] | ({"mofm", "reference"} if config.reference_size else {"mofm"})
+    new = sorted(model.new_parts & parts)
     if new:
         raise ValueError(
             f"anomaly_score is {config.anomaly_score!r}, but {model.name_or_path!r} has no weights of "

@@ -16,6 +16,7 @@ from tokenization_mofm.thermal_cubes import join_cubes, render_volume
 
 GAUSSIAN = (24, 0.75, 3.0)
 SIZES = {**TINY_SIZES, "codebook_size": 32}
+WAYS = [{}, {"drop_empty_cubes": False}, {"predictor_layers": 1}]  # of what is in the sequence
 
 
 def build(model=MoFMForMaskedMotionModeling, **fields):
@@ -127,10 +128,10 @@ def test_a_clip_has_the_same_output_in_any_batch(attention, masked):
         torch.testing.assert_close(model.mofm(**clip).pooler_output[0], pooled[i], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("drop_empty_cubes", [True, False])
+@pytest.mark.parametrize("fields", WAYS)
 @pytest.mark.parametrize("people", [None, 2])
-def test_clips_without_joints_are_finite(people, drop_empty_cubes):
-    model = build(drop_empty_cubes=drop_empty_cubes).train()
+def test_clips_without_joints_are_finite(people, fields):
+    model = build(**fields).train()
     lead = (2,) if people is None else (2, people)
     keypoints, scores = torch.full((*lead, 8, 17, 2), torch.nan), torch.zeros(*lead, 8, 17)
     output = model(keypoints, scores, labels=torch.full((math.prod(lead), 32), 32))
@@ -168,9 +169,9 @@ def test_heatmaps_are_as_good_as_keypoints(model):
 
 @torch.no_grad()
 @pytest.mark.parametrize("content", ["other", "faint", "empty"])
-@pytest.mark.parametrize("drop_empty_cubes", [True, False])
-def test_what_masked_cubes_hold_has_no_influence(content, drop_empty_cubes):
-    model = build(drop_empty_cubes=drop_empty_cubes)
+@pytest.mark.parametrize("fields", WAYS)
+def test_what_masked_cubes_hold_has_no_influence(content, fields):
+    model = build(**fields)
     clips = uneven_clips()
     volume = render_volume(*clips, *GAUSSIAN)
     active = touching(*clips).any(-1)
@@ -210,9 +211,9 @@ def test_masked_cubes_differ_by_their_place_only(encoder):
     torch.testing.assert_close(tokens[mask], expected[mask])
 
 
-@pytest.mark.parametrize("drop_empty_cubes", [True, False])
-def test_loss_is_the_slow_formula(drop_empty_cubes):
-    model = build(drop_empty_cubes=drop_empty_cubes)
+@pytest.mark.parametrize("fields", WAYS)
+def test_loss_is_the_slow_formula(fields):
+    model = build(**fields)
     clips = uneven_clips()
     active = touching(*clips).any(-1)
     mask, labels = random_mask(active), random_labels(active)
@@ -276,9 +277,9 @@ def test_masks_are_drawn_in_training_only(model, clips):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("drop_empty_cubes", [True, False])
-def test_eager_equals_sdpa(drop_empty_cubes):
-    models = [build(attn_implementation=name, drop_empty_cubes=drop_empty_cubes) for name in ("eager", "sdpa")]
+@pytest.mark.parametrize("fields", WAYS)
+def test_eager_equals_sdpa(fields):
+    models = [build(attn_implementation=name, **fields) for name in ("eager", "sdpa")]
     assert [model.config._attn_implementation for model in models] == ["eager", "sdpa"]
     models[1].load_state_dict(models[0].state_dict())
     clips = uneven_clips()
@@ -337,9 +338,9 @@ def test_loss_falls_on_one_batch(model, clips):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("drop_empty_cubes", [True, False])
-def test_compiled_equals_eager(drop_empty_cubes):
-    model = build(drop_empty_cubes=drop_empty_cubes)
+@pytest.mark.parametrize("fields", WAYS)
+def test_compiled_equals_eager(fields):
+    model = build(**fields)
     keypoints, scores = uneven_clips()
     inputs = {"keypoints": torch.nan_to_num(keypoints), "scores": scores}
     active = touching(*inputs.values()).any(-1)

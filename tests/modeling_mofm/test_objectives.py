@@ -95,13 +95,17 @@ def test_view_loss_wants_agreement_spread_and_different_axes():
     assert float(view_loss(same, same)) > float(best) + 0.3  # every axis says the same
 
 
-def test_loss_is_the_weighted_sum_and_every_parameter_learns():
-    model = build().train()
+@pytest.mark.parametrize("predictor_layers", [0, 2])
+def test_loss_is_the_weighted_sum_and_every_parameter_learns(predictor_layers):
+    model = build(predictor_layers=predictor_layers).train()
     outputs = model(**inputs(model))
     terms = outputs.word_loss + 5 * outputs.coordinate_loss + 0.5 * outputs.view_loss
     assert torch.allclose(outputs.loss, terms)
     outputs.loss.backward()
-    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+    learnt = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert learnt == {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    still = model.state_dict().keys() - learnt
+    assert still == ({"mofm.embeddings.mask_token"} if predictor_layers else set())
 
 
 @pytest.mark.parametrize("left_out", ["word", "coordinate", "view"])
@@ -112,6 +116,49 @@ def test_an_objective_of_no_weight_has_no_parameters_and_no_term(left_out):
     outputs.loss.backward()
     learns = [parameter for parameter in model.parameters() if parameter.requires_grad]
     assert len(learns) >= len(list(model.parameters())) - 1 and all(parameter.grad is not None for parameter in learns)
+
+
+@torch.no_grad()
+def test_with_a_predictor_the_encoder_looks_once_and_at_visible_cubes_alone():
+    model = build(predictor_layers=1, view_loss_weight=0).eval()
+    given = {name: value for name, value in inputs(model).items() if not name.startswith("other")}
+    looks = []
+    model.mofm.register_forward_hook(lambda module, args, kwargs, output: looks.append(output), with_kwargs=True)
+    outputs = model(**given)
+    assert len(looks) == 1
+    clips, masked = model.read_clips(given["keypoints"], given["scores"]), outputs.bool_masked_pos
+    seen = looks[0].on_grid(torch.ones_like(looks[0].last_hidden_state), model.config.num_cubes)[..., 0] > 0
+    assert masked.any() and torch.equal(seen, clips.active & ~masked)
+    shown = clips.without(masked, model.config)
+    frames = model.config.cube_size[0]
+    for clip, frame, keypoint in (clips.scores > 0).nonzero().tolist():
+        first = frame // frames * 16  # cube of the slice
+        cubes = slice(first, first + 16)
+        gone = bool(masked[clip, cubes][clips.touched[clip, cubes, keypoint]].all())
+        assert (shown.scores[clip, frame, keypoint] == 0) == gone
+    places = model.coordinate_decoder(looks[0].last_hidden_state, looks[0].attention_mask)
+    expected = coordinate_loss(places, clips, shown, model.config.heatmap_size)
+    assert float(expected[0]) > 0
+    torch.testing.assert_close((outputs.coordinate_loss, outputs.coordinate_error), expected)
+
+
+@torch.no_grad()
+def test_with_a_predictor_the_same_key_points_are_masked_in_both_views():
+    model = build(predictor_layers=1).eval()
+    given = inputs(model)
+    given |= {"other_keypoints": given["keypoints"], "other_scores": given["scores"]}
+    looks = []
+    model.mofm.register_forward_hook(lambda module, args, kwargs, output: looks.append(output), with_kwargs=True)
+    model(**given)
+    assert len(looks) == 2
+    torch.testing.assert_close(looks[0].last_hidden_state, looks[1].last_hidden_state)
+
+
+def test_hidden_coordinates_of_heat_maps_are_refused():
+    model = build(view_loss_weight=0).eval()
+    noise = inputs(model)["mask_noise"][:1]
+    with pytest.raises(ValueError, match="heatmaps cannot be asked for hidden coordinates"):
+        model(heatmaps=torch.rand(1, 17, 8, 24, 24), mask_noise=noise)
 
 
 def test_words_alone_are_the_loss_of_the_paper():
@@ -147,6 +194,8 @@ def test_what_a_training_lacks_is_said():
         ({"masking": "uniform"}, "needs masking 'keypoint'"),
         ({"hide_ratio": 1.0}, r"hide_ratio must be in \(0, 1\)"),
         ({"view_size": 0}, "view_size must be at least 1"),
+        ({"predictor_layers": -1}, "predictor_layers must be at least 0"),
+        ({"predictor_layers": 1, "drop_empty_cubes": False}, "which needs drop_empty_cubes true"),
     ],
 )
 def test_objectives_that_cannot_be_are_refused(fields, message):

@@ -255,10 +255,10 @@ def test_streams_and_fixed_clips_train_too(corpus, tokenizer_dir, tmp_path):
         assert metrics["eval_loss"] > 0 and 0 <= metrics["eval_dved_ssim"] <= 1
 
 
-@pytest.mark.parametrize("words", [0.2, 0.0])
-def test_all_objectives_train_together_and_without_words(words, corpus, tokenizer_dir, tmp_path):
+@pytest.mark.parametrize(("words", "predictor_layers"), [(0.2, 0), (0.2, 1), (0.0, 0)])
+def test_all_objectives_train_together_and_without_words(words, predictor_layers, corpus, tokenizer_dir, tmp_path):
     weights = {"word_loss_weight": words, "coordinate_loss_weight": 5.0, "view_loss_weight": 0.5}
-    model = MoFMArguments(tokenizer=tokenizer_dir, **weights)
+    model = MoFMArguments(tokenizer=tokenizer_dir, predictor_layers=predictor_layers, **weights)
     metrics = pretrain(model, DataArguments(dataset=corpus, eval_clips=4), two_steps(tmp_path))
     assert metrics["eval_coordinate_error"] > 0 and ("eval_top1" in metrics) == (words > 0)
     state = json.loads((Path(last_checkpoint(str(tmp_path))) / "trainer_state.json").read_text())
@@ -266,12 +266,13 @@ def test_all_objectives_train_together_and_without_words(words, corpus, tokenize
     terms = {"word_loss": words, "coordinate_loss": 5.0, "view_loss": 0.5}
     assert logged["loss"] == pytest.approx(sum(w * logged.get(name, 0) for name, w in terms.items()), abs=1e-3)
     config = AutoConfig.from_pretrained(tmp_path)
-    assert (config.word_loss_weight, config.view_loss_weight) == (words, 0.5)
+    found = (config.word_loss_weight, config.view_loss_weight, config.predictor_layers)
+    assert found == (words, 0.5, predictor_layers)
 
 
 def test_goes_on_from_a_model_and_centres_people(corpus, tokenizer_dir, tmp_path):
     data = DataArguments(dataset=corpus, eval_clips=4)
-    frames = MoFMArguments(tokenizer=tokenizer_dir, cube_embedding="frames", truncate=1.5)
+    frames = MoFMArguments(tokenizer=tokenizer_dir, cube_embedding="frames", truncate=1.5, predictor_layers=2)
     pretrain(frames, data, two_steps(tmp_path / "first"))
     first = MoFMForMaskedMotionModeling.from_pretrained(tmp_path / "first")
     options = MoFMArguments(tokenizer=tokenizer_dir, model=str(tmp_path / "first"), center_frames=True)
@@ -283,7 +284,8 @@ def test_goes_on_from_a_model_and_centres_people(corpus, tokenizer_dir, tmp_path
     tokenizer = MoFMTokenizer.from_pretrained(tmp_path / "second")
     parts = second.config, tokenizer.dved.config, tokenizer.feature_extractor
     assert not first.config.center_frames and all(part.center_frames for part in parts)
-    assert (second.config.cube_embedding, second.config.truncate) == ("frames", 1.5)  # the model's, unasked
+    kept = (second.config.cube_embedding, second.config.truncate, second.config.predictor_layers)
+    assert kept == ("frames", 1.5, 2)  # the model's, unasked
     with pytest.raises(ValueError, match="sigma of model .*first.* is 3.0, but this run's is 2.0"):
         other = MoFMArguments(tokenizer=tokenizer_dir, model=str(tmp_path / "first"), sigma=2.0)
         pretrain(other, data, two_steps(tmp_path / "third"))

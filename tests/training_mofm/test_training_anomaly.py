@@ -159,11 +159,12 @@ def test_unsupervised_leaves_a_folder_that_the_pipeline_opens(folder, tmp_path, 
         assert list(tmp_path.glob("checkpoint-*"))
 
 
-@pytest.mark.parametrize("words", [0.2, 0.0])
-def test_a_detector_goes_on_from_other_objectives(words, folder, tmp_path):
+@pytest.mark.parametrize(("words", "predictor_layers"), [(0.2, 0), (0.2, 1), (0.0, 0), (0.0, 1)])
+def test_a_detector_goes_on_from_other_objectives(words, predictor_layers, folder, tmp_path):
     """Normal clips have one view, and likelihoods need words whatever was pre-trained."""
     other = tmp_path / "other"
     objectives = {"word_loss_weight": words, "coordinate_loss_weight": 1.0, "view_loss_weight": 1.0, "view_size": 16}
+    objectives["predictor_layers"] = predictor_layers
     config = MoFMConfig(**GEOMETRY, **TINY_SIZES, codebook_size=32, mask_span=1, **objectives)
     MoFMForMaskedMotionModeling(config).save_pretrained(other)
     MoFMTokenizer.from_pretrained(folder).save_pretrained(other)
@@ -173,8 +174,11 @@ def test_a_detector_goes_on_from_other_objectives(words, folder, tmp_path):
     assert model.config.view_loss_weight == 0 and model.config.word_loss_weight > 0
     learnt = MoFMForMaskedMotionModeling.from_pretrained(tmp_path / "watch" / "checkpoint-3")
     assert torch.equal(model.lm_head.weight, learnt.lm_head.weight)
+    if predictor_layers:
+        assert torch.equal(model.predictor.mask_token, learnt.predictor.mask_token)
     if not words:
-        with pytest.raises(ValueError, match="has no weights of lm_head"):
+        missing = "lm_head, predictor" if predictor_layers else "lm_head"
+        with pytest.raises(ValueError, match=f"has no weights of {missing}, which"):
             train_unsupervised(options, make_corpus(), rows, arguments(tmp_path / "still", 0))
 
 

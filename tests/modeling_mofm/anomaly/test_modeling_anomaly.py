@@ -42,13 +42,17 @@ def test_masks_cover_what_is_active_and_nothing_else(num_masks, span):
 
 
 @torch.no_grad()
-def test_nll_is_the_slow_formula(model):
+@pytest.mark.parametrize("predictor_layers", [0, 1])
+def test_nll_is_the_slow_formula(predictor_layers):
+    model = build(predictor_layers=predictor_layers)
     clips = uneven_clips()
     words = words_of(clips)
     words[0, touching(*clips)[0].any(-1).nonzero()[0]] = 32  # a cube whose word is not of the code book
     output = model(*clips, input_ids=words)
     plain = MoFMForMaskedMotionModeling(model.config).eval()
-    plain.load_state_dict({k: v for k, v in model.state_dict().items() if k.startswith(("mofm", "lm_head"))})
+    plain.load_state_dict(
+        {k: v for k, v in model.state_dict().items() if k.startswith(("mofm", "lm_head", "predictor"))}
+    )
     touched = touching(*clips)
     masks = covering_masks(touched, GRID, 3, 1)
     logits = [plain(*clips, bool_masked_pos=masks[:, r]).logits.double() for r in range(3)]
