@@ -47,7 +47,8 @@ class MoFMConfig(ThermalCubeConfig):
         word_loss_weight, coordinate_loss_weight, view_loss_weight: how much each objective of pre-training counts: the
             words of masked cubes (the paper's), the coordinates of hidden key-points, and what two views of a motion
             share; 0 leaves it out.
-        hide_ratio: chance that a key-point is hidden for a span where coordinates are asked for.
+        hide_ratio: chance that a key-point is hidden for a span where coordinates are asked for; with a predictor
+            those are hidden whose cubes are all masked, by `mask_ratio`.
         coordinate_decoder_layers: layers of the decoder of coordinates.
         view_size: width in which two views are compared.
         embed_centered: whether embeddings read a clip twice, as it is and with people in the middle of each frame

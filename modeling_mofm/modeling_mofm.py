@@ -534,17 +534,10 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         if self.coordinate_decoder is not None and mask_noise is not None and other.scores is None:
             raise ValueError("heatmaps cannot be asked for hidden coordinates; give keypoints and scores")
         asked = bool_masked_pos if self.lm_head is not None else None
-        first, shown = clips, other
-        if self.predictor is not None:  # one look at the visible cubes serves words, coordinates and views
-            first = clips if asked is None else clips.without(asked, config)
-            shown = first
-            if other is not clips:
-                shown = other if mask_noise is None else other.without(self.mask(other, mask_noise), config)
-        elif self.coordinate_decoder is not None and mask_noise is not None:
-            shown = hide(other, hidden_keypoints(mask_noise, config.mask_span, config.hide_ratio), config)
+        first, shown = self._visible(clips, other, asked, mask_noise)
         outputs, seen, terms = None, None, {}
         if self.lm_head is not None or (self.view_projector is not None and other is not clips):
-            outputs = self.mofm(clips=first, bool_masked_pos=None if self.predictor is not None else asked, **kwargs)
+            outputs = self.mofm(clips=first, bool_masked_pos=asked if first is clips else None, **kwargs)
         if shown is not clips:
             seen = outputs if shown is first else self.mofm(clips=shown)
         logits = None
@@ -588,6 +581,20 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
                 f"other_keypoints are missing; view_loss_weight is {config.view_loss_weight}, which compares two views"
             )
         return None
+
+    def _visible(
+        self, clips: ClipInputs, other: ClipInputs, masked: Tensor | None, noise: Tensor | None
+    ) -> tuple[ClipInputs, ClipInputs]:
+        """Return what of clips the encoder looks at for words, and what of their other view for coordinates."""
+        config = self.config
+        if self.predictor is not None:  # one look at the visible cubes serves all objectives
+            first = clips if masked is None else clips.without(masked, config)
+            if other is clips:
+                return first, first
+            return first, other if noise is None else other.without(self.mask(other, noise), config)
+        if self.coordinate_decoder is not None and noise is not None:
+            other = hide(other, hidden_keypoints(noise, config.mask_span, config.hide_ratio), config)
+        return clips, other
 
     def mask(self, clips: ClipInputs, noise: Tensor) -> Tensor:
         """Choose the masked cubes as the configuration says, bool `[N, L]`."""
