@@ -176,8 +176,10 @@ class MoFMEmbeddings(nn.Module):
 
     def forward(self, clips: ClipInputs, bool_masked_pos: Tensor | None) -> Tensor:
         """Embed clips to `[N, L, D]`."""
-        tokens = self.cube_embeddings(clips)
-        if bool_masked_pos is not None:
+        if bool_masked_pos is None:
+            tokens = self.cube_embeddings(clips)
+        else:
+            tokens = self.cube_embeddings(clips.without(bool_masked_pos, self.config))
             tokens = torch.where(bool_masked_pos[..., None], self.mask_token, tokens)
         grid = self.config.grid_size
         return self.dropout(tokens + sincos_positions(grid, tokens.shape[-1], tokens.device, tokens.dtype))

@@ -193,7 +193,12 @@ def sum_by_cell(parts: Tensor, cell: Tensor, num_cells: int) -> Tensor:
         inside = inside.to(parts.dtype).transpose(0, 1).flatten(1, 2)
         return inside.transpose(1, 2) @ parts.transpose(0, 1).flatten(1, 2)
     slot = cell + torch.arange(number, device=cell.device)[:, None] * num_cells
-    return _IndexSum.apply(parts.flatten(0, 2), slot.flatten(), number * num_cells).view(number, num_cells, D)
+    return sum_rows(parts.flatten(0, 2), slot.flatten(), number * num_cells).view(number, num_cells, D)
+
+
+def sum_rows(rows: Tensor, numbers: Tensor, size: int) -> Tensor:
+    """Add up `rows` [N, D] of the same number, int64 `[N]` below `size`: `[size, D]`."""
+    return _IndexSum.apply(rows, numbers, size)
 
 
 def _heat(rows: Tensor, columns: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .cube_embedding import CubeEmbedding, CubeProjection, sum_by_cell
+from .clip_inputs import ClipInputs
+from .cube_embedding import CubeEmbedding, CubeProjection, sum_by_cell, sum_rows
 
 MOTION_REACH = 2  # frames before and after, between which a joint's velocity is measured
 FAST = 1 / 72  # of the map's side a frame: about where a velocity begins to saturate
@@ -73,8 +74,20 @@ class FrameCubeEmbedding(CubeEmbedding):
             "keypoints and scores"
         )
 
-    def embed_keypoints(self, keypoints: Tensor, scores: Tensor) -> Tensor:
-        """Embed `keypoints` [N, F, K, 2] (map pixels) with `scores` [N, F, K] without rendering them: [N, L, D]."""
+    def forward(self, clips: ClipInputs) -> Tensor:
+        """Embed the cubes of clips, `[N, L, D]`, unless they are already."""
+        # a graph that is compiled or exported has as many rows whatever is in the clips
+        if clips.keypoints is None or torch.compiler.is_compiling() or torch.compiler.is_exporting():
+            return super().forward(clips)
+        return self.embed_keypoints(clips.keypoints, clips.scores, clips.active)
+
+    def embed_keypoints(self, keypoints: Tensor, scores: Tensor, active: Tensor | None = None) -> Tensor:
+        """Embed `keypoints` [N, F, K, 2] (map pixels) with `scores` [N, F, K] without rendering them: [N, L, D].
+
+        Args:
+            active: bool `[N, L]`, cubes that are looked at; all others are embedded as empty ones are. Where few are,
+                it is several times as fast. None looks at all.
+        """
         N, frames, K, _ = keypoints.shape
         t, h, w = self.cube_size
         Y, X = self.heatmap_size // h, self.heatmap_size // w
@@ -88,6 +101,19 @@ class FrameCubeEmbedding(CubeEmbedding):
         weight = torch.cat((self.projection.weight.view(D, K, h * w), *moving), -1).permute(1, 2, 0)  # K 3*h*w D
         reach = cell.shape[-1]
         parts = torch.bmm(patch.reshape(K, -1, 3 * h * w), weight).view(K, N * frames, reach, D)
-        cells = sum_by_cell(parts, cell.reshape(K, N * frames, reach), Y * X)
-        embedded = F.relu(cells + self.projection.bias).view(N, frames // t, t, Y * X, D)
-        return (embedded * self.frames[:, None]).sum(2).view(N, -1, D) + self.bias
+        cell = cell.reshape(K, N * frames, reach)
+        if active is None:
+            cells = sum_by_cell(parts, cell, Y * X)
+            embedded = F.relu(cells + self.projection.bias).view(N, frames // t, t, Y * X, D)
+            return (embedded * self.frames[:, None]).sum(2).view(N, -1, D) + self.bias
+        number = torch.where(active, active.flatten().cumsum(0).view_as(active) - 1, -1)  # N L, of the active ones
+        of_frame = number.view(N, -1, Y * X).repeat_interleave(t, 1).flatten(0, 1)  # N*F cells
+        number_of = of_frame.expand(K, -1, -1).gather(2, cell)  # K N*F R
+        here = torch.arange(frames, device=cell.device).remainder(t).repeat(N)[:, None]
+        # what falls into other cubes is added up in a row that is thrown away
+        size = int(active.sum()) * t
+        slot = torch.where(number_of >= 0, number_of * t + here, size)
+        cells = sum_rows(parts.flatten(0, 2), slot.flatten(), size + 1)[:-1].view(-1, t, D)
+        empty = (F.relu(self.projection.bias) * self.frames).sum(0, keepdim=True)
+        embedded = (F.relu(cells + self.projection.bias) * self.frames).sum(1)
+        return torch.cat((embedded, empty))[number] + self.bias  # number -1 is the last

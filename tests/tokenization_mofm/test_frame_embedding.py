@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from tokenization_mofm.clip_inputs import ClipInputs
+from tokenization_mofm.configuration_cubes import ThermalCubeConfig
 from tokenization_mofm.frame_embedding import FAST, FrameCubeEmbedding, velocities
 from tokenization_mofm.thermal_cubes import render_volume
 
@@ -88,3 +90,35 @@ def test_a_token_knows_its_own_frames_only():
 def test_heat_maps_are_refused():
     with pytest.raises(ValueError, match="heatmaps do not say how fast joints move.*'frames'.*give keypoints"):
         make_embedding().embed_heatmaps(torch.zeros(1, 17, FRAMES, SIZE, SIZE))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_cubes_that_nobody_looks_at_are_as_empty_ones(share):
+    module = make_embedding()
+    keypoints, scores = make_clip()
+    whole = module.embed_keypoints(keypoints, scores)
+    nothing = module.embed_keypoints(keypoints, torch.zeros_like(scores))
+    active = torch.rand(whole.shape[:2], generator=torch.Generator().manual_seed(1)) < share
+    expected = torch.where(active[..., None], whole, nothing)
+    found = module.embed_keypoints(keypoints, scores, active)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(2))
+    gradients = [
+        torch.autograd.grad((tokens * weights).sum(), list(module.parameters())) for tokens in (found, expected)
+    ]
+    torch.testing.assert_close(*gradients)
+
+
+def test_a_model_looks_at_active_cubes_alone(monkeypatch):
+    module = make_embedding()
+    config = ThermalCubeConfig(num_frames=FRAMES, heatmap_size=SIZE, cube_size=CUBE, sigma=1.0, truncate=2.0)
+    clips = ClipInputs.check(config, torch.float32, *make_clip())
+    assert not clips.active.all()
+    looked_at = []
+    embed = FrameCubeEmbedding.embed_keypoints
+    monkeypatch.setattr(
+        FrameCubeEmbedding, "embed_keypoints", lambda *args: looked_at.append(args[3:]) or embed(*args)
+    )
+    tokens = module(clips)
+    assert torch.equal(looked_at[0][0], clips.active)
+    torch.testing.assert_close(tokens, embed(module, clips.keypoints, clips.scores))
