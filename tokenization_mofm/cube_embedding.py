@@ -193,12 +193,13 @@ def sum_by_cell(parts: Tensor, cell: Tensor, num_cells: int) -> Tensor:
         inside = inside.to(parts.dtype).transpose(0, 1).flatten(1, 2)
         return inside.transpose(1, 2) @ parts.transpose(0, 1).flatten(1, 2)
     slot = cell + torch.arange(number, device=cell.device)[:, None] * num_cells
-    return sum_rows(parts.flatten(0, 2), slot.flatten(), number * num_cells).view(number, num_cells, D)
+    start = parts.new_zeros(D)
+    return sum_rows(parts.flatten(0, 2), slot.flatten(), start, number * num_cells).view(number, num_cells, D)
 
 
-def sum_rows(rows: Tensor, numbers: Tensor, size: int) -> Tensor:
-    """Add up `rows` [N, D] of the same number, int64 `[N]` below `size`: `[size, D]`."""
-    return _IndexSum.apply(rows, numbers, size)
+def sum_rows(rows: Tensor, numbers: Tensor, start: Tensor, size: int) -> Tensor:
+    """Add up `rows` [N, D] of the same number, int64 `[N]` below `size`, and `start` [D] to each sum: `[size, D]`."""
+    return _IndexSum.apply(rows, numbers, start, size)
 
 
 def _heat(rows: Tensor, columns: Tensor) -> Tensor:
@@ -244,15 +245,18 @@ class _IndexSum(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(rows: Tensor, numbers: Tensor, size: int) -> Tensor:
-        """Return `[size, D]`, of each number the sum of its `rows` [N, D]; numbers int64 `[N]`."""
-        return rows.new_zeros(size, rows.shape[1]).index_add_(0, numbers, rows)
+    def forward(rows: Tensor, numbers: Tensor, start: Tensor, size: int) -> Tensor:
+        """Return `[size, D]`, of each number the sum of its `rows` [N, D] and of `start`; numbers int64 `[N]`."""
+        return start.to(rows.dtype).repeat(size, 1).index_add_(0, numbers, rows)
 
     @staticmethod
     def setup_context(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: Tensor) -> None:
         ctx.save_for_backward(inputs[1])
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
+    ) -> tuple[Tensor, None, Tensor | None, None]:
         (numbers,) = ctx.saved_tensors
-        return gradient.index_select(0, numbers), None, None
+        of_start = gradient.sum(0) if ctx.needs_input_grad[2] else None
+        return gradient.index_select(0, numbers), None, of_start, None

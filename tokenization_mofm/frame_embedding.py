@@ -113,7 +113,7 @@ class FrameCubeEmbedding(CubeEmbedding):
         # what falls into other cubes is added up in a row that is thrown away
         size = int(active.sum()) * t
         slot = torch.where(number_of >= 0, number_of * t + here, size)
-        cells = sum_rows(parts.flatten(0, 2), slot.flatten(), size + 1)[:-1].view(-1, t, D)
+        cells = sum_rows(parts.flatten(0, 2), slot.flatten(), self.projection.bias, size + 1)
+        embedded = (F.relu(cells[:-1]).view(-1, t, D) * self.frames).sum(1)
         empty = (F.relu(self.projection.bias) * self.frames).sum(0, keepdim=True)
-        embedded = (F.relu(cells + self.projection.bias) * self.frames).sum(1)
         return torch.cat((embedded, empty))[number] + self.bias  # number -1 is the last
