@@ -6,7 +6,7 @@ from huggingface_hub.dataclasses import strict
 
 from .configuration_cubes import ThermalCubeConfig
 
-QUANTIZERS = ("gumbel", "vq", "fsq")
+QUANTIZERS = ("gumbel", "vq", "rvq", "fsq")
 RECONSTRUCTIONS = ("max", "joints")
 
 # every size differs from the defaults in these fields only
@@ -26,8 +26,9 @@ class DVEDConfig(ThermalCubeConfig):
         codebook_size: words T of the MotionBook.
         code_size: width of a code word; small, unit-length codes are used far more evenly than wide ones.
         quantizer: "gumbel" (the paper's: a categorical posterior, straight-through Gumbel-softmax), "vq" (nearest
-            code, learnt by gradient) or "fsq" (numbers rounded to levels, nothing to learn).
-        levels: of each number of "fsq", two or more; their product is `codebook_size`.
+            code, learnt by gradient), "rvq" (nearest codes, each of what those before leave) or "fsq" (numbers
+            rounded to levels, nothing to learn).
+        levels: of each number of "fsq", codes of each step of "rvq", two or more; their product is `codebook_size`.
         hidden_size: channels of the residual blocks.
         num_encoder_blocks, num_decoder_blocks: the paper's r; one repeat is a 2D (space) then a 3D residual block.
         reconstruction: "max" reconstructs one map, the maximum over joints (the paper's encoder-*decoder*);
@@ -39,7 +40,7 @@ class DVEDConfig(ThermalCubeConfig):
         kl_weight: beta of the KL between a cube's posterior and the uniform prior (per cube, nats).
         usage_weight: weight of the KL between the batch's mean posterior and the uniform prior; keeps the code book
             from collapsing without making each posterior uncertain.
-        commitment_weight: weight of the commitment loss of "vq".
+        commitment_weight: weight of the commitment loss of "vq" and "rvq".
         heat_weight: extra weight of a voxel in the reconstruction loss, times its true heat. Even inside active
             cubes most voxels are background, and a plain loss answers with faint, wide blobs.
         structure_weight: weight of one minus the structural similarity (SSIM) within cubes. A squared error alone is
@@ -93,7 +94,7 @@ class DVEDConfig(ThermalCubeConfig):
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if self.codebook_size < 2:
             raise ValueError(f"codebook_size must be at least 2, got {self.codebook_size}")
-        if self.quantizer == "fsq" and (min(self.levels) < 2 or math.prod(self.levels) != self.codebook_size):
+        if self.quantizer in ("rvq", "fsq") and (min(self.levels) < 2 or math.prod(self.levels) != self.codebook_size):
             raise ValueError(
                 f"levels must be 2 or more each, and their product codebook_size = {self.codebook_size}, got "
                 f"{list(self.levels)}"

@@ -24,7 +24,14 @@ from transformers.utils.output_capturing import capture_outputs
 from .clip_inputs import ClipInputs
 from .configuration_dved import DVEDConfig
 from .cube_embedding import CubeEmbedding, CubeProjection
-from .quantizers import CodeBook, FiniteScalarQuantizer, GumbelQuantizer, VectorQuantizer, masked_mean
+from .quantizers import (
+    CodeBook,
+    FiniteScalarQuantizer,
+    GumbelQuantizer,
+    ResidualQuantizer,
+    VectorQuantizer,
+    masked_mean,
+)
 from .reconstruction_metrics import ssim_map
 from .repository import WholeRepository
 from .safe_weights import SafeWeights
@@ -184,6 +191,9 @@ class DVEDPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
             init.ones_(module.share)
         elif isinstance(module, GumbelQuantizer):
             init.zeros_(module.log_scale)
+        elif isinstance(module, ResidualQuantizer):
+            init.zeros_(module.log_lengths)
+            init.ones_(module.share)
         elif isinstance(module, FiniteScalarQuantizer):
             init.ones_(module.share)
 
@@ -197,10 +207,9 @@ class DVEDModel(DVEDPreTrainedModel):
         if config.quantizer == "fsq":
             self.quantizer = FiniteScalarQuantizer(config.levels, config.code_size, config.usage_decay)
         else:
-            learnt = {"gumbel": GumbelQuantizer, "vq": VectorQuantizer}[config.quantizer]
-            self.quantizer = learnt(
-                config.codebook_size, config.code_size, config.restart_threshold, config.usage_decay
-            )
+            learnt = {"gumbel": GumbelQuantizer, "vq": VectorQuantizer, "rvq": ResidualQuantizer}[config.quantizer]
+            size = config.levels if config.quantizer == "rvq" else config.codebook_size
+            self.quantizer = learnt(size, config.code_size, config.restart_threshold, config.usage_decay)
         self.decoder = DVEDDecoder(config)
         self.post_init()
 

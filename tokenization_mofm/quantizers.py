@@ -3,13 +3,13 @@
 All have one form: `forward(latents [n, C], active [n]) -> QuantizerOutput`, `nearest(latents) -> ids [...]` and
 `lookup(ids) -> codes [..., C]`, so that the model does not know which one it holds. Learnt code words and latents lie
 on the unit sphere (as in BEiT v2 and the Descript Audio Codec), where code books are used most evenly; those of
-`FiniteScalarQuantizer` are the points of a grid.
+`ResidualQuantizer` are sums of such words, those of `FiniteScalarQuantizer` the points of a grid.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -152,6 +152,67 @@ class VectorQuantizer(Quantizer):
         commitment = commitment + 4 * masked_mean((latents.detach() - words).square().sum(-1), active)
         zero = latents.new_zeros(())
         return QuantizerOutput(latents + (words - latents).detach(), ids, zero, zero, commitment)
+
+
+class ResidualQuantizer(nn.Module):
+    """Words that are said in steps (residual quantisation, Zeghidour et al. 2021, section III-C).
+
+    The first step names a direction on the unit sphere, each further one the direction of what is still missing, at a
+    learnt length of its own. Every combination of steps is a word: a few small code books make a large vocabulary.
+
+    Args:
+        levels: directions of each step; their product is T.
+        code_size, restart_threshold, usage_decay: of each code book, as in `CodeBook`.
+    """
+
+    share: Tensor
+    shrinks = 0.5  # by what the length of a step begins, times that of the step before
+
+    def __init__(self, levels: Sequence[int], code_size: int, restart_threshold: float, usage_decay: float):
+        super().__init__()
+        self.levels = tuple(levels)
+        self.usage_decay = usage_decay
+        self.temperature = 1.0  # plays no part
+        self.books = nn.ModuleList(CodeBook(size, code_size, restart_threshold, usage_decay) for size in levels)
+        self.log_lengths = nn.Parameter(torch.zeros(len(self.levels)))
+        self.register_buffer("share", torch.ones(math.prod(self.levels)))
+
+    def forward(self, latents: Tensor, active: Tensor) -> QuantizerOutput:
+        latents = F.normalize(latents, dim=-1)
+        missing, ids, codes = latents, torch.zeros_like(active, dtype=torch.long), torch.zeros_like(latents)
+        zero = commitment = latents.new_zeros(())
+        for book, length, stride in self._steps():
+            if self.training:
+                book.track(F.normalize(missing.detach(), dim=-1), active)
+            number = book(missing).argmax(-1)
+            step = F.embedding(number, book.words) * length
+            commitment = commitment + masked_mean((missing - step.detach()).square().sum(-1), active)
+            commitment = commitment + 4 * masked_mean((missing.detach() - step).square().sum(-1), active)  # as in VQ
+            missing, ids, codes = missing - step.detach(), ids + number * stride, codes + step
+        if self.training:
+            follow_use(self.share, count_words(ids, active, len(self.share)), self.usage_decay)
+        return QuantizerOutput(latents + (codes - latents).detach(), ids, zero, zero, commitment)
+
+    def nearest(self, latents: Tensor) -> Tensor:
+        """Return the id of the word that is said of each latent `[..., C]`: `[...]`."""
+        missing, ids = F.normalize(latents, dim=-1), torch.zeros_like(latents[..., 0], dtype=torch.long)
+        for book, length, stride in self._steps():
+            number = book(missing).argmax(-1)
+            missing, ids = missing - F.embedding(number, book.words) * length, ids + number * stride
+        return ids
+
+    def lookup(self, ids: Tensor) -> Tensor:
+        """Return the sums of the steps of `ids` `[...]`: `[..., C]`."""
+        steps = [
+            F.embedding(ids // stride % len(book.share), book.words) * length for book, length, stride in self._steps()
+        ]
+        return torch.stack(steps).sum(0)
+
+    def _steps(self) -> Iterator[tuple[CodeBook, Tensor, int]]:
+        """Yield the code book of each step, its length, and by how much an id grows with its number."""
+        for step, book in enumerate(self.books):
+            length = self.log_lengths[step].exp() * self.shrinks**step
+            yield book, length, math.prod(self.levels[:step])
 
 
 class FiniteScalarQuantizer(nn.Module):

@@ -48,9 +48,12 @@ class DVEDArguments:
 
     preset: str = field(default="tiny", metadata={"help": "Size: tiny, small, base or large."})
     codebook_size: int | None = field(default=None, metadata={"help": "Words T of the MotionBook."})
-    quantizer: str | None = field(default=None, metadata={"help": "gumbel, vq or fsq."})
+    quantizer: str | None = field(default=None, metadata={"help": "gumbel, vq, rvq or fsq."})
     levels: list[int] | None = field(
-        default=None, metadata={"help": "Levels of each number of fsq; their product is the codebook_size."}
+        default=None,
+        metadata={
+            "help": "Levels of each number of fsq, codes of each step of rvq; their product is the codebook_size."
+        },
     )
     reconstruction: str | None = field(default=None, metadata={"help": "max or joints."})
     num_encoder_blocks: int | None = field(default=None, metadata={"help": "Repeats r of the encoder."})

@@ -11,7 +11,7 @@ from tokenization_mofm.reconstruction_metrics import codebook_use, ssim_map
 from tokenization_mofm.thermal_cubes import cut_cubes, render_map, render_volume, touched_cubes
 
 GAUSSIAN = (24, 0.75, 3.0)
-QUANTIZERS = ("gumbel", "vq", "fsq")
+QUANTIZERS = ("gumbel", "vq", "rvq", "fsq")
 RECONSTRUCTIONS = ("max", "joints")
 
 
@@ -340,8 +340,9 @@ def test_wrong_ids_are_refused(dved, ids, message):
         ({"num_frames": 50}, r"num_frames must be a multiple of cube_size\[0\] = 12, got 50"),
         ({"heatmap_size": 70}, "heatmap_size must be a multiple of 9 and 9, got 70"),
         ({"cube_size": (12, 9, 7)}, "heatmap_size must be a multiple of 9 and 7, got 72"),
-        ({"quantizer": "lfq"}, r"quantizer must be one of \('gumbel', 'vq', 'fsq'\), got 'lfq'"),
+        ({"quantizer": "lfq"}, r"quantizer must be one of \('gumbel', 'vq', 'rvq', 'fsq'\), got 'lfq'"),
         ({"quantizer": "fsq", "levels": (8, 8)}, r"levels .* product codebook_size = 512, got \[8, 8\]"),
+        ({"quantizer": "rvq", "levels": (8, 8)}, r"levels .* product codebook_size = 512, got \[8, 8\]"),
         ({"quantizer": "fsq", "levels": (512, 1)}, r"levels must be 2 or more each, .* got \[512, 1\]"),
         ({"reconstruction": "sum"}, r"reconstruction must be one of \('max', 'joints'\), got 'sum'"),
         ({"codebook_size": 1}, "codebook_size must be at least 2, got 1"),

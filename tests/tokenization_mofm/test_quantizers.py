@@ -4,7 +4,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tokenization_mofm.quantizers import FiniteScalarQuantizer, GumbelQuantizer, VectorQuantizer, masked_mean
+from tokenization_mofm.quantizers import (
+    FiniteScalarQuantizer,
+    GumbelQuantizer,
+    ResidualQuantizer,
+    VectorQuantizer,
+    masked_mean,
+)
 
 QUANTIZERS = [GumbelQuantizer, VectorQuantizer]
 SIZE, WIDTH = 16, 8
@@ -292,3 +298,55 @@ def test_a_grid_counts_the_words_of_active_cubes(grid, latents):
     output = forward(grid.train(), latents, active)
     expected = torch.bincount(output.ids[:10], minlength=24) * 24 / 10
     torch.testing.assert_close(grid.share, (torch.ones(24) + expected) / 2)
+
+
+@pytest.fixture
+def steps():
+    torch.manual_seed(4)
+    module = ResidualQuantizer((5, 3, 4), WIDTH, 0.0, 0.5).eval()
+    for book in module.books:
+        torch.nn.init.normal_(book.weight)
+    module.log_lengths.data = torch.tensor([0.0, 0.1, -0.2])
+    return module
+
+
+@torch.no_grad()
+def test_steps_are_the_slow_formula(steps, latents):
+    lengths = [1.0, 0.5 * math.exp(0.1), 0.25 * math.exp(-0.2)]
+    words = [F.normalize(book.weight, dim=-1) * length for book, length in zip(steps.books, lengths, strict=True)]
+    ids, codes, commitment = [], [], 0.0
+    for latent in F.normalize(latents, dim=-1):
+        missing, number, code = latent, 0, torch.zeros(WIDTH)
+        for stride, said in zip((1, 5, 15), words, strict=True):
+            nearest = int((missing - said).square().sum(-1).argmin())
+            number, code, missing = number + stride * nearest, code + said[nearest], missing - said[nearest]
+            commitment += 5 * float(missing.square().sum()) / len(latents)
+        ids.append(number)
+        codes.append(code)
+    output = forward(steps, latents)
+    assert output.ids.tolist() == ids and torch.equal(steps.nearest(latents), output.ids)
+    torch.testing.assert_close(output.codes, torch.stack(codes))
+    torch.testing.assert_close(steps.lookup(output.ids.view(8, 5)), torch.stack(codes).view(8, 5, WIDTH))
+    assert output.commitment.item() == pytest.approx(commitment, rel=1e-4)
+
+
+def test_steps_learn_and_count_what_is_active(steps, latents):
+    active = torch.arange(40) < 10
+    output = forward(steps.train(), latents.requires_grad_(), active)
+    expected = torch.bincount(output.ids[:10], minlength=60) * 60 / 10
+    torch.testing.assert_close(steps.share, (torch.ones(60) + expected) / 2)
+    direction = torch.randn(40, WIDTH)
+    gradient = torch.autograd.grad((output.codes * direction).sum(), latents, retain_graph=True)[0]
+    plain = torch.autograd.grad((F.normalize(latents, dim=-1) * direction).sum(), latents)[0]
+    torch.testing.assert_close(gradient, plain)  # straight-through
+    output.commitment.backward()
+    assert all(book.weight.grad.any() for book in steps.books) and steps.log_lengths.grad.all()
+
+
+def test_each_step_restarts_its_own_unused_words(latents):
+    steps = ResidualQuantizer((6, 6), WIDTH, 0.5, 0.0).train()
+    for book in steps.books:
+        book.weight.data = torch.ones(6, WIDTH)  # all alike: the first takes everything
+    forward(steps, latents)
+    for book in steps.books:
+        assert len(torch.unique(book.words.round(decimals=4), dim=0)) > 3
