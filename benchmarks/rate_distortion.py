@@ -3,7 +3,8 @@
 python -m benchmarks.rate_distortion --tokenizer runs/gumbel-512 runs/vq-512 ... --dataset corpora/jhmdb14_2d ...
 
 A clip takes the entropy of the words of its cubes with heat, as often as the words of a corpus come; the cubes without
-heat are known from those around them, and are not counted.
+heat are known from those around them, and are not counted. Words that are said in steps (rvq) take the entropy of each
+step: so many words would not come often enough to be counted.
 """
 
 import argparse
@@ -26,9 +27,13 @@ COLUMNS = ("ssim", "black_ssim", "peak_error", "true_peak_error", "peak_lost", "
 def rate(dved: DVEDModel, clips: dict[str, Tensor], batch_size: int = 32) -> dict[str, float]:
     """Return `cubes`, those with heat of a clip, `bits`, the entropy of the word of one, and `clip_bits`."""
     words = tokenise(dved, clips, batch_size)
-    cubes = float((words != dved.config.empty_id).sum(1).double().mean())
-    _, perplexity = codebook_use(torch.bincount(words[words != dved.config.empty_id]))
-    bits = math.log2(perplexity)
+    said = words[words != dved.config.empty_id]
+    cubes = len(said) / len(words)
+    levels = dved.config.levels if dved.config.quantizer == "rvq" else [dved.config.codebook_size]
+    bits = 0.0
+    for level in levels:
+        bits += math.log2(codebook_use(torch.bincount(said % level))[1])
+        said = said // level
     return {"cubes": cubes, "bits": bits, "clip_bits": cubes * bits}
 
 
