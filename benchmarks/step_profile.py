@@ -1,6 +1,7 @@
 """Where the time and the memory of a pre-training step go, part by part.
 
 python -m benchmarks.step_profile [--preset tiny] [--dataset <corpus>] [--clips 16] [--threads 2]
+python -m benchmarks.step_profile --cube-embedding frames --truncate 1.5 --predictor-layers 1 --mask-ratio 0.6
 
 Time is of the part itself, forwards and backwards; memory is what the backward pass keeps of it, each tensor once.
 """
@@ -98,11 +99,16 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cube-embedding", default="linear")
+    parser.add_argument("--truncate", type=float, default=3.0)
+    parser.add_argument("--predictor-layers", type=int, default=0)
+    parser.add_argument("--mask-ratio", type=float, default=0.4)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     dved = DVEDModel(DVEDConfig.from_preset(args.preset)).eval()
-    model = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(args.preset, coordinate_loss_weight=5.0))
+    chosen = {name: getattr(args, name) for name in ("cube_embedding", "truncate", "predictor_layers", "mask_ratio")}
+    model = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(args.preset, coordinate_loss_weight=5.0, **chosen))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     maker = ClipMaker(MoFMFeatureExtractor.for_config(model.config), Augmentation())
     samples = MotionSamples(RandomRows(Mixture([load_corpus(args.dataset, "train")]), maker), 1_000, 0)
