@@ -19,7 +19,9 @@ from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from motion_data.corpora.mixing import Mixture
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
+from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.cube_embedding import CubeEmbedding
+from tokenization_mofm.frame_embedding import FrameCubeEmbedding
 from tokenization_mofm.thermal_cubes import render_map, render_volume
 from training_mofm.augmentation import Augmentation
 from training_mofm.samples import ClipMaker, MotionSamples, RandomRows, held_out_clips
@@ -49,14 +51,11 @@ def main() -> None:
     keypoints, scores = batch["keypoints"], batch["scores"]
     n = len(keypoints)
     gaussian = (config.heatmap_size, config.sigma, config.truncate)
-    embedding = CubeEmbedding(
-        config.num_keypoints,
-        config.hidden_size,
-        config.heatmap_size,
-        config.cube_size,
-        *gaussian[1:],
-        config.input_stride,
-    )
+    sizes = (config.num_keypoints, config.hidden_size, config.heatmap_size, config.cube_size, config.sigma)
+    embedding = CubeEmbedding(*sizes, config.truncate, config.input_stride)
+    by_frames = FrameCubeEmbedding(*sizes, 1.5, config.input_stride)  # as in mofm/
+    narrow = MoFMConfig.from_preset(args.preset, truncate=1.5)
+    looked_at = ClipInputs.check(narrow, torch.float32, keypoints, scores).active
     volume = render_volume(keypoints, scores, *gaussian)
     maker = ClipMaker(MoFMFeatureExtractor.for_config(config), Augmentation())
     samples = MotionSamples(RandomRows(Mixture([corpus]), maker), 1_000, 0)
@@ -70,6 +69,7 @@ def main() -> None:
     def embed(step: Callable[[], torch.Tensor]) -> None:
         step().sum().backward()
         embedding.zero_grad()
+        by_frames.zero_grad()
 
     def load() -> None:
         for index in np.arange(n):
@@ -96,6 +96,12 @@ def main() -> None:
     rows["embed cubes from heat-maps, with gradients"] = measure(
         lambda: embed(lambda: embedding.embed_heatmaps(volume))
     )
+    rows["embed cubes frame by frame, with gradients"] = measure(
+        lambda: embed(lambda: by_frames.embed_keypoints(keypoints, scores, looked_at))
+    )
+    rows["the same, cubes without heat too"] = measure(
+        lambda: embed(lambda: by_frames.embed_keypoints(keypoints, scores))
+    )
     rows["dVED training step without optimiser"] = measure(lambda: train_step(dved))
     rows["MoFM training step without optimiser"] = measure(lambda: train_step(mofm, labels=ids))
     rows["load and augment a clip"] = measure(load)
@@ -110,6 +116,8 @@ def main() -> None:
     print("ratios")
     print(f"  tokenising / MoFM forward                     {encode / forward:6.2f}")
     print(f"  rendering + dense embedding / embedding       {dense / sparse:6.1f}")
+    whole, looked = rows["the same, cubes without heat too"], rows["embed cubes frame by frame, with gradients"]
+    print(f"  frame by frame: all cubes / those with heat   {whole / looked:6.2f}")
     print(f"  empty cubes kept / left out                   {rows['MoFM forward, empty cubes kept'] / forward:6.2f}")
     print(f"  MoFM training step / loading                  {step / rows['load and augment a clip']:6.1f}")
 
