@@ -19,6 +19,7 @@ from benchmarks.loading import loading_rate, training_flops
 from benchmarks.timing import timed, training_step
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from modeling_mofm.masking import noise_shape
+from modeling_mofm.modeling_mofm import MoFMLayer
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from motion_data.corpora.mixing import Mixture
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
@@ -30,6 +31,7 @@ from training_mofm.samples import ClipMaker, MotionSamples, RandomRows, collate_
 SIDE = 8192  # of the square product that shows the peak
 COPIED = 1 << 30  # bytes of the copy
 ATTENTION = ("eager", "sdpa", "flex_attention")
+VISIBLE = {"predictor_layers": 1, "mask_ratio": 0.6}
 
 
 def seconds_each(step: Callable[[], object], device: torch.device, repeats: int) -> float:
@@ -100,17 +102,21 @@ def main() -> None:
 
     cubes = float(ClipInputs.check(config, torch.float32, **clips).active.sum(1).double().mean())
     flops = training_flops(config, cubes)
-    ways = [(name, False) for name in ATTENTION] + [("sdpa", True)]
-    for attention, compiled in ways:
+    ways = [(name, False, False) for name in ATTENTION] + [("sdpa", True, False), ("sdpa", True, True)]
+    for attention, compiled, visible in ways:
         name = f"step of {args.preset}, {attention}{', layers compiled' if compiled else ''}"
+        name += ", visible 40 % alone" if visible else ""
         try:
-            model = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(args.preset)).to(device).train()
+            fields = VISIBLE if visible else {}
+            model = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(args.preset, **fields)).to(device).train()
             model.set_attn_implementation(attention)
             if compiled:
-                for layer in model.mofm.layers:
+                for layer in [module for module in model.modules() if isinstance(module, MoFMLayer)]:
                     layer.compile(dynamic=True)
             step = training_step(model, partial(bfloat16_loss, model, batch, labels))
             measure(name, step, args.clips, "clips/s")
+            if visible:  # of another number of tokens in each layer
+                continue
             rate = found[f"{name}, clips/s"]
             print(f"  {rate * flops / 1e12:.1f} TFLOP/s of {cubes:.0f} cubes a clip", flush=True)
             found[f"{name}, TFLOP/s"] = rate * flops / 1e12
