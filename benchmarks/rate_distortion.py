@@ -16,6 +16,7 @@ from torch import Tensor
 
 from motion_data.corpora.load import load_corpus
 from tokenization_mofm import DVEDModel, MoFMTokenizer
+from tokenization_mofm.quantizers import numbers_of
 from tokenization_mofm.reconstruction_metrics import codebook_use
 from training_mofm.evaluation.dved import evaluate_dved
 from training_mofm.pretraining import tokenise
@@ -30,10 +31,7 @@ def rate(dved: DVEDModel, clips: dict[str, Tensor], batch_size: int = 32) -> dic
     said = words[words != dved.config.empty_id]
     cubes = len(said) / len(words)
     levels = dved.config.levels if dved.config.quantizer == "rvq" else [dved.config.codebook_size]
-    bits = 0.0
-    for level in levels:
-        bits += math.log2(codebook_use(torch.bincount(said % level))[1])
-        said = said // level
+    bits = sum(math.log2(codebook_use(torch.bincount(step))[1]) for step in numbers_of(said, levels).unbind(-1))
     return {"cubes": cubes, "bits": bits, "clip_bits": cubes * bits}
 
 

@@ -147,10 +147,8 @@ class VectorQuantizer(Quantizer):
             self.book.track(latents, active)
         ids = self.nearest(latents)
         words = self.lookup(ids)
-        commitment = masked_mean((latents - words.detach()).square().sum(-1), active)
-        # words move four times as fast as latents: the usual weight of 0.25 on the commitment, seen from the words
-        commitment = commitment + 4 * masked_mean((latents.detach() - words).square().sum(-1), active)
         zero = latents.new_zeros(())
+        commitment = commitment_of(latents, words, active)
         return QuantizerOutput(latents + (words - latents).detach(), ids, zero, zero, commitment)
 
 
@@ -179,40 +177,38 @@ class ResidualQuantizer(nn.Module):
 
     def forward(self, latents: Tensor, active: Tensor) -> QuantizerOutput:
         latents = F.normalize(latents, dim=-1)
-        missing, ids, codes = latents, torch.zeros_like(active, dtype=torch.long), torch.zeros_like(latents)
-        zero = commitment = latents.new_zeros(())
-        for book, length, stride in self._steps():
-            if self.training:
-                book.track(F.normalize(missing.detach(), dim=-1), active)
-            number = book(missing).argmax(-1)
-            step = F.embedding(number, book.words) * length
-            commitment = commitment + masked_mean((missing - step.detach()).square().sum(-1), active)
-            commitment = commitment + 4 * masked_mean((missing.detach() - step).square().sum(-1), active)  # as in VQ
-            missing, ids, codes = missing - step.detach(), ids + number * stride, codes + step
+        missing, numbers, steps = zip(*self._say(latents, active if self.training else None), strict=True)
+        ids = id_of(torch.stack(numbers, -1), self.levels)
         if self.training:
             follow_use(self.share, count_words(ids, active, len(self.share)), self.usage_decay)
+        zero, codes = latents.new_zeros(()), torch.stack(steps).sum(0)
+        commitment = sum((commitment_of(*pair, active) for pair in zip(missing, steps, strict=True)), zero)
         return QuantizerOutput(latents + (codes - latents).detach(), ids, zero, zero, commitment)
 
     def nearest(self, latents: Tensor) -> Tensor:
         """Return the id of the word that is said of each latent `[..., C]`: `[...]`."""
-        missing, ids = F.normalize(latents, dim=-1), torch.zeros_like(latents[..., 0], dtype=torch.long)
-        for book, length, stride in self._steps():
-            number = book(missing).argmax(-1)
-            missing, ids = missing - F.embedding(number, book.words) * length, ids + number * stride
-        return ids
+        numbers = [number for _, number, _ in self._say(F.normalize(latents, dim=-1))]
+        return id_of(torch.stack(numbers, -1), self.levels)
 
     def lookup(self, ids: Tensor) -> Tensor:
         """Return the sums of the steps of `ids` `[...]`: `[..., C]`."""
-        steps = [
-            F.embedding(ids // stride % len(book.share), book.words) * length for book, length, stride in self._steps()
-        ]
-        return torch.stack(steps).sum(0)
+        numbers = numbers_of(ids, self.levels).unbind(-1)
+        return torch.stack([self._step(place, number) for place, number in enumerate(numbers)]).sum(0)
 
-    def _steps(self) -> Iterator[tuple[CodeBook, Tensor, int]]:
-        """Yield the code book of each step, its length, and by how much an id grows with its number."""
-        for step, book in enumerate(self.books):
-            length = self.log_lengths[step].exp() * self.shrinks**step
-            yield book, length, math.prod(self.levels[:step])
+    def _say(self, missing: Tensor, active: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield of each step what is missing before it, its number, and what it says; `active` words are tracked."""
+        for place, book in enumerate(self.books):
+            if active is not None:
+                book.track(F.normalize(missing.detach(), dim=-1), active)
+            number = book(missing).argmax(-1)
+            step = self._step(place, number)
+            yield missing, number, step
+            missing = missing - step.detach()
+
+    def _step(self, place: int, number: Tensor) -> Tensor:
+        """Return what a number `[...]` of the step at this place says, `[..., C]`."""
+        length = self.log_lengths[place].exp() * self.shrinks**place
+        return F.embedding(number, self.books[place].words) * length
 
 
 class FiniteScalarQuantizer(nn.Module):
@@ -240,7 +236,7 @@ class FiniteScalarQuantizer(nn.Module):
     def forward(self, latents: Tensor, active: Tensor) -> QuantizerOutput:
         numbers = self._bounded(latents)
         steps = numbers.round()
-        ids = self._ids(steps)
+        ids = id_of(steps.long(), self.levels)
         if self.training:
             follow_use(self.share, count_words(ids, active, len(self.share)), self.usage_decay)
         codes = self._codes(numbers + (steps - numbers).detach())
@@ -249,29 +245,42 @@ class FiniteScalarQuantizer(nn.Module):
 
     def nearest(self, latents: Tensor) -> Tensor:
         """Return the id of the word nearest to each latent `[..., C]`: `[...]`."""
-        return self._ids(self._bounded(latents).round())
+        return id_of(self._bounded(latents).round().long(), self.levels)
 
     def lookup(self, ids: Tensor) -> Tensor:
         """Return the codes of `ids` `[...]`: `[..., C]`."""
-        strides, levels = self._grid(ids)
-        return self._codes((ids[..., None] // strides % levels).to(self.to_codes.weight.dtype))
-
-    def _grid(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Return by how much an id grows with each number, and how many levels each has; `[numbers]`."""
-        strides = [math.prod(self.levels[:number]) for number in range(len(self.levels))]
-        return torch.tensor(strides, device=like.device), torch.tensor(self.levels, device=like.device)
+        return self._codes(numbers_of(ids, self.levels).to(self.to_codes.weight.dtype))
 
     def _bounded(self, latents: Tensor) -> Tensor:
         """Return numbers from 0 to levels - 1, `[..., numbers]`, not yet rounded."""
-        most = self._grid(latents)[1].to(latents.dtype) - 1
+        most = latents.new_tensor(self.levels) - 1
         return most / 2 + self.to_numbers(latents).tanh() * (most / 2 + 0.5 - self.margin)
 
-    def _ids(self, steps: Tensor) -> Tensor:
-        return (steps.long() * self._grid(steps)[0]).sum(-1)
-
     def _codes(self, steps: Tensor) -> Tensor:
-        most = self._grid(steps)[1].to(steps.dtype) - 1
+        most = steps.new_tensor(self.levels) - 1
         return self.to_codes(steps / most * 2 - 1)
+
+
+def id_of(numbers: Tensor, levels: Sequence[int]) -> Tensor:
+    """Return the id `[...]` of one number below each of `levels`, int64 `[..., len(levels)]`; the first counts up."""
+    return (numbers * numbers.new_tensor(_strides(levels))).sum(-1)
+
+
+def numbers_of(ids: Tensor, levels: Sequence[int]) -> Tensor:
+    """Return the numbers, `[..., len(levels)]`, of which `ids` `[...]` are the `id_of`."""
+    return ids[..., None] // ids.new_tensor(_strides(levels)) % ids.new_tensor(levels)
+
+
+def _strides(levels: Sequence[int]) -> list[int]:
+    """Return by how much an id grows with each of its numbers."""
+    return [math.prod(levels[:place]) for place in range(len(levels))]
+
+
+def commitment_of(latents: Tensor, words: Tensor, active: Tensor) -> Tensor:
+    """Return how far active latents `[n, C]` are from their words: a loss that moves both."""
+    commitment = masked_mean((latents - words.detach()).square().sum(-1), active)
+    # words move four times as fast as latents: the usual weight of 0.25 on the commitment, seen from the words
+    return commitment + 4 * masked_mean((latents.detach() - words).square().sum(-1), active)
 
 
 def count_words(ids: Tensor, active: Tensor, codebook_size: int) -> Tensor:
