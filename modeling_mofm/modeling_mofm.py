@@ -36,9 +36,10 @@ from .embeddings import MotionEmbeddings, centred_in_map, embed_clips, parts_of
 from .masking import mask_cubes, noise_shape
 from .objectives import CoordinateDecoder, ViewProjector, coordinate_loss, hidden_keypoints, hide, view_loss
 
+WORD_HEADS = ("lm_head", "predictor")  # what says the words of masked cubes; not every model has a predictor
 # of all classes: one folder may hold them all beside the encoder, and each class takes what is its own
 HEADS = (
-    *("lm_head", "predictor", "coordinate_decoder", "view_projector"),
+    *(*WORD_HEADS, "coordinate_decoder", "view_projector"),
     *("norm", "part_projection", "slice_mixer", "classifier"),
     *("reference", "anomaly_head"),
 )
@@ -539,7 +540,8 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         first, shown = self._visible(clips, other, asked, mask_noise)
         outputs, seen, terms = None, None, {}
         if self.lm_head is not None or (self.view_projector is not None and other is not clips):
-            outputs = self.mofm(clips=first, bool_masked_pos=asked if first is clips else None, **kwargs)
+            still = asked if first is clips else None  # else they are left out already
+            outputs = self.mofm(clips=first, bool_masked_pos=still, **kwargs)
         if shown is not clips:
             seen = outputs if shown is first else self.mofm(clips=shown)
         logits = None

@@ -18,7 +18,7 @@ from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
 from modeling_mofm.anomaly.scorer import LONGEST
 from modeling_mofm.configuration_mofm import ANOMALY_SCORES, MoFMConfig
 from modeling_mofm.masking import noise_shape
-from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
+from modeling_mofm.modeling_mofm import WORD_HEADS, MoFMForMaskedMotionModeling
 from modeling_mofm.windows import MAX_GAP, sliding_windows
 from motion_data.corpora.load import load_corpus
 from motion_data.keypoints import MIN_FRAMES, Motion, NobodyVisibleError, sample_frames
@@ -217,7 +217,7 @@ def train_unsupervised(
     )  # likelihoods are of words, whether it has learnt them or not
     model = MoFMForMaskedMotionModeling.from_pretrained(options.model, config=config)
     config = model.config
-    new = sorted(model.new_parts & {"lm_head", "predictor"})
+    new = sorted(model.new_parts & set(WORD_HEADS))
     if new and args.max_steps <= 0 and options.anomaly_score != "distance":
         raise ValueError(
             f"model {options.model!r} has no weights of {', '.join(new)}, which anomaly_score "

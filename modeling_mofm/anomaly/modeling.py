@@ -85,11 +85,13 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         super().__init__(config)
         self.mofm = MoFMModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.codebook_size)
-        self.predictor = MoFMPredictor(config).requires_grad_(False) if config.predictor_layers else None
+        self.predictor = MoFMPredictor(config) if config.predictor_layers else None
         self.reference = self._reference(config.reference_size)
         self.anomaly_head = nn.Linear(config.num_keypoints * config.hidden_size, 1)
         # the loss does not reach these; a distributed training waits for every gradient it expects
         self.lm_head.requires_grad_(False)
+        if self.predictor is not None:
+            self.predictor.requires_grad_(False)
         self.mofm.embeddings.mask_token.requires_grad_(False)
         self.post_init()
 

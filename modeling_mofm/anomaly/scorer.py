@@ -19,6 +19,7 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from ..configuration_mofm import MoFMConfig
 from ..events import JOIN, SHORTEST, find_events, highest_allowed
+from ..modeling_mofm import WORD_HEADS
 from ..windows import MAX_GAP, fill_missing, follows, over_people, place_at_centres, sliding_windows, smooth
 from .explain import Explanation, explain
 from .modeling import MoFMForAnomalyDetection, MoFMForAnomalyDetectionOutput
@@ -82,7 +83,7 @@ def check_detector(model: MoFMForAnomalyDetection, tokenizer: MoFMTokenizer) -> 
     if differing := first_difference(config, tokenizer.dved.config, (*SHARED_FIELDS, "codebook_size")):
         name, ours, theirs = differing
         raise ValueError(f"{name} of the model is {ours}, but the tokenizer's is {theirs}; they must agree")
-    words = {"lm_head", "predictor"}
+    words = set(WORD_HEADS)
     needed = {"nll": words, "distance": set(), "combined": words, "classifier": {"anomaly_head"}}
     parts = needed[config.anomaly_score] | ({"mofm", "reference"} if config.reference_size else {"mofm"})
     new = sorted(model.new_parts & parts)
