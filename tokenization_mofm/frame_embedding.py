@@ -102,14 +102,26 @@ class FrameCubeEmbedding(CubeEmbedding):
         reach = cell.shape[-1]
         parts = torch.bmm(patch.reshape(K, -1, 3 * h * w), weight).view(K, N * frames, reach, D)
         cell = cell.reshape(K, N * frames, reach)
-        if active is None:
-            cells = sum_by_cell(parts, cell, Y * X)
-            embedded = F.relu(cells + self.projection.bias).view(N, frames // t, t, Y * X, D)
-            return (embedded * self.frames[:, None]).sum(2).view(N, -1, D) + self.bias
+        if active is not None:
+            return self._of_active(parts, cell, active)
+        cells = sum_by_cell(parts, cell, Y * X)
+        embedded = F.relu(cells + self.projection.bias).view(N, frames // t, t, Y * X, D)
+        return (embedded * self.frames[:, None]).sum(2).view(N, -1, D) + self.bias
+
+    def _of_active(self, parts: Tensor, cell: Tensor, active: Tensor) -> Tensor:
+        """Return the embeddings `[N, L, D]`, those of all but active cubes as if they were empty.
+
+        Args:
+            parts: `[K, N * F, R, D]`, what each joint gives the cells that it reaches in each frame.
+            cell: int64 `[K, N * F, R]`, which these are.
+            active: bool `[N, L]`.
+        """
+        K, frames, _, D = parts.shape
+        t = self.cube_size[0]
         number = torch.where(active, active.flatten().cumsum(0).view_as(active) - 1, -1)  # N L, of the active ones
-        of_frame = number.view(N, -1, Y * X).repeat_interleave(t, 1).flatten(0, 1)  # N*F cells
+        of_frame = number.view(frames // t, -1).repeat_interleave(t, 0)  # N*F cells
         number_of = of_frame.expand(K, -1, -1).gather(2, cell)  # K N*F R
-        here = torch.arange(frames, device=cell.device).remainder(t).repeat(N)[:, None]
+        here = torch.arange(frames, device=cell.device).remainder(t)[:, None]
         # what falls into other cubes is added up in a row that is thrown away
         size = int(active.sum()) * t
         slot = torch.where(number_of >= 0, number_of * t + here, size)
