@@ -53,8 +53,8 @@ def main() -> None:
     gaussian = (config.heatmap_size, config.sigma, config.truncate)
     sizes = (config.num_keypoints, config.hidden_size, config.heatmap_size, config.cube_size, config.sigma)
     embedding = CubeEmbedding(*sizes, config.truncate, config.input_stride)
-    by_frames = FrameCubeEmbedding(*sizes, 1.5, config.input_stride)  # as in mofm/
-    narrow = MoFMConfig.from_preset(args.preset, truncate=1.5)
+    narrow = MoFMConfig.from_preset(args.preset, truncate=1.5)  # as in mofm/
+    by_frames = FrameCubeEmbedding(*sizes, narrow.truncate, config.input_stride)
     looked_at = ClipInputs.check(narrow, torch.float32, keypoints, scores).active
     volume = render_volume(keypoints, scores, *gaussian)
     maker = ClipMaker(MoFMFeatureExtractor.for_config(config), Augmentation())

@@ -27,7 +27,7 @@ from transformers import BeitConfig, BeitForMaskedImageModeling, PreTrainedModel
 
 from benchmarks.checkouts import PEERS, checkouts, import_from
 from benchmarks.loading import training_flops
-from benchmarks.timing import kept_bytes, seconds, training_step
+from benchmarks.timing import VISIBLE, kept_bytes, seconds, training_step
 from modeling_mofm import (
     MoFMConfig,
     MoFMForAnomalyDetection,
@@ -207,8 +207,7 @@ def main() -> None:
 
     dense = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(args.preset, drop_empty_cubes=False)).train()
     sparse = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(args.preset)).train()
-    light = MoFMConfig.from_preset(args.preset, predictor_layers=1, mask_ratio=0.6)
-    visible = MoFMForMaskedMotionModeling(light).train()
+    visible = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(args.preset, **VISIBLE)).train()
     dved = DVEDModel(DVEDConfig.from_preset(args.preset)).eval()
     config = dense.config
     sizes = {
