@@ -88,22 +88,29 @@ class CubeEmbedding(nn.Module):
             return clips.embeds
         if clips.heatmaps is not None:
             return self.embed_heatmaps(clips.heatmaps)
-        return self.embed_keypoints(clips.keypoints, clips.scores)
+        # a graph that is compiled or exported has as many rows whatever is in the clips
+        fixed = torch.compiler.is_compiling() or torch.compiler.is_exporting()
+        return self.embed_keypoints(clips.keypoints, clips.scores, None if fixed else clips.active)
 
     def embed_heatmaps(self, heatmaps: Tensor) -> Tensor:
         """Embed `heatmaps` [N, K, F, H, W] as they are, the dense way: [N, L, D]."""
         first = self.stride // 2
         return self.projection(heatmaps[..., first :: self.stride, first :: self.stride]).flatten(2).transpose(1, 2)
 
-    def embed_keypoints(self, keypoints: Tensor, scores: Tensor) -> Tensor:
-        """Embed `keypoints` [N, F, K, 2] (map pixels) with `scores` [N, F, K] without keeping maps: [N, L, D]."""
+    def embed_keypoints(self, keypoints: Tensor, scores: Tensor, active: Tensor | None = None) -> Tensor:
+        """Embed `keypoints` [N, F, K, 2] (map pixels) with `scores` [N, F, K] without keeping maps: [N, L, D].
+
+        Args:
+            active: bool `[N, L]`, cubes that are looked at; others may be embedded as if they were empty. Where few
+                are, it is several times as fast. None looks at all.
+        """
         # numbers to be moved for a joint in a frame: the pixels of its map, or an embedding for each cube it reaches
         _, rows, columns = self.cube_size
         if self.heatmap_size**2 <= self._num_reached(rows) * self._num_reached(columns) * self.projection.out_channels:
-            return self.embed_rendered(keypoints, scores)
+            return self.embed_rendered(keypoints, scores, active)
         return self.embed_reached(keypoints, scores)
 
-    def embed_rendered(self, keypoints: Tensor, scores: Tensor) -> Tensor:
+    def embed_rendered(self, keypoints: Tensor, scores: Tensor, active: Tensor | None = None) -> Tensor:
         """Embed as `embed_keypoints` does, from rendered maps, which are made once more in the backward pass."""
         N, F, K, _ = keypoints.shape
         t, h, w = self.cube_size
@@ -113,11 +120,19 @@ class CubeEmbedding(nn.Module):
             return profile.permute(0, 1, 4, 5, 2, 3).contiguous().flatten(4).flatten(0, 1)  # products of it are quick
 
         places = self._in_steps(keypoints)
-        rows, columns = map_profiles(places, scores, self.heatmap_size, self.sigma, self.truncate)
+        profiles = map_profiles(places, scores, self.heatmap_size, self.sigma, self.truncate)
+        rows, columns = (by_cells(profile, side) for profile, side in zip(profiles, (h, w), strict=True))
         weight = self.projection.weight.permute(0, 3, 4, 2, 1).flatten(3)  # D h w t * K
         project = _HeatProjection.apply if torch.is_grad_enabled() else _HeatProjection.forward
-        cubes = project(by_cells(rows, h), by_cells(columns, w), weight)
-        return cubes.reshape(N, -1, len(weight)) + self.projection.bias
+        bias = self.projection.bias
+        if active is None:
+            cubes = project(rows[:, :, None, :, None], columns[:, None, :, None], weight)
+            return cubes.reshape(N, -1, len(weight)) + bias
+        grid = active.view(len(rows), rows.shape[1], -1)  # N * T, Y, X
+        of_slice, y, x = grid.nonzero(as_tuple=True)
+        cubes = project(rows[of_slice, y][:, :, None], columns[of_slice, x][:, None], weight)
+        empty = bias.new_zeros(*active.shape, len(weight))
+        return empty.masked_scatter(active[..., None], cubes) + bias
 
     def embed_reached(self, keypoints: Tensor, scores: Tensor) -> Tensor:
         """Embed as `embed_keypoints` does, from what each joint adds to the cubes that it reaches."""
@@ -202,21 +217,18 @@ def sum_rows(rows: Tensor, numbers: Tensor, start: Tensor, size: int) -> Tensor:
     return _IndexSum.apply(rows, numbers, start, size)
 
 
-def _heat(rows: Tensor, columns: Tensor) -> Tensor:
-    """Return the products `[A, Y, X, h, w, C]` of profiles `[A, Y, h, C]` and `[A, X, w, C]`."""
-    return rows[:, :, None, :, None] * columns[:, None, :, None]
-
-
 class _HeatProjection(torch.autograd.Function):
-    """Heat times weights, `[A, Y, X, D]`; the backward pass renders the heat again instead of keeping it.
+    """Heat times weights; the backward pass renders the heat again instead of keeping it.
 
     Kept, it would be a tenth of all that a training step of a small encoder keeps.
     """
 
     @staticmethod
     def forward(rows: Tensor, columns: Tensor, weight: Tensor) -> Tensor:
-        """Project heat with profiles `[A, Y, h, C]` and `[A, X, w, C]` by `weight` [D, h, w, C]."""
-        return _heat(rows, columns).flatten(3) @ weight.flatten(1).T
+        """Return `[..., D]`, the heat of cubes with profiles `[..., h, 1, C]` and `[..., 1, w, C]` by `weight`
+        [D, h, w, C].
+        """
+        return (rows * columns).flatten(-3) @ weight.flatten(1).T
 
     @staticmethod
     def setup_context(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: Tensor) -> None:
@@ -229,12 +241,12 @@ class _HeatProjection(torch.autograd.Function):
         of_rows = of_columns = of_weight = None
         gradient = gradient.to(weight.dtype)  # under autocast it may be another
         if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
-            of_heat = (gradient @ weight.flatten(1)).unflatten(-1, weight.shape[1:])  # A Y X h w C
-            of_rows = (of_heat * columns[:, None, :, None]).sum((2, 4))
-            of_columns = (of_heat * rows[:, :, None, :, None]).sum((1, 3))
+            of_heat = (gradient @ weight.flatten(1)).unflatten(-1, weight.shape[1:])  # ... h w C
+            of_rows = (of_heat * columns).sum_to_size(rows.shape)
+            of_columns = (of_heat * rows).sum_to_size(columns.shape)
         if ctx.needs_input_grad[2]:
-            heat = _heat(rows, columns).flatten(3).flatten(0, 2)
-            of_weight = (gradient.flatten(0, 2).T @ heat).view_as(weight)
+            heat = (rows * columns).flatten(-3).flatten(0, -2)
+            of_weight = (gradient.flatten(0, -2).T @ heat).view_as(weight)
         return of_rows, of_columns, of_weight
 
 

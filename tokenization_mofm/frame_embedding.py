@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .clip_inputs import ClipInputs
 from .cube_embedding import CubeEmbedding, CubeProjection, sum_by_cell, sum_rows
 
 MOTION_REACH = 2  # frames before and after, between which a joint's velocity is measured
@@ -74,20 +73,8 @@ class FrameCubeEmbedding(CubeEmbedding):
             "keypoints and scores"
         )
 
-    def forward(self, clips: ClipInputs) -> Tensor:
-        """Embed the cubes of clips, `[N, L, D]`, unless they are already."""
-        # a graph that is compiled or exported has as many rows whatever is in the clips
-        if clips.keypoints is None or torch.compiler.is_compiling() or torch.compiler.is_exporting():
-            return super().forward(clips)
-        return self.embed_keypoints(clips.keypoints, clips.scores, clips.active)
-
     def embed_keypoints(self, keypoints: Tensor, scores: Tensor, active: Tensor | None = None) -> Tensor:
-        """Embed `keypoints` [N, F, K, 2] (map pixels) with `scores` [N, F, K] without rendering them: [N, L, D].
-
-        Args:
-            active: bool `[N, L]`, cubes that are looked at; all others are embedded as empty ones are. Where few are,
-                it is several times as fast. None looks at all.
-        """
+        """Embed as `CubeEmbedding.embed_keypoints` does, without rendering."""
         N, frames, K, _ = keypoints.shape
         t, h, w = self.cube_size
         Y, X = self.heatmap_size // h, self.heatmap_size // w

@@ -162,6 +162,23 @@ def test_the_way_that_moves_less_memory_is_taken(monkeypatch, sigma, stride, way
     assert module.embed_keypoints(*joints(1, 48, 72)) == "taken"
 
 
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_rendered_cubes_that_nobody_looks_at_are_as_empty_ones(share):
+    module = embedding(*GEOMETRIES[4])
+    keypoints, scores = joints(2, *GEOMETRIES[4][:2])
+    keypoints.requires_grad_()
+    whole = module.embed_rendered(keypoints, scores)
+    active = torch.rand(whole.shape[:2], generator=torch.Generator().manual_seed(1)) < share
+    expected = torch.where(active[..., None], whole, module.projection.bias)
+    found = module.embed_rendered(keypoints, scores, active)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(2))
+    learnt = [*module.parameters(), keypoints]
+    torch.testing.assert_close(
+        *(torch.autograd.grad((tokens * weights).sum(), learnt) for tokens in (found, expected))
+    )
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_what_each_joint_adds_is_not_kept_for_the_backward_pass(way):
     module = embedding(*GEOMETRIES[1], hidden_size=40)

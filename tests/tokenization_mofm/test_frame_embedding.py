@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from tokenization_mofm.clip_inputs import ClipInputs
 from tokenization_mofm.configuration_cubes import ThermalCubeConfig
+from tokenization_mofm.cube_embedding import CubeEmbedding
 from tokenization_mofm.frame_embedding import FAST, FrameCubeEmbedding, velocities
 from tokenization_mofm.thermal_cubes import render_volume
 
@@ -109,16 +110,15 @@ def test_cubes_that_nobody_looks_at_are_as_empty_ones(share):
     torch.testing.assert_close(*gradients)
 
 
-def test_a_model_looks_at_active_cubes_alone(monkeypatch):
-    module = make_embedding()
+@pytest.mark.parametrize("kind", [CubeEmbedding, FrameCubeEmbedding])
+def test_a_model_looks_at_active_cubes_alone(monkeypatch, kind):
+    module = make_embedding() if kind is FrameCubeEmbedding else CubeEmbedding(17, 5, SIZE, CUBE, 1.0, 2.0)
     config = ThermalCubeConfig(num_frames=FRAMES, heatmap_size=SIZE, cube_size=CUBE, sigma=1.0, truncate=2.0)
     clips = ClipInputs.check(config, torch.float32, *make_clip())
     assert not clips.active.all()
     looked_at = []
-    embed = FrameCubeEmbedding.embed_keypoints
-    monkeypatch.setattr(
-        FrameCubeEmbedding, "embed_keypoints", lambda *args: looked_at.append(args[3:]) or embed(*args)
-    )
+    embed = kind.embed_keypoints
+    monkeypatch.setattr(kind, "embed_keypoints", lambda *args: looked_at.append(args[3:]) or embed(*args))
     tokens = module(clips)
     assert torch.equal(looked_at[0][0], clips.active)
     torch.testing.assert_close(tokens, embed(module, clips.keypoints, clips.scores))
