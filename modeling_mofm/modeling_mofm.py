@@ -204,13 +204,16 @@ class MoFMAttention(nn.Module):
         hidden_states: Tensor,
         positions: tuple[Tensor, Tensor],
         attention_mask: Tensor | None = None,
+        context: tuple[Tensor, tuple[Tensor, Tensor]] | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor, Tensor | None]:
+        """Let tokens attend to each other, or to those of `context`, which comes with its own positions."""
         N, P, D = hidden_states.shape
-        heads = (N, P, -1, self.head_dim)
+        attended_to, their_positions = (hidden_states, positions) if context is None else context
+        heads = (N, -1, self.config.num_attention_heads, self.head_dim)
         query = apply_rotary_pos_emb(self.q_proj(hidden_states).view(heads).transpose(1, 2), positions)
-        key = apply_rotary_pos_emb(self.k_proj(hidden_states).view(heads).transpose(1, 2), positions)
-        value = self.v_proj(hidden_states).view(heads).transpose(1, 2)
+        key = apply_rotary_pos_emb(self.k_proj(attended_to).view(heads).transpose(1, 2), their_positions)
+        value = self.v_proj(attended_to).view(heads).transpose(1, 2)
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
@@ -254,9 +257,13 @@ class MoFMLayer(GradientCheckpointingLayer):
         hidden_states: Tensor,
         positions: tuple[Tensor, Tensor],
         attention_mask: Tensor | None = None,
+        context: tuple[Tensor, tuple[Tensor, Tensor]] | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> Tensor:
-        attended, _ = self.attention(self.layernorm_before(hidden_states), positions, attention_mask, **kwargs)
+        if context is not None:
+            context = (self.layernorm_before(context[0]), context[1])
+        normed = self.layernorm_before(hidden_states)
+        attended, _ = self.attention(normed, positions, attention_mask, context, **kwargs)
         hidden_states = hidden_states + self.dropout(attended)
         return hidden_states + self.dropout(self.mlp(self.layernorm_after(hidden_states)))
 
@@ -275,13 +282,17 @@ class MoFMPredictor(nn.Module):
         self.layers = nn.ModuleList([MoFMLayer(config) for _ in range(config.predictor_layers)])
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
-    def forward(self, seen: MoFMModelOutput, active: Tensor, bool_masked_pos: Tensor | None) -> MoFMModelOutput:
+    def forward(
+        self, seen: MoFMModelOutput, active: Tensor, bool_masked_pos: Tensor | None, asked: Tensor | None = None
+    ) -> MoFMModelOutput:
         """Return tokens of the masked cubes beside the seen ones.
 
         Args:
             seen: what the encoder says of the visible cubes.
             active: bool `[N, L]`, which cubes hold heat.
             bool_masked_pos: bool `[N, L]`, the masked ones; None where all are visible.
+            asked: bool `[N, L]`, of which an answer is needed: the last layer, which looks at all of them, then
+                computes no others. None asks for all.
         """
         tokens = seen.on_grid(seen.last_hidden_state, self.config.num_cubes)
         if bool_masked_pos is not None:
@@ -289,9 +300,27 @@ class MoFMPredictor(nn.Module):
             active = active | bool_masked_pos
         grid = self.config.grid_size
         tokens = tokens + sincos_positions(grid, tokens.shape[-1], tokens.device, tokens.dtype)
-        tokens, cube_ids, kept = drop_empty(tokens, active)
-        tokens = self.layernorm(run_layers(self.layers, tokens, cube_ids, kept, self.config)) * kept[..., None]
+        tokens, cube_ids, kept = keep_cubes(tokens, active)
+        # flash attention takes one padding for those who ask and those who are asked
+        if asked is None or "flash" in self.config._attn_implementation:
+            tokens = run_layers(self.layers, tokens, cube_ids, kept, self.config)
+        else:
+            tokens = run_layers(self.layers[:-1], tokens, cube_ids, kept, self.config)
+            tokens, cube_ids, kept = self._answer(tokens, cube_ids, kept, asked)
+        tokens = self.layernorm(tokens) * kept[..., None]
         return MoFMModelOutput(last_hidden_state=tokens, cube_ids=cube_ids, attention_mask=kept.long())
+
+    def _answer(self, tokens: Tensor, cube_ids: Tensor, kept: Tensor, asked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Run the last layer for asked cubes alone, bool `[N, L]`: tokens, cube ids and which are no padding."""
+        asking, places, answered = keep_cubes(tokens, asked.gather(1, cube_ids) & kept)
+        asking_ids = cube_ids.gather(1, places)
+        sizes = (self.config.grid_size, self.config.hidden_size // self.config.num_attention_heads)
+        context = (tokens, rotary_positions(cube_ids, *sizes))
+        attention_mask = create_bidirectional_mask(
+            config=self.config, inputs_embeds=asking, attention_mask=kept, encoder_hidden_states=tokens
+        )
+        last = self.layers[-1]
+        return last(asking, rotary_positions(asking_ids, *sizes), attention_mask, context), asking_ids, answered
 
 
 def run_layers(
@@ -435,7 +464,7 @@ class MoFMModel(MoFMPreTrainedModel):
             active = clips.active
             if bool_masked_pos is not None:
                 active = active | bool_masked_pos
-            tokens, cube_ids, kept = drop_empty(tokens, active)
+            tokens, cube_ids, kept = keep_cubes(tokens, active)
         else:
             kept = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
             cube_ids = torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape[0], -1)
@@ -546,15 +575,16 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
             seen = outputs if shown is first else self.mofm(clips=shown)
         logits = None
         if self.lm_head is not None:
+            wanted = None if labels is None else self.wanted_cubes(labels, bool_masked_pos)
+            loss_alone = self.training and labels is not None
             predicted = outputs
             if self.predictor is not None:
-                predicted = self.predictor(outputs, clips.active, asked)
-            packed = self.lm_head(predicted.last_hidden_state)  # N P T
-            if labels is not None:
-                terms["word_loss"] = self.masked_loss(packed, labels, bool_masked_pos, predicted)
-            # on the grid they are several times as large as packed, and training reads the loss alone
-            if not (self.training and labels is not None):
-                logits = predicted.on_grid(packed, config.num_cubes)
+                predicted = self.predictor(outputs, clips.active, asked, wanted if loss_alone else None)
+            if wanted is not None:
+                terms["word_loss"] = self.masked_loss(predicted, labels, wanted)
+            # on the grid they are several times as large as those of masked cubes, and training reads the loss alone
+            if not loss_alone:
+                logits = predicted.on_grid(self.lm_head(predicted.last_hidden_state), config.num_cubes)
         error = None
         if self.coordinate_decoder is not None and seen is not None:
             places = self.coordinate_decoder(seen.last_hidden_state, seen.attention_mask)
@@ -605,15 +635,18 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         config = self.config
         return mask_cubes(clips.touched, noise, config.grid_size, config.masking, config.mask_ratio, config.mask_span)
 
-    def masked_loss(
-        self, packed: Tensor, labels: Tensor, bool_masked_pos: Tensor | None, outputs: MoFMModelOutput
-    ) -> Tensor:
-        labels = labels.gather(1, outputs.cube_ids)
-        wanted = (outputs.attention_mask > 0) & (labels >= 0) & (labels < self.config.codebook_size)
-        if bool_masked_pos is not None:
-            wanted = wanted & bool_masked_pos.gather(1, outputs.cube_ids)
-        labels = torch.where(wanted, labels, -100)
-        losses = F.cross_entropy(packed.transpose(1, 2).float(), labels, reduction="none")  # N P
+    def wanted_cubes(self, labels: Tensor, bool_masked_pos: Tensor | None) -> Tensor:
+        """Tell whose words are to be predicted, bool `[N, L]`: masked cubes that have one."""
+        wanted = (labels >= 0) & (labels < self.config.codebook_size)
+        return wanted if bool_masked_pos is None else wanted & bool_masked_pos
+
+    def masked_loss(self, outputs: MoFMModelOutput, labels: Tensor, wanted: Tensor) -> Tensor:
+        """Return the cross-entropy of wanted cubes, bool `[N, L]`; no other cube's scores are computed."""
+        wanted = wanted.gather(1, outputs.cube_ids) & (outputs.attention_mask > 0)
+        tokens, places, kept = keep_cubes(outputs.last_hidden_state, wanted)
+        wanted = wanted.gather(1, places) & kept
+        labels = torch.where(wanted, labels.gather(1, outputs.cube_ids.gather(1, places)), -100)
+        losses = F.cross_entropy(self.lm_head(tokens).transpose(1, 2).float(), labels, reduction="none")  # N P
         count = wanted.sum(1)
         return (losses.sum(1) / count.clamp(min=1)).sum() / (count > 0).sum().clamp(min=1)
 
@@ -625,31 +658,31 @@ def check_per_cube(name: str, values: Tensor | None, config: MoFMConfig, num_cli
         raise ValueError(f"{name} must be {list(shape)} (people folded into the batch), got {list(values.shape)}")
 
 
-def drop_empty(tokens: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Leave cubes without heat out of the sequence.
+def keep_cubes(tokens: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Leave all but the wanted cubes out of the sequence.
 
     Args:
         tokens: `[N, L, D]`.
-        active: bool `[N, L]`.
+        wanted: bool `[N, L]`.
 
     Returns:
-        tokens `[N, P, D]`, their cube ids `[N, P]`, and bool `[N, P]`, False is padding. A clip without any heat
-        keeps its first cube, so that attention has something to attend to. Compiled graphs keep P = L (a length that
-        depends on the data would break them), exported ones at least 2, and both give the same outputs.
+        tokens `[N, P, D]`, their places in L `[N, P]`, and bool `[N, P]`, False is padding. A clip of which nothing
+        is wanted keeps its first cube, so that attention has something to attend to. Compiled graphs keep P = L (a
+        length that depends on the data would break them), exported ones at least 2, and both give the same outputs.
     """
-    active = active.clone()
-    active[:, 0] |= ~active.any(1)
-    kept = active.sum(1)
-    # where each cube goes: active ones to the front, the others behind them, each kind in its order
-    rank = torch.where(active, active.cumsum(1), kept[:, None] + (~active).cumsum(1)) - 1
-    places = torch.arange(active.shape[1], device=active.device).expand_as(rank)
-    cube_ids = torch.zeros_like(rank).scatter(1, rank, places)
+    wanted = wanted.clone()
+    wanted[:, 0] |= ~wanted.any(1)
+    kept = wanted.sum(1)
+    # where each cube goes: wanted ones to the front, the others behind them, each kind in its order
+    rank = torch.where(wanted, wanted.cumsum(1), kept[:, None] + (~wanted).cumsum(1)) - 1
+    numbers = torch.arange(wanted.shape[1], device=wanted.device).expand_as(rank)
+    places = torch.zeros_like(rank).scatter(1, rank, numbers)
     if torch.compiler.is_exporting():
         longest = kept.max().clamp(min=2).item()
         torch._check(longest >= 2)
-        torch._check(longest <= active.shape[1])
-        cube_ids = cube_ids[:, :longest]
+        torch._check(longest <= wanted.shape[1])
+        places = places[:, :longest]
     elif not torch.compiler.is_compiling():
-        cube_ids = cube_ids[:, : int(kept.max()) if len(kept) else 0]
-    tokens = tokens.gather(1, cube_ids[..., None].expand(-1, -1, tokens.shape[-1]))
-    return tokens, cube_ids, torch.arange(cube_ids.shape[1], device=tokens.device) < kept[:, None]
+        places = places[:, : int(kept.max()) if len(kept) else 0]
+    tokens = tokens.gather(1, places[..., None].expand(-1, -1, tokens.shape[-1]))
+    return tokens, places, torch.arange(places.shape[1], device=tokens.device) < kept[:, None]

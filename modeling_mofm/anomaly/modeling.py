@@ -215,10 +215,12 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         masks = covering_masks(clips.touched, config.grid_size, config.num_nll_masks, config.mask_span)  # N R L
         R = masks.shape[1]
         outputs = self.mofm(clips=clips.repeat_embedded(clips.embeds, R), bool_masked_pos=masks.flatten(0, 1))
-        if self.predictor is not None:
-            outputs = self.predictor(outputs, clips.active.repeat_interleave(R, 0), masks.flatten(0, 1))
-        words = input_ids.repeat_interleave(R, 0).gather(1, outputs.cube_ids)  # N*R P
+        words = input_ids.repeat_interleave(R, 0)  # N*R L
         known = (words >= 0) & (words < config.codebook_size)
+        if self.predictor is not None:
+            masked = masks.flatten(0, 1)
+            outputs = self.predictor(outputs, clips.active.repeat_interleave(R, 0), masked, masked & known)
+        words, known = words.gather(1, outputs.cube_ids), known.gather(1, outputs.cube_ids)  # N*R P
         logits = self.lm_head(outputs.last_hidden_state).transpose(1, 2).float()
         losses = F.cross_entropy(logits, torch.where(known, words, 0), reduction="none")
         wanted = known & (outputs.attention_mask > 0) & masks.flatten(0, 1).gather(1, outputs.cube_ids)

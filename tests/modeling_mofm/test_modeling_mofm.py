@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForPreTraining
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling, MoFMModel
 from modeling_mofm.configuration_mofm import PRESETS
 from modeling_mofm.masking import MASKINGS, noise_shape
-from modeling_mofm.modeling_mofm import apply_rotary_pos_emb, drop_empty, rotary_positions, sincos_positions
+from modeling_mofm.modeling_mofm import apply_rotary_pos_emb, keep_cubes, rotary_positions, sincos_positions
 from tokenization_mofm import MoFMFeatureExtractor
 from tokenization_mofm.thermal_cubes import join_cubes, render_volume
 
@@ -421,7 +421,7 @@ def test_drop_empty_by_hand():
     tokens = torch.arange(12.0).view(3, 4, 1)
     active = torch.tensor([[0, 1, 0, 1], [0, 0, 0, 0], [0, 0, 1, 0]]).bool()
     before = active.clone()
-    packed, cube_ids, kept = drop_empty(tokens, active)
+    packed, cube_ids, kept = keep_cubes(tokens, active)
     assert torch.equal(active, before)
     assert kept.tolist() == [[True, True], [True, False], [True, False]]
     assert cube_ids[kept].tolist() == [1, 3, 0, 2]

@@ -118,6 +118,27 @@ def test_an_objective_of_no_weight_has_no_parameters_and_no_term(left_out):
     assert len(learns) >= len(list(model.parameters())) - 1 and all(parameter.grad is not None for parameter in learns)
 
 
+@pytest.mark.parametrize("predictor_layers", [0, 1, 2])
+@torch.no_grad()
+def test_training_scores_words_of_masked_cubes_alone_and_its_loss_is_the_same(predictor_layers):
+    model = build(predictor_layers=predictor_layers, initializer_range=0.3).train()  # so that positions matter
+    given = inputs(model)
+    given["labels"][:, ::3] = -100
+    given["scores"][..., 3:] = 0  # of whom most cubes are empty
+    answers = []
+    model.lm_head.register_forward_hook(lambda module, args, output: answers.append(args[0].shape[1]))
+    training = model(**given)
+    evaluated = model.eval()(**given)
+    wanted = evaluated.bool_masked_pos & (given["labels"] >= 0)
+    active = model.read_clips(given["keypoints"], given["scores"]).active
+    assert training.logits is None and answers[0] == wanted.sum(1).max() < answers[-1] < active.shape[1]
+    losses = F.cross_entropy(evaluated.logits.transpose(1, 2), given["labels"], reduction="none")
+    expected = ((losses * wanted).sum(1) / wanted.sum(1)).mean()
+    torch.testing.assert_close(training.word_loss, expected)
+    torch.testing.assert_close(evaluated.word_loss, expected)
+    torch.testing.assert_close(training.loss, evaluated.loss)
+
+
 @torch.no_grad()
 def test_with_a_predictor_the_encoder_looks_once_and_at_visible_cubes_alone():
     model = build(predictor_layers=1, view_loss_weight=0).eval()
