@@ -362,7 +362,13 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
-        """See `PreTrainedModel.from_pretrained`."""
+        """See `PreTrainedModel.from_pretrained`; a `config` that names no dtype means single precision.
+
+        Weights may be stored in less: what is trained in it falls apart.
+        """
+        config = kwargs.get("config")
+        if isinstance(config, MoFMConfig) and config.dtype is None:
+            kwargs.setdefault("dtype", torch.float32)
         wants_info = kwargs.pop("output_loading_info", False)
         model, info = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
         model.new_parts = frozenset(name.split(".")[0] for name in info["missing_keys"])

@@ -25,7 +25,6 @@ from motion_data.views import view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
 from .arguments import (
-    MotionTrainer,
     MotionTrainingArguments,
     check_checkpoint,
     check_run,
@@ -35,6 +34,7 @@ from .arguments import (
 )
 from .augmentation import Augmentation
 from .head_fitting import MAX_LINEAR_VIEWS, MAX_VIEWS, fit_hidden_head, fit_linear_head, read_views
+from .motion_trainer import MotionTrainer
 from .pretraining import SIZE_FIELDS
 from .row_digests import row_digests
 from .run_identity import check_identity, digest_of

@@ -30,7 +30,6 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .arguments import (
     DataArguments,
-    MotionTrainer,
     MotionTrainingArguments,
     check_checkpoint,
     check_run,
@@ -39,6 +38,7 @@ from .arguments import (
     num_samples,
 )
 from .augmentation import Augmentation
+from .motion_trainer import MotionTrainer
 from .pretraining import SIZE_FIELDS, MoFMTrainer, check_words, tokenise
 from .publishing import publish
 from .row_digests import row_digests

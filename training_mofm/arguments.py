@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.data_loader import prepare_data_loader
 from torch import nn
-from torch.utils.data import DataLoader
-from transformers import HfArgumentParser, Trainer, TrainingArguments
+from transformers import HfArgumentParser, TrainingArguments
 
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from motion_data.corpora.mixing import Mixture, check_weights, mix_streams
@@ -122,39 +120,6 @@ def _own_fields(arguments: type) -> set[str]:
     """Return the fields that a dataclass states itself, or whose default it changes, in this project."""
     lines = [one for one in arguments.__mro__ if one not in TrainingArguments.__mro__]
     return {name for one in lines for name in one.__dict__.get("__annotations__", {})}
-
-
-class MotionTrainer(Trainer):
-    """`Trainer` that leaves streams as they are: accelerate would split among processes what is already split.
-
-    It pushes nothing to the Hub; `publishing.publish` does, once all parts of a model are there.
-    """
-
-    def init_hf_repo(self, *args, **kwargs) -> None:
-        """Leave the repository to `publishing`."""
-
-    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
-        """Push no checkpoints."""
-
-    def push_to_hub(self, *args, **kwargs) -> None:
-        """Leave it to `publishing.publish`, which knows all parts of the model."""
-
-    def get_train_dataloader(self) -> DataLoader:
-        if not isinstance(self.train_dataset, StreamedSamples):
-            return super().get_train_dataloader()
-        args = self.args
-        loader = DataLoader(
-            self.train_dataset,
-            batch_size=self._train_batch_size,
-            collate_fn=self.data_collator,
-            num_workers=args.dataloader_num_workers,
-            pin_memory=args.dataloader_pin_memory,
-            persistent_workers=args.dataloader_persistent_workers,
-            prefetch_factor=args.dataloader_prefetch_factor,
-        )
-        return prepare_data_loader(
-            loader, args.device, num_processes=1, process_index=0, put_on_device=True, dispatch_batches=False
-        )
 
 
 def check_run(args: TrainingArguments) -> None:

@@ -17,7 +17,6 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .arguments import (
     DataArguments,
-    MotionTrainer,
     MotionTrainingArguments,
     check_checkpoint,
     check_run,
@@ -27,6 +26,7 @@ from .arguments import (
     training_samples,
 )
 from .evaluation.dved import evaluate_dved
+from .motion_trainer import MotionTrainer
 from .publishing import publish
 from .run_identity import check_identity, read_rows
 from .seen_rows import record_rows

@@ -17,7 +17,6 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .arguments import (
     DataArguments,
-    MotionTrainer,
     MotionTrainingArguments,
     check_checkpoint,
     check_run,
@@ -28,6 +27,7 @@ from .arguments import (
 )
 from .evaluation.dved import evaluate_dved
 from .evaluation.pretraining import evaluate_mofm
+from .motion_trainer import MotionTrainer
 from .probing import ProbeArguments, ProbeCallback, validation_protocols
 from .publishing import publish
 from .run_identity import check_identity, read_rows

@@ -16,8 +16,9 @@ import pytest
 import torch
 from clips import TINY_GEOMETRY
 from datasets import Dataset
+from safetensors.torch import load_file
 from scripts import mofm
-from transformers import AutoConfig
+from transformers import AutoConfig, Trainer
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from motion_data.schema import encode_row, motion_features
@@ -290,6 +291,43 @@ def test_goes_on_from_a_model_and_centres_people(corpus, tokenizer_dir, tmp_path
         other = MoFMArguments(tokenizer=tokenizer_dir, model=str(tmp_path / "first"), sigma=2.0)
         pretrain(other, data, two_steps(tmp_path / "third"))
     assert not list((tmp_path / "third").glob("checkpoint-*"))
+
+
+def test_weights_stored_in_half_precision_are_trained_in_single(corpus, tokenizer_dir, tmp_path):
+    data = DataArguments(dataset=corpus, eval_clips=4)
+    pretrain(MoFMArguments(tokenizer=tokenizer_dir), data, two_steps(tmp_path / "first"))
+    MoFMForMaskedMotionModeling.from_pretrained(tmp_path / "first", dtype=torch.float16).save_pretrained(
+        tmp_path / "half"
+    )
+    args = two_steps(tmp_path / "second")
+    pretrain(MoFMArguments(tokenizer=tokenizer_dir, model=str(tmp_path / "half")), data, args)
+    assert {value.dtype for value in load_file(tmp_path / "second" / "model.safetensors").values()} == {torch.float32}
+
+
+def test_a_lost_training_stops_and_its_checkpoints_stay_whole(corpus, tokenizer_dir, tmp_path):
+    data = DataArguments(dataset=corpus, eval_clips=4)
+    args = two_steps(tmp_path)
+    args.max_steps, args.learning_rate, args.warmup_steps, args.save_steps = 3, 1e30, 0, 1
+    with pytest.raises(FloatingPointError, match=r"loss of 1 step\(s\) is not a finite.* step 2.*rate of 1e\+30"):
+        pretrain(MoFMArguments(tokenizer=tokenizer_dir), data, args)
+    assert [folder.name for folder in tmp_path.glob("checkpoint-*")] == ["checkpoint-1"]
+    weights = load_file(tmp_path / "checkpoint-1" / "model.safetensors")
+    assert all(value.isfinite().all() for value in weights.values())
+
+
+def test_weights_that_are_no_numbers_are_not_kept(corpus, tokenizer_dir, tmp_path, monkeypatch):
+    data = DataArguments(dataset=corpus, eval_clips=4)
+
+    def spoil(self, *args, **kwargs):
+        self.model.lm_head.bias.data[0] = torch.nan
+        return torch.zeros(())
+
+    monkeypatch.setattr(Trainer, "training_step", spoil)
+    args = two_steps(tmp_path)
+    args.save_steps = 1
+    with pytest.raises(FloatingPointError, match=r"parameter 'lm_head.bias' is not a finite number at step 1"):
+        pretrain(MoFMArguments(tokenizer=tokenizer_dir), data, args)
+    assert not list(tmp_path.glob("checkpoint-*"))
 
 
 def test_sizes_are_those_of_the_model_unless_a_preset_is_named(tokenizer_dir, tmp_path):

@@ -33,7 +33,7 @@ def evaluate_mofm(
         from the true ones, map pixels. An objective that the model was not trained for has no figures.
 
     Raises:
-        ValueError: words were an objective, and no clip has two active cubes.
+        ValueError: words were an objective, and no clip has two active cubes, or their scores are no numbers.
     """
     model.eval()
     config = model.config
@@ -51,6 +51,8 @@ def evaluate_mofm(
         ids = dved.encode(**batch).input_ids
         masked = outputs.bool_masked_pos & (ids < dved.config.empty_id)  # the encoder's heat reaches wider than words
         logits, labels = outputs.logits[masked].float(), ids[masked]
+        if not logits.isfinite().all():
+            raise ValueError("model answers with scores of words that are no numbers; its training has failed")
         losses.append(torch.nn.functional.cross_entropy(logits, labels, reduction="none").cpu())
         better = logits > logits.gather(1, labels[:, None])
         ranks.append(better.sum(1).cpu())

@@ -1,5 +1,7 @@
 """Held-out figures: what a perfect and a useless model get, and references computed by hand."""
 
+import copy
+
 import pytest
 import torch
 from clips import TINY_GEOMETRY, make_clips
@@ -71,6 +73,13 @@ def test_masked_figures_repeat_and_a_model_that_knows_the_words_gets_all(mofm, d
     perfect = evaluate_mofm(mofm, dved, batch, seed=1)
     assert perfect["top1"] == 1 and perfect["loss"] == pytest.approx(0, abs=1e-5)
     assert perfect["ratio"] == pytest.approx(1 / max(perfect["unigram_top1"], perfect["neighbour_top1"]))
+
+
+def test_a_model_without_numbers_has_no_figures(mofm, dved, batch):
+    lost = copy.deepcopy(mofm)
+    lost.lm_head.bias.data[3] = torch.nan
+    with pytest.raises(ValueError, match="scores of words that are no numbers"):
+        evaluate_mofm(lost, dved, batch)
 
 
 def test_neighbour_words_take_the_slice_before_and_else_the_one_after():
