@@ -46,6 +46,9 @@ def fit_hidden_head(
 
     Each epoch takes one view of each recording at random; epochs, batch size, learning rate (one cycle), weight decay
     and label smoothing are those of `args`.
+
+    Raises:
+        FloatingPointError: weights that are no numbers any more.
     """
     num_rows = views.shape[1]
     targets = torch.as_tensor(labels, device=args.device)
@@ -56,7 +59,7 @@ def fit_hidden_head(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.learning_rate, total_steps=epochs * per_epoch)
     generator = np.random.default_rng(args.seed)
     model.train()
-    for _ in trange(epochs, desc="fitting the head", disable=args.disable_tqdm):
+    for epoch in trange(1, epochs + 1, desc="fitting the head", disable=args.disable_tqdm):
         for rows in np.array_split(generator.permutation(num_rows), per_epoch):
             chosen = generator.integers(0, len(views), len(rows))
             logits = model.classify_parts(views[chosen, rows].to(args.device).float())
@@ -65,6 +68,11 @@ def fit_hidden_head(
             loss.backward()
             optimizer.step()
             schedule.step()
+        if not all(weights.isfinite().all() for weights in head):
+            raise FloatingPointError(
+                f"weights of the head are no finite numbers after epoch {epoch}, with a learning rate of "
+                f"{args.learning_rate}; use a lower learning_rate"
+            )
     model.eval()
 
 

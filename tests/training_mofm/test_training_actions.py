@@ -156,6 +156,15 @@ def test_a_head_alone_leaves_the_backbone_as_it_is(model, tmp_path, part_size):
     assert (answers == torch.arange(12) % 2).float().mean() > 0.8
 
 
+def test_a_head_that_is_lost_is_not_kept(model, tmp_path):
+    options = ClassificationArguments(model=model, freeze_backbone=True, part_size=8)
+    args = arguments(tmp_path, num_train_epochs=9, learning_rate=1e38)
+    with pytest.raises(
+        FloatingPointError, match=r"of the head are no finite numbers after epoch \d, with .* of 1e\+38"
+    ):
+        train_classifier(options, make_corpus(), args, Augmentation())
+
+
 def test_a_head_does_not_learn_which_sensor_an_action_was_recorded_with(model, tmp_path):
     joints = tuple(COCO_KEYPOINTS[joint] for joint in FACELESS)
     register_layout(SkeletonLayout("faceless", joints, ((0, 1),), canonical_indices(joints)))
