@@ -13,12 +13,12 @@ import sys
 
 from training_mofm.action_folds import finetune_classification
 from training_mofm.actions import ClassificationArguments, ClassificationTrainingArguments
-from training_mofm.anomaly import AnomalyArguments, finetune_anomaly
-from training_mofm.arguments import DataArguments, MotionTrainingArguments, TrainingParser
+from training_mofm.anomaly import AnomalyArguments, AnomalyTrainingArguments, finetune_anomaly
+from training_mofm.arguments import DataArguments, TrainingParser
 from training_mofm.command_line import CommandParser
 
 TASKS = {
-    "anomaly": (AnomalyArguments, MotionTrainingArguments, finetune_anomaly),
+    "anomaly": (AnomalyArguments, AnomalyTrainingArguments, finetune_anomaly),
     "classification": (ClassificationArguments, ClassificationTrainingArguments, finetune_classification),
 }
 

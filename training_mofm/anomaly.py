@@ -47,6 +47,7 @@ from .samples import ClipMaker, MotionSamples, StoredClips, collate_samples, rep
 from .seen_rows import record_rows
 
 MODES = ("unsupervised", "supervised")
+SUPERVISED_STEPS = 1000
 
 
 @dataclass
@@ -57,7 +58,7 @@ class AnomalyArguments:
     mode: str = field(default="unsupervised", metadata={"help": "unsupervised (normal motion only) or supervised."})
     window: float = field(default=0.8, metadata={"help": "Seconds of a sliding window; 0 takes whole recordings."})
     stride: float = field(default=0.2, metadata={"help": "Seconds between two windows to learn from."})
-    anomaly_score: str = field(default="combined", metadata={"help": "nll, distance or combined (unsupervised)."})
+    anomaly_score: str = field(default="distance", metadata={"help": "nll, distance or combined (unsupervised)."})
     normal_classes: list[str] | None = field(
         default=None, metadata={"help": "Names of the classes that are normal; without them frame labels tell."}
     )
@@ -78,6 +79,19 @@ class AnomalyArguments:
             raise ValueError(f"stride must be above 0 and at most {LONGEST:g} seconds, got {self.stride}")
         if not 0 <= self.held_out_fraction < 1:
             raise ValueError(f"held_out_fraction must be in [0, 1), got {self.held_out_fraction}")
+
+
+@dataclass
+class AnomalyTrainingArguments(MotionTrainingArguments):
+    """`MotionTrainingArguments` for detectors, of which an unsupervised one needs no training."""
+
+    max_steps: int = field(
+        default=-1,
+        metadata={
+            "help": f"Optimiser steps; -1: {SUPERVISED_STEPS} if supervised, else none: the encoder stays as it is."
+        },
+    )
+    learning_rate: float = field(default=1e-4, metadata={"help": "Peak learning rate."})
 
 
 def row_labels(corpus: Dataset, normal_classes: Sequence[str]) -> np.ndarray:
@@ -384,11 +398,15 @@ def finetune_anomaly(
 ) -> dict[str, float]:
     """Train a detector on the training part of one corpus, as `options.mode` says, and return its figures.
 
+    Steps below 0 are those of `AnomalyTrainingArguments`.
+
     Raises:
         ValueError: more than one corpus, or labels that cannot work.
     """
     if len(data.dataset) != 1 or data.streaming:
         raise ValueError(f"dataset must be one corpus that is not streamed, got {data.dataset}")
+    if args.max_steps < 0:
+        args.max_steps = SUPERVISED_STEPS if options.mode == "supervised" else 0
     corpus = load_corpus(data.dataset[0], "train")
     rows = np.arange(len(corpus))
     labels = None if options.normal_classes is None else row_labels(corpus, options.normal_classes)

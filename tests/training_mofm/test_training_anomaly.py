@@ -13,8 +13,10 @@ from transformers import pipeline
 from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMotionModeling
 from motion_data.schema import encode_row, motion_features
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
+from training_mofm import anomaly
 from training_mofm.anomaly import (
     AnomalyArguments,
+    AnomalyTrainingArguments,
     finetune_anomaly,
     hold_out,
     labelled_clips,
@@ -168,7 +170,7 @@ def test_a_detector_goes_on_from_other_objectives(words, predictor_layers, folde
     config = MoFMConfig(**GEOMETRY, **TINY_SIZES, codebook_size=32, mask_span=1, **objectives)
     MoFMForMaskedMotionModeling(config).save_pretrained(other)
     MoFMTokenizer.from_pretrained(folder).save_pretrained(other)
-    options = AnomalyArguments(model=str(other), window=8 / 30, stride=4 / 30)
+    options = AnomalyArguments(model=str(other), window=8 / 30, stride=4 / 30, anomaly_score="combined")
     rows = np.arange(0, 12, 2)
     model, _ = train_unsupervised(options, make_corpus(), rows, arguments(tmp_path / "watch"))
     assert model.config.view_loss_weight == 0 and model.config.word_loss_weight > 0
@@ -245,6 +247,25 @@ def test_supervised_training_learns_to_tell(folder, tmp_path, freeze):
         scores = loaded.eval()(batch["keypoints"], batch["scores"]).anomaly_score[:, 0].numpy()
     wild = np.arange(24) % 2 == 1
     assert scores[wild].mean() > scores[~wild].mean() + (0 if freeze else 0.3)  # the frozen backbone is random
+
+
+def test_steps_that_are_not_named_are_none_without_labels(folder, tmp_path, monkeypatch):
+    (tmp_path / "corpus").mkdir()
+    make_corpus().to_parquet(tmp_path / "corpus" / "train.parquet")
+    data = DataArguments(dataset=[str(tmp_path / "corpus")])
+    options = {"model": folder, "normal_classes": ["calm"], "window": 8 / 30, "stride": 4 / 30}
+    args = AnomalyTrainingArguments(output_dir=str(tmp_path / "out"), use_cpu=True, disable_tqdm=True)
+    figures = finetune_anomaly(AnomalyArguments(**options), data, args)
+    assert figures["clips"] > 0 and not list((tmp_path / "out").glob("checkpoint-*"))
+    detector = MoFMForAnomalyDetection.from_pretrained(tmp_path / "out")
+    assert detector.config.anomaly_score == "distance"
+    before = MoFMForMaskedMotionModeling.from_pretrained(folder).mofm.state_dict()
+    assert all(torch.equal(detector.mofm.state_dict()[name], value) for name, value in before.items())
+    steps = []
+    monkeypatch.setattr(anomaly, "train_supervised", lambda *given: steps.append(given[3].max_steps) or (None, {}))
+    args = AnomalyTrainingArguments(output_dir=str(tmp_path / "out"), use_cpu=True)
+    finetune_anomaly(AnomalyArguments(**options, mode="supervised"), data, args)
+    assert steps == [anomaly.SUPERVISED_STEPS] == [1000]
 
 
 def test_one_corpus_with_the_labels_it_needs(folder, tmp_path):
