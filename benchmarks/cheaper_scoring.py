@@ -29,7 +29,7 @@ from motion_data.resampling import frames_in
 from tokenization_mofm import MoFMTokenizer
 from training_mofm.anomaly import view_row
 from training_mofm.evaluation.metrics import Spread
-from training_mofm.evaluation.protocols import find_protocol
+from training_mofm.evaluation.protocols import Protocol, find_protocol
 from training_mofm.pretraining import tokenise
 from training_mofm.seen_rows import askable
 
@@ -92,20 +92,31 @@ def ways(fps: float) -> list[tuple[str, float | None, int, bool]]:
     return list(dict.fromkeys(found))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def protocol_parser(doc: str | None) -> argparse.ArgumentParser:
+    """Return a parser of what `open_protocol` needs."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="a pre-trained MoFM with its tokenizer")
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--protocol", required=True, help="of anomalies")
-    parser.add_argument("--rows", type=int, default=12, help="of a kind and fold that are learnt from and asked about")
-    parser.add_argument("--window", type=float, default=0.8, help="seconds")
-    parser.add_argument("--reference-size", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    return parser
+
+
+def open_protocol(args: argparse.Namespace) -> tuple[Dataset, Protocol, MoFMTokenizer]:
+    """Return the corpus, what is asked of it that the model has not seen, and the model's tokenizer."""
     torch.set_num_threads(args.threads)
     corpus = load_corpus(args.dataset, None)
     protocol = askable(args.model, find_protocol(args.dataset, corpus, args.protocol, "anomaly"))
-    tokenizer = MoFMTokenizer.from_pretrained(args.model)
+    return corpus, protocol, MoFMTokenizer.from_pretrained(args.model)
+
+
+def main() -> None:
+    parser = protocol_parser(__doc__)
+    parser.add_argument("--rows", type=int, default=12, help="of a kind and fold that are learnt from and asked about")
+    parser.add_argument("--window", type=float, default=0.8, help="seconds")
+    parser.add_argument("--reference-size", type=int, default=256)
+    args = parser.parse_args()
+    corpus, protocol, tokenizer = open_protocol(args)
     model = MoFMForAnomalyDetection.from_pretrained(args.model, reference_size=0, fps=float(corpus[0]["fps"]))
     model.eval()
     generator = np.random.default_rng(0)

@@ -10,37 +10,24 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
-import argparse
 import tempfile
 
 import numpy as np
-import torch
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.cheaper_scoring import SCORES, measure_row
-from motion_data.corpora.load import load_corpus
-from tokenization_mofm import MoFMTokenizer
+from benchmarks.cheaper_scoring import SCORES, measure_row, open_protocol, protocol_parser
 from training_mofm.anomaly import AnomalyArguments, AnomalyTrainingArguments, train_unsupervised
 from training_mofm.evaluation.metrics import Spread
-from training_mofm.evaluation.protocols import find_protocol
-from training_mofm.seen_rows import askable
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="a pre-trained MoFM with its tokenizer")
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--protocol", required=True, help="of anomalies")
+    parser = protocol_parser(__doc__)
     parser.add_argument("--steps", type=int, nargs="+", default=[0, 150])
     parser.add_argument("--learning-rate", type=float, default=3e-4)
     parser.add_argument("--every", type=int, default=1, help="1 takes all folds, 2 every second")
     parser.add_argument("--rows", type=int, default=8, help="of a kind and fold that are asked about")
-    parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    corpus = load_corpus(args.dataset, None)
-    protocol = askable(args.model, find_protocol(args.dataset, corpus, args.protocol, "anomaly"))
-    tokenizer = MoFMTokenizer.from_pretrained(args.model)
+    corpus, protocol, tokenizer = open_protocol(args)
     options = AnomalyArguments(model=args.model)
     generator = np.random.default_rng(0)
     found: dict[tuple[int, str], list[float]] = {(steps, score): [] for steps in args.steps for score in SCORES}

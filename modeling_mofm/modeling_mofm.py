@@ -581,7 +581,7 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
             seen = outputs if shown is first else self.mofm(clips=shown)
         logits = None
         if self.lm_head is not None:
-            wanted = None if labels is None else self.wanted_cubes(labels, bool_masked_pos)
+            wanted = None if labels is None else wanted_cubes(labels, bool_masked_pos, config)
             loss_alone = self.training and labels is not None
             predicted = outputs
             if self.predictor is not None:
@@ -641,20 +641,39 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         config = self.config
         return mask_cubes(clips.touched, noise, config.grid_size, config.masking, config.mask_ratio, config.mask_span)
 
-    def wanted_cubes(self, labels: Tensor, bool_masked_pos: Tensor | None) -> Tensor:
-        """Tell whose words are to be predicted, bool `[N, L]`: masked cubes that have one."""
-        wanted = (labels >= 0) & (labels < self.config.codebook_size)
-        return wanted if bool_masked_pos is None else wanted & bool_masked_pos
-
     def masked_loss(self, outputs: MoFMModelOutput, labels: Tensor, wanted: Tensor) -> Tensor:
-        """Return the cross-entropy of wanted cubes, bool `[N, L]`; no other cube's scores are computed."""
-        wanted = wanted.gather(1, outputs.cube_ids) & (outputs.attention_mask > 0)
-        tokens, places, kept = keep_cubes(outputs.last_hidden_state, wanted)
-        wanted = wanted.gather(1, places) & kept
-        labels = torch.where(wanted, labels.gather(1, outputs.cube_ids.gather(1, places)), -100)
-        losses = F.cross_entropy(self.lm_head(tokens).transpose(1, 2).float(), labels, reduction="none")  # N P
-        count = wanted.sum(1)
+        """Return the mean cross-entropy of wanted cubes, bool `[N, L]`, over those of a clip and then over clips."""
+        losses, asked = word_losses(self.lm_head, outputs, labels, wanted)
+        count = asked.attention_mask.sum(1)
         return (losses.sum(1) / count.clamp(min=1)).sum() / (count > 0).sum().clamp(min=1)
+
+
+def wanted_cubes(labels: Tensor, bool_masked_pos: Tensor | None, config: MoFMConfig) -> Tensor:
+    """Tell whose words are to be predicted, bool `[N, L]`: masked cubes that have one."""
+    wanted = (labels >= 0) & (labels < config.codebook_size)
+    return wanted if bool_masked_pos is None else wanted & bool_masked_pos
+
+
+def word_losses(
+    lm_head: nn.Linear, outputs: MoFMModelOutput, labels: Tensor, wanted: Tensor
+) -> tuple[Tensor, MoFMModelOutput]:
+    """Compare words with those of wanted cubes; no other cube's scores are computed.
+
+    Args:
+        outputs: of the encoder or the predictor.
+        labels: `[N, L]` words.
+        wanted: bool `[N, L]`, cubes that have one and are asked about.
+
+    Returns:
+        cross-entropy `[N, Q]`, and which cubes these are (`cube_ids`, `attention_mask`); it is 0 in padding.
+    """
+    wanted = wanted.gather(1, outputs.cube_ids) & (outputs.attention_mask > 0)
+    tokens, places, kept = keep_cubes(outputs.last_hidden_state, wanted)
+    wanted = wanted.gather(1, places) & kept
+    cube_ids = outputs.cube_ids.gather(1, places)
+    labels = torch.where(wanted, labels.gather(1, cube_ids), 0)
+    losses = F.cross_entropy(lm_head(tokens).transpose(1, 2).float(), labels, reduction="none")
+    return losses * wanted, MoFMModelOutput(cube_ids=cube_ids, attention_mask=wanted.long())
 
 
 def check_per_cube(name: str, values: Tensor | None, config: MoFMConfig, num_clips: int) -> None:

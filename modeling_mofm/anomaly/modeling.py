@@ -18,7 +18,7 @@ from tokenization_mofm.clip_inputs import ClipInputs
 
 from ..configuration_mofm import MoFMConfig
 from ..masking import covering_masks
-from ..modeling_mofm import MoFMModel, MoFMPredictor, MoFMPreTrainedModel
+from ..modeling_mofm import MoFMModel, MoFMPredictor, MoFMPreTrainedModel, wanted_cubes, word_losses
 from ..part_pooling import pool_parts
 from .reference import NormalReference, part_distances
 
@@ -214,18 +214,14 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         N, L, _ = clips.touched.shape
         masks = covering_masks(clips.touched, config.grid_size, config.num_nll_masks, config.mask_span)  # N R L
         R = masks.shape[1]
-        outputs = self.mofm(clips=clips.repeat_embedded(clips.embeds, R), bool_masked_pos=masks.flatten(0, 1))
-        words = input_ids.repeat_interleave(R, 0)  # N*R L
-        known = (words >= 0) & (words < config.codebook_size)
+        masked, words = masks.flatten(0, 1), input_ids.repeat_interleave(R, 0)  # N*R L
+        wanted = wanted_cubes(words, masked, config)
+        outputs = self.mofm(clips=clips.repeat_embedded(clips.embeds, R), bool_masked_pos=masked)
         if self.predictor is not None:
-            masked = masks.flatten(0, 1)
-            outputs = self.predictor(outputs, clips.active.repeat_interleave(R, 0), masked, masked & known)
-        words, known = words.gather(1, outputs.cube_ids), known.gather(1, outputs.cube_ids)  # N*R P
-        logits = self.lm_head(outputs.last_hidden_state).transpose(1, 2).float()
-        losses = F.cross_entropy(logits, torch.where(known, words, 0), reduction="none")
-        wanted = known & (outputs.attention_mask > 0) & masks.flatten(0, 1).gather(1, outputs.cube_ids)
-        both = torch.stack((losses * wanted, wanted.to(losses.dtype)), -1)
-        total, count = outputs.on_grid(both, L).unflatten(0, (N, R)).sum(1).unbind(-1)  # N L
+            outputs = self.predictor(outputs, clips.active.repeat_interleave(R, 0), masked, wanted)
+        losses, asked = word_losses(self.lm_head, outputs, words, wanted)
+        both = torch.stack((losses, asked.attention_mask.to(losses.dtype)), -1)
+        total, count = asked.on_grid(both, L).unflatten(0, (N, R)).sum(1).unbind(-1)  # N L
         cubes = total / count.clamp(min=1)
         frames, joints = self.per_frame(cubes, count > 0, in_frames)
         return {
