@@ -417,7 +417,7 @@ def test_turned_heads_see_differences_of_places(head_dim):
             assert abs(score((0, 0, 0), place) - plain) > 1e-4
 
 
-def test_drop_empty_by_hand():
+def test_cubes_are_kept_by_hand():
     tokens = torch.arange(12.0).view(3, 4, 1)
     active = torch.tensor([[0, 1, 0, 1], [0, 0, 0, 0], [0, 0, 1, 0]]).bool()
     before = active.clone()
