@@ -13,6 +13,7 @@ COMMANDS = {
     "teach": ("teach", "show an action once, and find it in other recordings"),
     "prepare": ("prepare", "make a corpus of pose files, motion capture, arrays or videos"),
     "inspect": ("inspect_corpus", "counts, problems and pictures of a corpus"),
+    "convert": ("convert", "write a corpus as annotations of PYSKL and MMAction2"),
     "train-tokenizer": ("train_tokenizer", "train the dVED and its MotionBook"),
     "pretrain": ("pretrain", "pre-train MoFM with a tokenizer"),
     "finetune": ("finetune", "train a pre-trained MoFM for actions or anomalies"),

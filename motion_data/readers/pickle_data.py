@@ -55,13 +55,15 @@ class _PlainUnpickler(pickle._Unpickler):
                 "scalar": lambda kind, raw: self._array((), kind, raw, "C").item(),
                 "_frombuffer": lambda raw, kind, shape, order: self._array(shape, kind, raw, order),
                 "dtype": _Type,
-                "ndarray": None,
+                "ndarray": lambda shape, code, raw: self._array(shape, _Type(code), raw, "C"),
             }
             if name in found:
                 return found[name]
         elif module == "_codecs" and name == "encode":
             return self._encode
         elif package in ("collections", "builtins", "__builtin__"):
+            if name == "bytearray":
+                return lambda raw=b"": raw  # not copied: one text may be named many times
             if name in _EMPTY_CONTAINERS:
                 return lambda *factory: _EMPTY_CONTAINERS[name]()
             if name in ("dict", "list", "int"):  # as what a defaultdict makes
