@@ -27,7 +27,7 @@ from motion_data.corpora.load import load_corpus
 from motion_data.keypoints import MIN_FRAMES
 from motion_data.resampling import frames_in
 from tokenization_mofm import MoFMTokenizer
-from training_mofm.anomaly import view_row
+from training_mofm.anomaly_clips import view_row
 from training_mofm.evaluation.metrics import Spread
 from training_mofm.evaluation.protocols import Protocol, find_protocol
 from training_mofm.pretraining import tokenise

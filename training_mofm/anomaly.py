@@ -1,8 +1,4 @@
-"""Train anomaly detectors: on normal motion only (DT3), or with labels of clips or frames (DT4).
-
-Clips are the sliding windows that the detector will score, or whole recordings, in the fixed view if they are 3D.
-Everything takes a `datasets.Dataset` and row ids, so that folds can be looped over.
-"""
+"""Train anomaly detectors: on normal motion only (DT3), or with labels of clips or frames (DT4)."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from datasets import ClassLabel, Dataset
+from datasets import Dataset
 from torch import Tensor
 
 from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
@@ -19,15 +15,10 @@ from modeling_mofm.anomaly.scorer import LONGEST
 from modeling_mofm.configuration_mofm import ANOMALY_SCORES, MoFMConfig
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.modeling_mofm import WORD_HEADS, MoFMForMaskedMotionModeling
-from modeling_mofm.windows import MAX_GAP, sliding_windows
 from motion_data.corpora.load import load_corpus
-from motion_data.keypoints import MIN_FRAMES, Motion, NobodyVisibleError, sample_frames
-from motion_data.resampling import FPS, frames_in, known_rate, resample, source_frames
-from motion_data.rows import row_recording
-from motion_data.views import MEASURING, USUAL_VIEW, choose_segment, view
-from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
+from .anomaly_clips import hold_out, labelled_clips, normal_clips, row_labels, window_rate
 from .arguments import (
     DataArguments,
     MotionTrainingArguments,
@@ -39,11 +30,11 @@ from .arguments import (
 )
 from .augmentation import Augmentation
 from .motion_trainer import MotionTrainer
-from .pretraining import SIZE_FIELDS, MoFMTrainer, check_words, tokenise
+from .pretraining import SIZE_FIELDS, MoFMTrainer, check_words
 from .publishing import publish
 from .row_digests import row_digests
 from .run_identity import check_identity, digest_of
-from .samples import ClipMaker, MotionSamples, StoredClips, collate_samples, report_empty
+from .samples import ClipMaker, MotionSamples, StoredClips, collate_samples
 from .seen_rows import record_rows
 
 MODES = ("unsupervised", "supervised")
@@ -94,111 +85,6 @@ class AnomalyTrainingArguments(MotionTrainingArguments):
     learning_rate: float = field(default=1e-4, metadata={"help": "Peak learning rate."})
 
 
-def row_labels(corpus: Dataset, normal_classes: Sequence[str]) -> np.ndarray:
-    """Return 0 for rows of normal classes and 1 for those of others, -1 without a class, `[rows]`.
-
-    Raises:
-        ValueError: a class that the corpus does not have, or a corpus whose labels have no names.
-    """
-    names = corpus.features["label"].names if isinstance(corpus.features["label"], ClassLabel) else []
-    unknown = [name for name in normal_classes if name not in names]
-    if unknown:
-        raise ValueError(f"normal_classes has {unknown}, which the corpus has not; it has {names}")
-    labels = np.asarray(corpus["label"])
-    normal = np.isin(labels, [names.index(name) for name in normal_classes])
-    return np.where(labels < 0, -1, ~normal)
-
-
-def view_row(row: dict, window: float, rate: float = FPS) -> Motion:
-    """Return the motion of a row in 2D: all of it at `rate` for windows, without (0) the segment that is one clip."""
-    recording = row_recording(row)
-    motion = view(recording, options=USUAL_VIEW if window else MEASURING)
-    return resample(motion, known_rate(recording.fps), rate) if window else motion
-
-
-def window_rate(corpus: Dataset, rows: Sequence[int]) -> float:
-    """Return the frames a second at which rows are cut into windows: their own if it is the same for all, else 30."""
-    rates = {round(float(rate) or FPS, 3) for rate in corpus.select_columns("fps").select(rows)["fps"]}
-    return rates.pop() if len(rates) == 1 else FPS
-
-
-def normal_clips(
-    corpus: Dataset,
-    rows: Sequence[int],
-    tokenizer: MoFMTokenizer,
-    window: float = 0.8,
-    stride: float = 0.2,
-    rate: float = FPS,
-    missing: slice | None = None,
-) -> dict[str, Tensor]:
-    """Return the clips of single people from which normal motion is learnt, and their words.
-
-    Args:
-        corpus: rows with the columns of `motion_features`.
-        rows: ids of normal rows; windows that hold a frame labelled anomalous are left out.
-        tokenizer: fits clips into the map and tokenises them.
-        window: seconds of a sliding window; 0 takes each recording as one clip.
-        stride: seconds between windows.
-        rate: frames a second to which recordings are brought before windows are cut out (`window_rate`).
-        missing: key-points that are taken as not seen, such as those below the hips.
-
-    Returns:
-        `keypoints` [N, F, 17, 2], `scores` [N, F, 17] and `input_ids` [N, L].
-
-    Raises:
-        ValueError: no row gives a clip.
-    """
-    extractor = tokenizer.feature_extractor
-    clips, empty = [], []
-    length, step = frames_in(window, rate, MIN_FRAMES), frames_in(stride, rate)
-    for number, row in zip(rows, corpus.select(rows).with_format("numpy"), strict=True):
-        try:
-            motion = view_row(row, window, rate)
-        except NobodyVisibleError:
-            empty.append(int(number))
-            continue
-        if missing is not None:
-            motion.scores[..., missing] = 0
-        if not window:
-            clips.append(extractor.clip(motion))
-            continue
-        people, starts = sliding_windows(motion.scores.any(-1), length, step, frames_in(MAX_GAP, rate, 0))
-        anomalous = np.asarray(row.get("frame_labels", ()), bool)
-        if len(anomalous):
-            anomalous = anomalous[source_frames(len(anomalous), known_rate(float(row["fps"])), rate)]
-            normal = ~anomalous[starts[:, None] + np.arange(length)].any(1)
-            people, starts = people[normal], starts[normal]
-        clips.append(extractor.fit_windows(motion, people, starts, length))
-    report_empty(empty, len(rows))
-    if not sum(len(clip.keypoints) for clip in clips):
-        least = f"{window:g} seconds" if window else "a frame"
-        raise ValueError(f"none of {len(rows)} normal rows has a person in sight for {least}; one must")
-    tensors = {
-        name: torch.from_numpy(np.concatenate([getattr(clip, name) for clip in clips]).astype(np.float32))
-        for name in ("keypoints", "scores")
-    }
-    return {**tensors, "input_ids": tokenise(tokenizer.dved, tensors)}
-
-
-def hold_out(corpus: Dataset, rows: Sequence[int], share: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Split rows into those to learn from and those to scale scores by: other subjects where subjects are known.
-
-    Args:
-        share: of the subjects, at least one; of the rows where there is only one subject; 0 holds none out.
-
-    Returns:
-        row ids of both, ascending.
-    """
-    rows = np.asarray(rows)
-    groups = np.asarray(corpus["subject"])[rows] if "subject" in corpus.column_names else rows
-    if len(np.unique(groups)) < 2 or (groups < 0).any():
-        groups = rows
-    names = np.random.default_rng(seed).permutation(np.unique(groups))
-    count = min(max(round(share * len(names)), 1), len(names) - 1) if share else 0
-    held = np.isin(groups, names[:count])
-    return np.sort(rows[~held]), np.sort(rows[held])
-
-
 def train_unsupervised(
     options: AnomalyArguments,
     corpus: Dataset,
@@ -226,9 +112,7 @@ def train_unsupervised(
     torch.manual_seed(args.seed)
     config = MoFMConfig.from_pretrained(options.model)
     config.view_loss_weight = 0.0  # normal clips have one view
-    config.word_loss_weight = (
-        config.word_loss_weight or 1.0
-    )  # likelihoods are of words, whether it has learnt them or not
+    config.word_loss_weight = config.word_loss_weight or 1.0  # likelihoods are of words, learnt before or not
     model = MoFMForMaskedMotionModeling.from_pretrained(options.model, config=config)
     config = model.config
     new = sorted(model.new_parts & set(WORD_HEADS))
@@ -250,93 +134,38 @@ def train_unsupervised(
                 "longer ones, or another held_out_fraction"
             )
     if args.max_steps > 0:
-        check_checkpoint(args.output_dir, config, SIZE_FIELDS)
-        check_words(args.output_dir, tokenizer)
         check_identity(args, digests, options=options)
-        check_space(model, args)
-        clips = {"keypoints": normal["keypoints"], "scores": normal["scores"], "labels": normal["input_ids"]}
-        shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
-        samples = MotionSamples(StoredClips(clips), num_samples(args), args.seed, shape)
-        trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=tokenizer.dved)
-        if trainer.is_world_process_zero():
-            tokenizer.save_pretrained(args.output_dir)
-        trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
+        learn_words(model, tokenizer, normal, args)
     config.anomaly_score = options.anomaly_score
     config.window_seconds = options.window or config.window_seconds
     detector = MoFMForAnomalyDetection(config).to(args.device)
     detector.load_state_dict(model.state_dict(), strict=False)
     detector.fit_reference(normal, held_out, options.reference_size, seed=args.seed)
     save(detector, tokenizer, args, digests, options.model, datasets)
-    reference = detector.reference
-    figures = {
-        f"{name}_{kind}": float(getattr(reference, f"{name}_{kind}"))
-        for name in ("nll", "distance")
-        for kind in ("mean", "std")
-    }
-    return detector, {
-        "clips": len(normal["keypoints"]),
-        "held_out_clips": len(held_out["keypoints"]) if held_out else 0,
-        **figures,
-    }
+    scales = ("nll_mean", "nll_std", "distance_mean", "distance_std")
+    counts = {"clips": normal, "held_out_clips": held_out}
+    figures = {name: 0 if clips is None else len(clips["keypoints"]) for name, clips in counts.items()}
+    return detector, figures | {name: float(getattr(detector.reference, name)) for name in scales}
 
 
-def labelled_clips(
-    corpus: Dataset,
-    rows: Sequence[int],
-    extractor: MoFMFeatureExtractor,
-    labels: Sequence[int] | None = None,
-    window: float = 0.8,
-    stride: float = 0.2,
-    rate: float = FPS,
-) -> tuple[list[Motion], np.ndarray]:
-    """Return clips of all people together, and their labels.
-
-    Args:
-        corpus, rows: as in `normal_clips`.
-        labels: 1 (anomalous), 0 or -1 (not known) for each of the rows; None takes the corpus's `frame_labels`.
-        window, stride, rate: as in `normal_clips`.
-
-    Returns:
-        clips `[M, F, 17, 2]` and labels `[N]`, or `[N, F]` from `frame_labels`.
-
-    Raises:
-        ValueError: labels that are missing, out of range, or all the same.
-    """
-    if labels is not None and (len(labels) != len(rows) or not np.isin(labels, (-1, 0, 1)).all()):
-        raise ValueError(f"labels must be one of -1, 0 and 1 for each of {len(rows)} rows, got {list(labels)[:8]}")
-    clips, targets, empty = [], [], []
-    for number, row in enumerate(corpus.select(rows).with_format("numpy")):
-        try:
-            motion = view_row(row, window, rate)
-        except NobodyVisibleError:
-            empty.append(int(rows[number]))
-            continue
-        num_frames = motion.scores.shape[1]
-        of_frames = np.asarray(row.get("frame_labels", ()), np.int64)
-        if labels is None and len(of_frames) != np.asarray(row["shape"])[1]:
-            raise ValueError(
-                f"row {rows[number]} has {len(of_frames)} frame_labels for {row['shape'][1]} frames; each frame needs "
-                "one, or each row a label"
-            )
-        if not window and labels is None:
-            of_frames = of_frames[choose_segment(len(of_frames), float(row["fps"]), MEASURING, None)]
-        elif window and len(of_frames):
-            of_frames = of_frames[source_frames(len(of_frames), known_rate(float(row["fps"])), rate)]
-        length = frames_in(window, rate, MIN_FRAMES) if window else num_frames
-        for start in range(0, num_frames - length + 1, frames_in(stride, rate)):
-            frames = start + sample_frames(length, extractor.num_frames)
-            seen = motion.scores[:, frames].any((1, 2))
-            if seen.any():
-                clips.append(extractor.fit(Motion(motion.keypoints[seen][:, frames], motion.scores[seen][:, frames])))
-                targets.append(of_frames[frames] if labels is None else labels[number])
-    report_empty(empty, len(rows))
-    known = np.asarray(targets, np.int64)
-    if not ((known == 0).any() and (known == 1).any()):
-        raise ValueError(
-            f"labels of {len(known)} clips hold {np.unique(known).tolist()}; both 0 (normal) and 1 (anomalous) "
-            "are needed"
-        )
-    return clips, known
+def learn_words(
+    model: MoFMForMaskedMotionModeling,
+    tokenizer: MoFMTokenizer,
+    normal: dict[str, Tensor],
+    args: MotionTrainingArguments,
+) -> None:
+    """Go on with masked pre-training on clips of `normal_clips`, from the last checkpoint where there is one."""
+    config = model.config
+    check_checkpoint(args.output_dir, config, SIZE_FIELDS)
+    check_words(args.output_dir, tokenizer)
+    check_space(model, args)
+    clips = {"keypoints": normal["keypoints"], "scores": normal["scores"], "labels": normal["input_ids"]}
+    shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
+    samples = MotionSamples(StoredClips(clips), num_samples(args), args.seed, shape)
+    trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=tokenizer.dved)
+    if trainer.is_world_process_zero():
+        tokenizer.save_pretrained(args.output_dir)
+    trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
 
 
 def train_supervised(

@@ -37,7 +37,7 @@ from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, coll
 from tokenization_mofm.tokenization_mofm import DVED_FOLDER, MoFMTokenizer
 
 from .actions import class_names, uneven_keypoints
-from .anomaly import hold_out, normal_clips
+from .anomaly_clips import hold_out, normal_clips
 from .arguments import DataArguments
 from .augmentation import HIPS_TO_ANKLES, KNEES_AND_ANKLES, Augmentation
 from .run_identity import read_rows

@@ -18,14 +18,10 @@ from training_mofm.anomaly import (
     AnomalyArguments,
     AnomalyTrainingArguments,
     finetune_anomaly,
-    hold_out,
-    labelled_clips,
-    normal_clips,
-    row_labels,
     train_supervised,
     train_unsupervised,
-    window_rate,
 )
+from training_mofm.anomaly_clips import hold_out, labelled_clips, normal_clips, row_labels, window_rate
 from training_mofm.arguments import DataArguments, MotionTrainingArguments
 from training_mofm.augmentation import Augmentation
 from training_mofm.samples import ClipMaker, MotionSamples, StoredClips, collate_samples
