@@ -5,7 +5,7 @@ from __future__ import annotations
 import copyreg
 import os
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +21,15 @@ from .load import SPLIT_NAMES, load_corpus
 PROTOCOL = 4  # of pickles, which Python 3.7 reads
 SIDE = 512  # pixels, of the picture into which people are put where there is none
 MARGIN = 0.1  # of it, around them
+THEIR_NAMES = {"validation": "val"}  # of splits
 
 
 def write_annotations(corpus: str | os.PathLike, path: str | os.PathLike) -> dict[str, int]:
     """Write every split of a corpus as annotations, and return how many clips of each there are.
 
-    The pickle holds `split`, the names of each split, `classes`, the names of the labels, and `annotations`, each
-    with `frame_dir`, `total_frames`, `img_shape`, `original_shape`, `label` (where there is one), `keypoint`
-    `[M, T, 17, 2]` in pixels and `keypoint_score` `[M, T, 17]`. Bodies are COCO-17; 3D ones are seen by the
+    The pickle holds `split`, the clips of each split ("validation" is "val"), `classes`, the names of the labels, and
+    `annotations`, each with `frame_dir`, `total_frames`, `img_shape`, `original_shape`, `label` (where there is one),
+    `keypoint` `[M, T, 17, 2]` in pixels and `keypoint_score` `[M, T, 17]`. Bodies are COCO-17; 3D ones are seen by the
     recording's own camera, else by the fixed one. Where a picture has no known size, people are put into one of
     512 x 512. Clips in which nobody is seen are left out. NumPy 1 opens the arrays, too.
 
@@ -37,18 +38,20 @@ def write_annotations(corpus: str | os.PathLike, path: str | os.PathLike) -> dic
         path: file to write, `.pkl`; it is there whole or not at all.
 
     Raises:
-        ValueError: the corpus has no split, or the name does not end with .pkl.
+        ValueError: the corpus has no split, or rows in another than those of `SPLIT_NAMES`; or the name does not end
+            with .pkl.
         FileNotFoundError: there is no such corpus.
     """
     path = Path(path)
     if path.suffix != ".pkl":
         raise ValueError(f"output is {str(path)!r}; annotations are a pickle, whose name ends with .pkl")
     splits, annotations, classes = {}, [], []
+    names: set[str] = set()
     for split, rows in _splits(corpus).items():
         label = rows.features["label"]
         classes = label.names if isinstance(label, ClassLabel) else []
-        found = list(_annotations(rows, f"{split}-"))
-        splits[split] = [annotation["frame_dir"] for annotation in found]
+        found = list(_annotations(rows, split, names))
+        splits[THEIR_NAMES.get(split, split)] = [annotation["frame_dir"] for annotation in found]
         annotations += found
     content = {"split": splits, "classes": classes, "annotations": annotations}
     unfinished = path.with_suffix(".unfinished")
@@ -65,18 +68,25 @@ def _splits(corpus: str | os.PathLike) -> dict[str, Dataset]:
     for split in SPLIT_NAMES:
         try:
             found[split] = load_corpus(corpus, split)
-        except ValueError as error:
+        except ValueError as error:  # there is none
             reason = reason or error
     if not found:
         raise ValueError(str(reason))
+    whole = len(load_corpus(corpus, None))
+    if missing := whole - sum(map(len, found.values())):
+        raise ValueError(
+            f"corpus {os.fspath(corpus)!r} has {missing} of {whole} rows in splits of other names; they must be named "
+            f"{', '.join(SPLIT_NAMES)}"
+        )
     return found
 
 
-def _annotations(rows: Dataset, prefix: str) -> Iterable[dict]:
-    names: set[str] = set()
-    for number, row in enumerate(tqdm(rows, desc=prefix.rstrip("-"), unit="clip", leave=False)):
-        name = row["source"] or f"{prefix}{number}"
-        name = f"{name}-{number}" if name in names else name  # a name is one clip
+def _annotations(rows: Dataset, split: str, names: set[str]) -> Iterator[dict]:
+    """Yield the annotation of each row, of a name that is none of `names`, and add it to them."""
+    for number, row in enumerate(tqdm(rows, desc=split, unit="clip", leave=False)):
+        name = row["source"] or f"{split}-{number}"
+        while name in names:
+            name = f"{name}-{number}"
         names.add(name)
         try:
             yield _annotation(row_recording(row), row, name)

@@ -91,6 +91,29 @@ def test_each_clip_has_a_name_of_its_own_and_nobody_is_no_clip(tmp_path):
     assert [annotation.get("label") for annotation in written["annotations"]] == [None, None, 0]
 
 
+def test_a_name_that_two_splits_share_is_two_clips_and_validation_is_read_again(tmp_path):
+    rows = {
+        "train": [flat_row(1, source="take"), flat_row(2, source="take-0")],
+        "test": [flat_row(3, source="take")],
+        "validation": [flat_row(4, source="take")],
+    }
+    path = tmp_path / "annotations.pkl"
+    written, _ = convert(save(tmp_path / "corpus", **rows), path)
+    assert set(written["split"]) == {"train", "test", "val"}
+    names = [name for split in written["split"].values() for name in split]
+    assert len(set(names)) == len(names) == 4
+    splits = {one.name: one.split for one in read_mmaction(path, ReadOptions())}
+    theirs = {"train": "train", "test": "test", "val": "validation"}
+    assert splits == {name: theirs[split] for split, part in written["split"].items() for name in part}
+
+
+def test_rows_in_a_split_of_another_name_are_refused(tmp_path):
+    corpus = save(tmp_path / "corpus", train=[flat_row(1)], dev=[flat_row(2), flat_row(3)])
+    done = mofm("convert", corpus, "--output", tmp_path / "annotations.pkl")
+    assert done.returncode == 1 and "2 of 3 rows" in done.stderr and "train, test, validation, rest" in done.stderr
+    assert not (tmp_path / "annotations.pkl").exists()
+
+
 def test_what_cannot_be_written_is_refused_and_nothing_is_lost(tmp_path):
     corpus = save(tmp_path / "corpus", train=[flat_row(1)])
     wrong = mofm("convert", corpus, "--output", tmp_path / "annotations.json")

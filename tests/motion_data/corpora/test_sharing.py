@@ -70,6 +70,9 @@ def test_a_corpus_goes_to_the_hub_and_comes_back(hub, tmp_path):
     assert set(loaded["sources"]) == {"train", "test"} and loaded["same"] and loaded["license"] == "cc0-1.0"
     assert loaded["lengths"] == sorted(30 + int(name.split(".")[0]) for name in loaded["sources"]["train"])
     assert "| coco17 | 6 |" in loaded["text"] and "person-frames" in loaded["text"]
+    result = client(hub, processes.COMMAND, "convert", "user/motions", "--output", tmp_path / "annotations.pkl")
+    counts = [f"{len(sources)} {split}" for split, sources in loaded["sources"].items()]
+    assert result.returncode == 0 and all(count in result.stdout for count in counts), result.stderr
 
 
 def test_a_new_version_replaces_the_shards_in_one_commit(hub, tmp_path):
