@@ -144,11 +144,10 @@ def main() -> None:
     config = MoFMConfig.from_preset(args.preset)
     dved = DVEDModel(DVEDConfig.from_preset(args.preset)).eval()
     clips = held_out_clips(load_corpus(args.dataset, "test"), MoFMFeatureExtractor.for_config(config), args.clips)
-    encode = torch.inference_mode()(lambda: dved.encode(**clips))
-    with torch.no_grad():
-        words = dved.encode(**clips).input_ids
+    encode = torch.no_grad()(lambda: dved.encode(**clips))
+    words = encode().input_ids
     trained, n = trainings(args.preset, clips, words), len(words)
-    forward = torch.inference_mode()(lambda: trained["sparse"].model.mofm(**clips))
+    forward = torch.no_grad()(lambda: trained["sparse"].model.mofm(**clips))
     rows = step_rows(trained, config, n)
     rows.append(Row("tokenising, clips/s", "MoFM's forward", encode, forward, 1.0, ">= 1"))
     rows += start_rows()

@@ -134,6 +134,8 @@ def train_unsupervised(
                 "longer ones, or another held_out_fraction"
             )
     if args.max_steps > 0:
+        check_checkpoint(args.output_dir, config, SIZE_FIELDS)
+        check_words(args.output_dir, tokenizer)
         check_identity(args, digests, options=options)
         learn_words(model, tokenizer, normal, args)
     config.anomaly_score = options.anomaly_score
@@ -156,8 +158,6 @@ def learn_words(
 ) -> None:
     """Go on with masked pre-training on clips of `normal_clips`, from the last checkpoint where there is one."""
     config = model.config
-    check_checkpoint(args.output_dir, config, SIZE_FIELDS)
-    check_words(args.output_dir, tokenizer)
     check_space(model, args)
     clips = {"keypoints": normal["keypoints"], "scores": normal["scores"], "labels": normal["input_ids"]}
     shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
