@@ -7,7 +7,8 @@ from tokenization_mofm.configuration_cubes import ThermalCubeConfig
 from .masking import MASKINGS
 
 CUBE_EMBEDDINGS = ("linear", "frames")
-ANOMALY_SCORES = ("nll", "distance", "combined", "classifier")
+UNSUPERVISED_SCORES = ("nll", "distance", "combined")
+ANOMALY_SCORES = (*UNSUPERVISED_SCORES, "classifier")
 
 # What the encoder of every size sees: heat as sharp as the dVED's tells a linear embedding hardly more than the pixel.
 BROAD = {"sigma": 3.0, "truncate": 3.0, "input_stride": 3}
@@ -112,7 +113,7 @@ class MoFMConfig(ThermalCubeConfig):
     embed_centered: bool = False
 
     # anomaly detection
-    anomaly_score: str = "combined"
+    anomaly_score: str = "distance"
     num_nll_masks: int = 4
     window_seconds: float | int = 0.8
     fps: float | int = 30.0

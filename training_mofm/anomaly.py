@@ -12,7 +12,7 @@ from torch import Tensor
 
 from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
 from modeling_mofm.anomaly.scorer import LONGEST
-from modeling_mofm.configuration_mofm import ANOMALY_SCORES, MoFMConfig
+from modeling_mofm.configuration_mofm import UNSUPERVISED_SCORES, MoFMConfig
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.modeling_mofm import WORD_HEADS, MoFMForMaskedMotionModeling
 from motion_data.corpora.load import load_corpus
@@ -62,8 +62,8 @@ class AnomalyArguments:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"mode must be one of {MODES}, got {self.mode!r}")
-        if self.anomaly_score not in ANOMALY_SCORES[:-1]:
-            raise ValueError(f"anomaly_score must be one of {ANOMALY_SCORES[:-1]}, got {self.anomaly_score!r}")
+        if self.anomaly_score not in UNSUPERVISED_SCORES:
+            raise ValueError(f"anomaly_score must be one of {UNSUPERVISED_SCORES}, got {self.anomaly_score!r}")
         if not 0 <= self.window <= LONGEST:
             raise ValueError(f"window must be 0 (whole recordings) or seconds up to {LONGEST:g}, got {self.window}")
         if not 0 < self.stride <= LONGEST:

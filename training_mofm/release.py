@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
-from modeling_mofm.configuration_mofm import ANOMALY_SCORES
+from modeling_mofm.configuration_mofm import UNSUPERVISED_SCORES
 from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
 from modeling_mofm.shipped import write_hashes
 from motion_data.corpora.load import load_corpus
@@ -79,8 +79,8 @@ class ReleaseArguments:
         wrong = [pair for pair in self.rename if pair.count("=") != 1]
         if wrong:
             raise ValueError(f"rename has {wrong[0]!r}; it must be old=new")
-        if self.anomaly_score not in ANOMALY_SCORES[:-1]:
-            raise ValueError(f"anomaly_score must be one of {ANOMALY_SCORES[:-1]}, got {self.anomaly_score!r}")
+        if self.anomaly_score not in UNSUPERVISED_SCORES:
+            raise ValueError(f"anomaly_score must be one of {UNSUPERVISED_SCORES}, got {self.anomaly_score!r}")
         for name in ("rows_per_class", "views", "reference_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -11,9 +11,8 @@ from tokenization_mofm import MoFMTokenizer
 
 def build(**fields):
     torch.manual_seed(3)
-    config = MoFMConfig(
-        **{**TINY_GEOMETRY, **TINY_SIZES, "codebook_size": 32, "num_nll_masks": 3, "mask_span": 1, **fields}
-    )
+    small = {**TINY_GEOMETRY, **TINY_SIZES, "codebook_size": 32, "num_nll_masks": 3, "mask_span": 1}
+    config = MoFMConfig(**{**small, "anomaly_score": "combined", **fields})
     model = MoFMForAnomalyDetection(config).eval()
     for name, parameter in model.named_parameters():
         if "bias" in name or "mask_token" in name:  # zeros hide mistakes
