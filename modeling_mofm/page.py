@@ -218,96 +218,117 @@ def make_page(answers: PageAnswers) -> gradio.Blocks:
     """Return the page; `launch_page` opens it. Needs gradio (`mofm[demo]`)."""
     import gradio as gr
 
-    def told(function: Callable, *arguments):
-        """Call a function of `PageAnswers`; what it refuses is shown, without the folder in which uploads are."""
-        try:
-            return function(*arguments)
-        except (ValueError, OSError, ImportError) as error:
-            said = str(error)
-            for path in filter(None, (given for given in arguments if isinstance(given, str))):
-                said = said.replace(f"{Path(path).parent}/", "")
-            raise gr.Error(escape(said), duration=None, print_exception=False) from error
-
-    def watch(path: str | None, threshold: str):
-        seen = told(answers.watch, path, told(as_threshold, threshold))
-        return "\n".join(seen.story), seen.film, seen.picture, seen.words, seen.events
-
-    def teach(taught: Taught, name: str, path: str | None):
-        taught = told(answers.teach, taught, name, path)
-        return taught, "Known: " + ", ".join(name for name, _ in taught)
-
-    def read_word(number: float | None):
-        return told(answers.word, int(number or 0))
-
-    def turn_to(number: float):
-        return (number, *read_word(number))
-
-    clips = [[str(path)] for path in shipped_clips()]
     with gr.Blocks(title="MoFM", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
         gr.Markdown(
             "# MoFM\nKey-points of any pose estimator, or a video: what is done, what is odd, and in which motion "
             "words. Everything is worked out on the machine that serves this page."
         )
         with gr.Tab("Watch"):
-            with gr.Row():
-                with gr.Column():
-                    file = gr.File(label="Pose file or video", elem_id="watch-file")
-                    if clips:
-                        gr.Examples(clips, file, label="Recorded clips (UI-PRMD, public domain)")
-                    camera = gr.Video(sources=["webcam"], label="Or record yourself", elem_id="watch-camera")
-                    threshold = gr.Textbox(
-                        label="Odd from which anomaly score on?",
-                        placeholder="a number, such as 5; empty: never",
-                        elem_id="threshold",
-                    )
-                    ask = gr.Button("Watch", variant="primary", elem_id="watch")
-                with gr.Column():
-                    story = gr.Textbox(label="What is seen", lines=6, elem_id="story")
-                    film = gr.Image(label="The people", show_label=False, elem_id="film")
-            gr.Markdown("### Poses, actions and anomaly score along time")
-            picture = gr.Image(
-                label="Poses, actions and anomaly score along time", show_label=False, elem_id="picture"
-            )
-            gr.Markdown("### The same in MotionBook words, and what these words alone decode to")
-            words = gr.Image(label="The same in MotionBook words", show_label=False, elem_id="words")
-            events = gr.File(label="Events as JSON", elem_id="events")
-            camera.change(lambda path: path, camera, file, api_name=False)
-            ask.click(watch, [file, threshold], [story, film, picture, words, events], api_name="watch")
+            _add_watch(answers)
         with gr.Tab("Teach"):
-            gr.Markdown(
-                "Show an action once, under a name; then ask how similar another clip is to each. Nothing is trained."
-            )
-            taught = gr.State([])
-            with gr.Row():
-                with gr.Column():
-                    name = gr.Textbox(label="Name of the action", elem_id="teach-name")
-                    shown = gr.File(label="One recording of it", elem_id="teach-file")
-                    if clips:
-                        gr.Examples(clips, shown)
-                    known = gr.Markdown("Known: nothing yet", elem_id="known")
-                    gr.Button("Show", elem_id="teach").click(
-                        teach, [taught, name, shown], [taught, known], api_name=False
-                    )
-                with gr.Column():
-                    asked = gr.File(label="What is done here?", elem_id="ask-file")
-                    if clips:
-                        gr.Examples(clips, asked)
-                    similar = gr.JSON(label="How similar it is to each, from -1 to 1", elem_id="similar")
-                    gr.Button("Ask", elem_id="ask").click(
-                        lambda taught, path: told(answers.ask, taught, path), [taught, asked], similar, api_name=False
-                    )
+            _add_teach(answers)
         with gr.Tab("MotionBook") as book:
-            number = gr.Number(0, label="Word", precision=0, minimum=0, elem_id="word-number")
-            following = gr.State(0)
-            about = gr.Markdown(elem_id="about-word")
-            drawn = gr.Image(label="Word", show_label=False, elem_id="word")
-            gr.Markdown("The mean heat of its cubes, frame by frame.")
-            change = gr.Button("What comes next", elem_id="next-word")
-            shown = [number, drawn, about, following]
-            number.input(read_word, number, shown[1:], api_name=False)
-            change.click(turn_to, following, shown, api_name=False)
-            book.select(lambda: turn_to(answers.commonest_word()), None, shown, api_name=False)
+            _add_motion_book(answers, book)
     return page
+
+
+def _told(function: Callable, *arguments):
+    """Call a function of `PageAnswers`; what it refuses is shown, without the folder in which uploads are."""
+    import gradio as gr
+
+    try:
+        return function(*arguments)
+    except (ValueError, OSError, ImportError) as error:
+        said = str(error)
+        for path in filter(None, (given for given in arguments if isinstance(given, str))):
+            said = said.replace(f"{Path(path).parent}/", "")
+        raise gr.Error(escape(said), duration=None, print_exception=False) from error
+
+
+def _add_file(label: str, name: str, examples: str = "Recorded clips") -> gradio.File:
+    """Add a field for a file, and the clips that come along below it."""
+    import gradio as gr
+
+    file = gr.File(label=label, elem_id=name)
+    if clips := [[str(path)] for path in shipped_clips()]:
+        gr.Examples(clips, file, label=examples)
+    return file
+
+
+def _add_watch(answers: PageAnswers) -> None:
+    import gradio as gr
+
+    def watch(path: str | None, threshold: str):
+        seen = _told(answers.watch, path, _told(as_threshold, threshold))
+        return "\n".join(seen.story), seen.film, seen.picture, seen.words, seen.events
+
+    with gr.Row():
+        with gr.Column():
+            file = _add_file("Pose file or video", "watch-file", "Recorded clips (UI-PRMD, public domain)")
+            camera = gr.Video(sources=["webcam"], label="Or record yourself", elem_id="watch-camera")
+            threshold = gr.Textbox(
+                label="Odd from which anomaly score on?",
+                placeholder="a number, such as 5; empty: never",
+                elem_id="threshold",
+            )
+            ask = gr.Button("Watch", variant="primary", elem_id="watch")
+        with gr.Column():
+            story = gr.Textbox(label="What is seen", lines=6, elem_id="story")
+            film = gr.Image(label="The people", show_label=False, elem_id="film")
+    gr.Markdown("### Poses, actions and anomaly score along time")
+    picture = gr.Image(label="Poses, actions and anomaly score along time", show_label=False, elem_id="picture")
+    gr.Markdown("### The same in MotionBook words, and what these words alone decode to")
+    words = gr.Image(label="The same in MotionBook words", show_label=False, elem_id="words")
+    events = gr.File(label="Events as JSON", elem_id="events")
+    camera.change(lambda path: path, camera, file, api_name=False)
+    ask.click(watch, [file, threshold], [story, film, picture, words, events], api_name="watch")
+
+
+def _add_teach(answers: PageAnswers) -> None:
+    import gradio as gr
+
+    def teach(taught: Taught, name: str, path: str | None):
+        taught = _told(answers.teach, taught, name, path)
+        return taught, "Known: " + ", ".join(name for name, _ in taught)
+
+    def ask(taught: Taught, path: str | None):
+        return _told(answers.ask, taught, path)
+
+    gr.Markdown("Show an action once, under a name; then ask how similar another clip is to each. Nothing is trained.")
+    taught = gr.State([])
+    with gr.Row():
+        with gr.Column():
+            name = gr.Textbox(label="Name of the action", elem_id="teach-name")
+            shown = _add_file("One recording of it", "teach-file")
+            known = gr.Markdown("Known: nothing yet", elem_id="known")
+            show = gr.Button("Show", elem_id="teach")
+        with gr.Column():
+            asked = _add_file("What is done here?", "ask-file")
+            similar = gr.JSON(label="How similar it is to each, from -1 to 1", elem_id="similar")
+            question = gr.Button("Ask", elem_id="ask")
+    show.click(teach, [taught, name, shown], [taught, known], api_name=False)
+    question.click(ask, [taught, asked], similar, api_name=False)
+
+
+def _add_motion_book(answers: PageAnswers, tab: gradio.Tab) -> None:
+    import gradio as gr
+
+    def read_word(number: float | None):
+        return _told(answers.word, int(number or 0))
+
+    def turn_to(number: float):
+        return (number, *read_word(number))
+
+    number = gr.Number(0, label="Word", precision=0, minimum=0, elem_id="word-number")
+    following = gr.State(0)
+    about = gr.Markdown(elem_id="about-word")
+    drawn = gr.Image(label="Word", show_label=False, elem_id="word")
+    gr.Markdown("The mean heat of its cubes, frame by frame.")
+    change = gr.Button("What comes next", elem_id="next-word")
+    shown = [number, drawn, about, following]
+    number.input(read_word, number, shown[1:], api_name=False)
+    change.click(turn_to, following, shown, api_name=False)
+    tab.select(lambda: turn_to(answers.commonest_word()), None, shown, api_name=False)
 
 
 def launch_page(page: gradio.Blocks, max_file_size: str = MAX_FILE_SIZE, **options) -> tuple:
