@@ -555,52 +555,32 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         """
         config = self.config
         clips = self.read_clips(keypoints, scores, heatmaps)
-        check_per_cube("labels", labels, config, clips.number)
-        if self.training and (missing := self._missing_inputs(labels, other_keypoints)):
-            raise ValueError(missing)
+        other = clips if other_keypoints is None else self.read_clips(other_keypoints, other_scores)
+        self._check_objectives(clips, other, labels, hides=self.training or mask_noise is not None)
         if mask_noise is None and self.training:
             shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
             mask_noise = torch.rand(clips.number, *shape, device=clips.touched.device)
         if bool_masked_pos is None and mask_noise is not None:
             bool_masked_pos = self.mask(clips, mask_noise)
-        other = clips if other_keypoints is None else self.read_clips(other_keypoints, other_scores)
-        if other.number != clips.number:
-            raise ValueError(
-                f"other_keypoints has {other.number} clips, keypoints {clips.number}; they must be as many"
-            )
 
-        if self.coordinate_decoder is not None and mask_noise is not None and other.scores is None:
-            raise ValueError("heatmaps cannot be asked for hidden coordinates; give keypoints and scores")
-        asked = bool_masked_pos if self.lm_head is not None else None
-        first, shown = self._visible(clips, other, asked, mask_noise)
-        outputs, seen, terms = None, None, {}
+        masked = bool_masked_pos if self.lm_head is not None else None
+        first, shown = self._visible(clips, other, masked, mask_noise)
+        outputs, seen = None, None
         if self.lm_head is not None or (self.view_projector is not None and other is not clips):
-            still = asked if first is clips else None  # else they are left out already
+            still = masked if first is clips else None  # else they are left out already
             outputs = self.mofm(clips=first, bool_masked_pos=still, **kwargs)
         if shown is not clips:
             seen = outputs if shown is first else self.mofm(clips=shown)
-        logits = None
+
+        terms, logits, error = {}, None, None
         if self.lm_head is not None:
-            wanted = None if labels is None else wanted_cubes(labels, bool_masked_pos, config)
-            loss_alone = self.training and labels is not None
-            predicted = outputs
-            if self.predictor is not None:
-                predicted = self.predictor(outputs, clips.active, asked, wanted if loss_alone else None)
-            if wanted is not None:
-                terms["word_loss"] = self.masked_loss(predicted, labels, wanted)
-            # on the grid they are several times as large as those of masked cubes, and training reads the loss alone
-            if not loss_alone:
-                logits = predicted.on_grid(self.lm_head(predicted.last_hidden_state), config.num_cubes)
-        error = None
+            terms["word_loss"], logits = self._predict_words(outputs, clips, masked, labels)
         if self.coordinate_decoder is not None and seen is not None:
             places = self.coordinate_decoder(seen.last_hidden_state, seen.attention_mask)
             terms["coordinate_loss"], error = coordinate_loss(places, other, shown, config.heatmap_size)
         if self.view_projector is not None and other is not clips:
-            runs = ((outputs, first), (seen, shown))
-            grids = [(run.on_grid(run.last_hidden_state, config.num_cubes), view) for run, view in runs]
-            joints = (parts_of(tokens, view, config).joints for tokens, view in grids)
-            terms["view_loss"] = view_loss(*map(self.view_projector, joints))
-        weighted = [getattr(config, f"{name}_weight") * term for name, term in terms.items()]
+            terms["view_loss"] = view_loss(self._project(outputs, first), self._project(seen, shown))
+        weighted = [getattr(config, f"{name}_weight") * term for name, term in terms.items() if term is not None]
         return MoFMForMaskedMotionModelingOutput(
             loss=sum(weighted[1:], weighted[0]) if weighted else None,
             **terms,
@@ -611,16 +591,52 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
             attentions=outputs.attentions if outputs is not None else None,
         )
 
-    def _missing_inputs(self, labels: Tensor | None, other_keypoints: Tensor | None) -> str | None:
+    def _check_objectives(self, clips: ClipInputs, other: ClipInputs, labels: Tensor | None, hides: bool) -> None:
+        """Refuse inputs from which an objective cannot learn.
+
+        Args:
+            hides: whether key-points are hidden.
+        """
         config = self.config
+        check_per_cube("labels", labels, config, clips.number)
+        if other.number != clips.number:
+            raise ValueError(
+                f"other_keypoints has {other.number} clips, keypoints {clips.number}; they must be as many"
+            )
+        if self.coordinate_decoder is not None and hides and other.scores is None:
+            raise ValueError("heatmaps cannot be asked for hidden coordinates; give keypoints and scores")
         several = self.coordinate_decoder is not None or self.view_projector is not None
-        if self.lm_head is not None and labels is None and several:
-            return f"labels are missing; word_loss_weight is {config.word_loss_weight}, which learns to predict them"
-        if self.view_projector is not None and other_keypoints is None:
-            return (
+        if self.training and self.lm_head is not None and labels is None and several:
+            raise ValueError(
+                f"labels are missing; word_loss_weight is {config.word_loss_weight}, which learns to predict them"
+            )
+        if self.training and self.view_projector is not None and other is clips:
+            raise ValueError(
                 f"other_keypoints are missing; view_loss_weight is {config.view_loss_weight}, which compares two views"
             )
-        return None
+
+    def _predict_words(
+        self, outputs: MoFMModelOutput, clips: ClipInputs, masked: Tensor | None, labels: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return the loss of the words of masked cubes, None without labels, and the logits `[N, L, T]` of all.
+
+        A training reads the loss alone and has no logits: on the grid they are several times as large as those of
+        masked cubes.
+        """
+        wanted = None if labels is None else wanted_cubes(labels, masked, self.config)
+        loss_alone = self.training and labels is not None
+        predicted = outputs
+        if self.predictor is not None:
+            predicted = self.predictor(outputs, clips.active, masked, wanted if loss_alone else None)
+        loss = None if wanted is None else self.masked_loss(predicted, labels, wanted)
+        if loss_alone:
+            return loss, None
+        return loss, predicted.on_grid(self.lm_head(predicted.last_hidden_state), self.config.num_cubes)
+
+    def _project(self, outputs: MoFMModelOutput, clips: ClipInputs) -> Tensor:
+        """Return what one view says of each joint, as views are compared."""
+        tokens = outputs.on_grid(outputs.last_hidden_state, self.config.num_cubes)
+        return self.view_projector(parts_of(tokens, clips, self.config).joints)
 
     def _visible(
         self, clips: ClipInputs, other: ClipInputs, masked: Tensor | None, noise: Tensor | None
