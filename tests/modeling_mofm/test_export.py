@@ -31,7 +31,8 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("exported")
     tokenizer = MoFMTokenizer(DVEDModel(DVEDConfig(**TINY_GEOMETRY, hidden_size=32, codebook_size=16, code_size=8)))
     tokenizer.save_pretrained(path)
-    config = MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=16, id2label=LABELS, event_threshold=2.5)
+    watched = {"anomaly_score": "combined", "event_threshold": 2.5}
+    config = MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=16, id2label=LABELS, **watched)
     detector = MoFMForAnomalyDetection(config).eval()
     keypoints, scores = make_clips(8)
     words = tokenizer.dved.encode(keypoints, scores).input_ids
