@@ -72,6 +72,74 @@ def show_phrases(train: torch.Tensor, test: torch.Tensor, empty: int, num_words:
             )
 
 
+class MotionLanguage:
+    """A small causal LM of captions whose vocabulary is widened by the words of motion.
+
+    Args:
+        tokenizer: of motion.
+        names: of the actions.
+    """
+
+    def __init__(self, tokenizer: MoFMTokenizer, names: list[str]):
+        self.book, self.num_slices = tokenizer.motion_book, tokenizer.dved.config.grid_size[0]
+        self.names = names
+        words = ["<unk>", "<pad>", "<end>", "somebody", *names]
+        backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, "<unk>"))
+        backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        self.first_motion_word = len(words)
+        self.language = PreTrainedTokenizerFast(
+            tokenizer_object=backend, unk_token="<unk>", pad_token="<pad>", padding_side="left"
+        )
+        sizes = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4}
+        self.model = LlamaForCausalLM(LlamaConfig(vocab_size=len(self.language), num_key_value_heads=4, **sizes))
+        self.added = add_motion_words(self.book, self.language, self.model)
+
+    def texts(self, ids: torch.Tensor, labels: np.ndarray | None = None) -> list[str]:
+        """Return clips `[N, L]` as text up to where the action is named, or with it."""
+        motion = [motion_text(self.book, one, self.num_slices) for one in ids]
+        if labels is None:
+            return [f"{text} somebody" for text in motion]
+        return [f"{text} somebody {self.names[label]} <end>" for text, label in zip(motion, labels, strict=True)]
+
+    def train(self, ids: torch.Tensor, labels: np.ndarray, steps: int) -> None:
+        optimizer = torch.optim.AdamW(self.model.parameters(), lr=2e-3, weight_decay=0.05)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
+        order = np.random.default_rng(0)
+        for _ in trange(steps, desc="language model", leave=False):
+            chosen = order.choice(len(ids), BATCH)
+            inputs = self.language(self.texts(ids[chosen], labels[chosen]), return_tensors="pt", padding=True)
+            wanted = inputs.input_ids.masked_fill(inputs.attention_mask == 0, -100)
+            self.model(**inputs, labels=wanted).loss.backward()
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+        self.model.eval()
+
+    @torch.no_grad()
+    def ask(self, ids: torch.Tensor, labels: np.ndarray) -> tuple[float, float]:
+        """Return how often the action is named rightly, and the perplexity of a word of motion after those before."""
+        right, total, count = 0, 0.0, 0
+        choices = torch.tensor(self.language.convert_tokens_to_ids(self.names))
+        for first in range(0, len(ids), BATCH):
+            prompts = self.language(self.texts(ids[first : first + BATCH]), return_tensors="pt", padding=True)
+            logits = self.model(**prompts).logits
+            named = logits[:, -1, choices].argmax(-1).numpy()
+            right += int((named == labels[first : first + BATCH]).sum())
+            scores = logits[:, :-1].log_softmax(-1).gather(-1, prompts.input_ids[:, 1:, None])[..., 0]
+            is_motion = (prompts.input_ids[:, 1:] >= self.first_motion_word) & (prompts.attention_mask[:, :-1] > 0)
+            total -= float(scores[is_motion].sum())
+            count += int(is_motion.sum())
+        return right / len(ids), math.exp(total / count)
+
+    def unigram_perplexity(self, train: torch.Tensor, test: torch.Tensor) -> float:
+        """Return the perplexity of held-out words where each is as likely as it is often in `train`."""
+        seen = torch.cat([self.language(text, return_tensors="pt").input_ids[0] for text in self.texts(train)])
+        shares = torch.bincount(seen[seen >= self.first_motion_word], minlength=len(self.language)).double() + 1e-3
+        shares = (shares / shares.sum()).log()
+        asked = torch.cat([self.language(text, return_tensors="pt").input_ids[0, 1:] for text in self.texts(test)])
+        return math.exp(-float(shares[asked[asked >= self.first_motion_word]].mean()))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=str(SHIPPED))
@@ -83,8 +151,6 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     tokenizer = MoFMTokenizer.from_pretrained(args.model)
-    book, num_slices = tokenizer.motion_book, tokenizer.dved.config.grid_size[0]
-    empty = book.convert_tokens_to_ids("<empty>")
     parts = {}
     for split, count in (("train", args.clips), ("test", args.clips // 5)):
         corpus = load_corpus(args.dataset, split)
@@ -93,63 +159,19 @@ def main() -> None:
     names = [name.replace(" ", "_") for name in corpus.features["label"].names]
     (train, labels), (test, true) = parts["train"], parts["test"]
     print(f"{len(train)} clips to learn from, {len(test)} held out, {len(names)} classes")
-    show_phrases(train, test, empty, len(book), num_slices)
+    language = MotionLanguage(tokenizer, names)
+    empty = language.book.convert_tokens_to_ids("<empty>")
+    show_phrases(train, test, empty, len(language.book), language.num_slices)
 
-    words = ["<unk>", "<pad>", "<end>", "somebody", *names]
-    backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, "<unk>"))
-    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    language = PreTrainedTokenizerFast(
-        tokenizer_object=backend, unk_token="<unk>", pad_token="<pad>", padding_side="left"
-    )
-    sizes = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4}
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(language), num_key_value_heads=4, **sizes))
-    added = add_motion_words(book, language, model)
-
-    def texts(ids: torch.Tensor, labels: np.ndarray | None) -> list[str]:
-        motion = [motion_text(book, one, num_slices) for one in ids]
-        if labels is None:
-            return [f"{text} somebody" for text in motion]
-        return [f"{text} somebody {names[label]} <end>" for text, label in zip(motion, labels, strict=True)]
-
-    def losses(ids: torch.Tensor, labels: np.ndarray) -> torch.Tensor:
-        inputs = language(texts(ids, labels), return_tensors="pt", padding=True)
-        return model(**inputs, labels=inputs.input_ids.masked_fill(inputs.attention_mask == 0, -100)).loss
-
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, args.steps)
-    order = np.random.default_rng(0)
     start = time.perf_counter()
-    for _ in trange(args.steps, desc="language model", leave=False):
-        chosen = order.choice(len(train), BATCH)
-        losses(train[chosen], labels[chosen]).backward()
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-    print(f"language model: {added} motion words added, {args.steps} steps in {time.perf_counter() - start:.0f} s")
-
-    model.eval()
-    right, total, count = 0, 0.0, 0
-    choices = torch.tensor(language.convert_tokens_to_ids(names))
-    with torch.no_grad():
-        for first in range(0, len(test), BATCH):
-            ids, label = test[first : first + BATCH], true[first : first + BATCH]
-            prompts = language(texts(ids, None), return_tensors="pt", padding=True)
-            logits = model(**prompts).logits
-            right += int((logits[:, -1, choices].argmax(-1).numpy() == label).sum())
-            # the words of motion alone, each predicted from all before it
-            scores = logits[:, :-1].log_softmax(-1).gather(-1, prompts.input_ids[:, 1:, None])[..., 0]
-            is_word = (prompts.input_ids[:, 1:] >= len(words)) & (prompts.attention_mask[:, :-1] > 0)
-            total -= float(scores[is_word].sum())
-            count += int(is_word.sum())
-    commonest = Counter(labels.tolist()).most_common(1)[0][0]
-    trivial = (true == commonest).mean()
-    print(f"caption: the right action in {right / len(test):.3f} of held-out clips; commonest class {trivial:.3f}")
-    seen = torch.cat([language(text, return_tensors="pt").input_ids[0] for text in texts(train, None)])
-    shares = torch.bincount(seen[seen >= len(words)], minlength=len(language)).double() + 1e-3
-    shares = (shares / shares.sum()).log()
-    held_out = torch.cat([language(text, return_tensors="pt").input_ids[0, 1:] for text in texts(test, None)])
-    unigram = -float(shares[held_out[held_out >= len(words)]].mean())
-    print(f"continuing: perplexity {math.exp(total / count):.1f} a word, unigram {math.exp(unigram):.1f}")
+    language.train(train, labels, args.steps)
+    seconds = time.perf_counter() - start
+    print(f"language model: {language.added} motion words added, {args.steps} steps in {seconds:.0f} s")
+    accuracy, perplexity = language.ask(test, true)
+    trivial = (true == Counter(labels.tolist()).most_common(1)[0][0]).mean()
+    print(f"caption: the right action in {accuracy:.3f} of held-out clips; commonest class {trivial:.3f}")
+    unigram = language.unigram_perplexity(train, test)
+    print(f"continuing: perplexity {perplexity:.1f} a word, unigram {unigram:.1f}")
 
 
 if __name__ == "__main__":
