@@ -11,7 +11,6 @@ import argparse
 import statistics
 from collections.abc import Callable
 
-import numpy as np
 import torch
 
 from benchmarks.timing import timed
@@ -32,6 +31,103 @@ def milliseconds(step: Callable[[], object], clips: int, repeats: int) -> float:
     return statistics.median(timed(step, repeats)) / clips * 1e3
 
 
+class HotPaths:
+    """What is timed, and on what: clips of a corpus, and models of a preset.
+
+    Args:
+        preset: of models.
+        dataset: whose held-out clips are taken.
+        clips: how many.
+        repeats: timings of a path; their median counts.
+    """
+
+    def __init__(self, preset: str, dataset: str, clips: int, repeats: int):
+        self.dved = DVEDModel(DVEDConfig.from_preset(preset)).eval()
+        self.mofm = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(preset)).eval()
+        config = self.mofm.config
+        extractor, corpus = MoFMFeatureExtractor.for_config(config), load_corpus(dataset, "test")
+        batch = held_out_clips(corpus, extractor, clips)
+        self.clips = batch["keypoints"], batch["scores"]
+        self.gaussian = (config.heatmap_size, config.sigma, config.truncate)
+        sizes = (config.num_keypoints, config.hidden_size, config.heatmap_size, config.cube_size, config.sigma)
+        self.embedding = CubeEmbedding(*sizes, config.truncate, config.input_stride)
+        narrow = MoFMConfig.from_preset(preset, truncate=1.5)  # as in mofm/
+        self.by_frames = FrameCubeEmbedding(*sizes, narrow.truncate, config.input_stride)
+        self.looked_at = ClipInputs.check(narrow, torch.float32, *self.clips).active
+        self.samples = MotionSamples(RandomRows(Mixture([corpus]), ClipMaker(extractor, Augmentation())), 1_000, 0)
+        self.repeats = repeats
+
+    def measure(self, step: Callable[[], object]) -> float:
+        """Return the milliseconds of a step per clip."""
+        return milliseconds(step, len(self.clips[0]), self.repeats)
+
+    def without_gradients(self) -> tuple[dict[str, float], torch.Tensor]:
+        """Return milliseconds of paths that are only asked, and the words of the clips."""
+        clips, dved, mofm = self.clips, self.dved, self.mofm
+        with torch.no_grad():
+            rows = {
+                "render joint maps": self.measure(lambda: render_volume(*clips, *self.gaussian)),
+                "render the combined map": self.measure(lambda: render_map(*clips, *self.gaussian)),
+                "dVED encode (tokenise)": self.measure(lambda: dved.encode(*clips)),
+                "MoFM forward": self.measure(lambda: mofm(*clips)),
+            }
+            ids = dved.encode(*clips).input_ids
+            mofm.config.drop_empty_cubes = False
+            rows["MoFM forward, empty cubes kept"] = self.measure(lambda: mofm(*clips))
+            mofm.config.drop_empty_cubes = True
+        return rows, ids
+
+    def with_gradients(self, ids: torch.Tensor) -> dict[str, float]:
+        """Return milliseconds of paths of a training, whose words are `ids`, and of loading its clips."""
+        volume = render_volume(*self.clips, *self.gaussian)
+
+        def train_step(model: torch.nn.Module, **inputs: torch.Tensor) -> None:
+            model.train()
+            model(*self.clips, **inputs).loss.backward()
+            model.zero_grad()
+            model.eval()
+
+        def embed(embedding: torch.nn.Module, step: Callable[[], torch.Tensor]) -> float:
+            def whole() -> None:
+                step().sum().backward()
+                embedding.zero_grad()
+
+            return self.measure(whole)
+
+        def load() -> None:
+            for index in range(len(ids)):
+                self.samples[index]
+
+        linear, by_frames = self.embedding, self.by_frames
+        return {
+            "embed cubes from key-points": embed(linear, lambda: linear.embed_keypoints(*self.clips)),
+            "embed cubes from heat-maps": embed(linear, lambda: linear.embed_heatmaps(volume)),
+            "embed cubes frame by frame": embed(
+                by_frames, lambda: by_frames.embed_keypoints(*self.clips, self.looked_at)
+            ),
+            "the same, cubes without heat too": embed(by_frames, lambda: by_frames.embed_keypoints(*self.clips)),
+            "dVED training step without optimiser": self.measure(lambda: train_step(self.dved)),
+            "MoFM training step without optimiser": self.measure(lambda: train_step(self.mofm, labels=ids)),
+            "load and augment a clip": self.measure(load),
+        }
+
+
+def ratios(rows: dict[str, float]) -> dict[str, float]:
+    """Return how many times as long one path takes as another."""
+    forward, encode = rows["MoFM forward"], rows["dVED encode (tokenise)"]
+    dense = rows["embed cubes from heat-maps"] + rows["render joint maps"]
+    step = rows["MoFM training step without optimiser"] + encode
+    return {
+        "tokenising / MoFM forward": encode / forward,
+        "rendering + dense embedding / embedding": dense / rows["embed cubes from key-points"],
+        "frame by frame: all cubes / those with heat": (
+            rows["the same, cubes without heat too"] / rows["embed cubes frame by frame"]
+        ),
+        "empty cubes kept / left out": rows["MoFM forward, empty cubes kept"] / forward,
+        "MoFM training step / loading": step / rows["load and augment a clip"],
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="tiny")
@@ -42,84 +138,16 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-
-    dved = DVEDModel(DVEDConfig.from_preset(args.preset)).eval()
-    mofm = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(args.preset)).eval()
-    config = mofm.config
-    corpus = load_corpus(args.dataset, "test")
-    batch = held_out_clips(corpus, MoFMFeatureExtractor.for_config(config), args.clips)
-    keypoints, scores = batch["keypoints"], batch["scores"]
-    n = len(keypoints)
-    gaussian = (config.heatmap_size, config.sigma, config.truncate)
-    sizes = (config.num_keypoints, config.hidden_size, config.heatmap_size, config.cube_size, config.sigma)
-    embedding = CubeEmbedding(*sizes, config.truncate, config.input_stride)
-    narrow = MoFMConfig.from_preset(args.preset, truncate=1.5)  # as in mofm/
-    by_frames = FrameCubeEmbedding(*sizes, narrow.truncate, config.input_stride)
-    looked_at = ClipInputs.check(narrow, torch.float32, keypoints, scores).active
-    volume = render_volume(keypoints, scores, *gaussian)
-    maker = ClipMaker(MoFMFeatureExtractor.for_config(config), Augmentation())
-    samples = MotionSamples(RandomRows(Mixture([corpus]), maker), 1_000, 0)
-
-    def train_step(model: torch.nn.Module, **inputs: torch.Tensor) -> None:
-        model.train()
-        model(keypoints, scores, **inputs).loss.backward()
-        model.zero_grad()
-        model.eval()
-
-    def embed(step: Callable[[], torch.Tensor]) -> None:
-        step().sum().backward()
-        embedding.zero_grad()
-        by_frames.zero_grad()
-
-    def load() -> None:
-        for index in np.arange(n):
-            samples[int(index)]
-
-    def measure(step: Callable[[], object]) -> float:
-        return milliseconds(step, n, args.repeats)
-
-    with torch.no_grad():
-        rows = {
-            "render joint maps": measure(lambda: render_volume(keypoints, scores, *gaussian)),
-            "render the combined map": measure(lambda: render_map(keypoints, scores, *gaussian)),
-            "dVED encode (tokenise)": measure(lambda: dved.encode(keypoints, scores)),
-            "MoFM forward": measure(lambda: mofm(keypoints, scores)),
-        }
-        ids = dved.encode(keypoints, scores).input_ids
-        active = (ids != dved.config.empty_id).double().mean().item()
-        mofm.config.drop_empty_cubes = False
-        rows["MoFM forward, empty cubes kept"] = measure(lambda: mofm(keypoints, scores))
-        mofm.config.drop_empty_cubes = True
-    rows["embed cubes from key-points, with gradients"] = measure(
-        lambda: embed(lambda: embedding.embed_keypoints(keypoints, scores))
-    )
-    rows["embed cubes from heat-maps, with gradients"] = measure(
-        lambda: embed(lambda: embedding.embed_heatmaps(volume))
-    )
-    rows["embed cubes frame by frame, with gradients"] = measure(
-        lambda: embed(lambda: by_frames.embed_keypoints(keypoints, scores, looked_at))
-    )
-    rows["the same, cubes without heat too"] = measure(
-        lambda: embed(lambda: by_frames.embed_keypoints(keypoints, scores))
-    )
-    rows["dVED training step without optimiser"] = measure(lambda: train_step(dved))
-    rows["MoFM training step without optimiser"] = measure(lambda: train_step(mofm, labels=ids))
-    rows["load and augment a clip"] = measure(load)
-
-    print(f"preset {args.preset}, {n} clips, {active:.0%} of cubes active, {args.threads} thread(s)")
+    paths = HotPaths(args.preset, args.dataset, args.clips, args.repeats)
+    rows, ids = paths.without_gradients()
+    rows |= paths.with_gradients(ids)
+    active = (ids != paths.dved.config.empty_id).double().mean().item()
+    print(f"preset {args.preset}, {len(ids)} clips, {active:.0%} of cubes active, {args.threads} thread(s)")
     for name, value in rows.items():
         print(f"  {name:45s} {value:8.2f} ms/clip {1e3 / value:9.1f} clips/s")
-    forward, encode = rows["MoFM forward"], rows["dVED encode (tokenise)"]
-    dense = rows["embed cubes from heat-maps, with gradients"] + rows["render joint maps"]
-    sparse = rows["embed cubes from key-points, with gradients"]
-    step = rows["MoFM training step without optimiser"] + encode
     print("ratios")
-    print(f"  tokenising / MoFM forward                     {encode / forward:6.2f}")
-    print(f"  rendering + dense embedding / embedding       {dense / sparse:6.1f}")
-    whole, looked = rows["the same, cubes without heat too"], rows["embed cubes frame by frame, with gradients"]
-    print(f"  frame by frame: all cubes / those with heat   {whole / looked:6.2f}")
-    print(f"  empty cubes kept / left out                   {rows['MoFM forward, empty cubes kept'] / forward:6.2f}")
-    print(f"  MoFM training step / loading                  {step / rows['load and augment a clip']:6.1f}")
+    for name, value in ratios(rows).items():
+        print(f"  {name:45s} {value:6.2f}")
 
 
 if __name__ == "__main__":
