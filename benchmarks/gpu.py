@@ -51,6 +51,88 @@ def bfloat16_loss(model: MoFMForMaskedMotionModeling, batch: dict[str, Tensor], 
         return model(**batch, labels=labels).loss
 
 
+class Found:
+    """What was measured, printed as it comes.
+
+    Args:
+        device: that is waited for.
+        repeats: timings; their median counts.
+    """
+
+    def __init__(self, device: torch.device, repeats: int):
+        self.device, self.repeats = device, repeats
+        self.figures: dict[str, float] = {}
+
+    def measure(self, name: str, step: Callable[[], object], worth: float, unit: str) -> float:
+        """Keep and return by how much `worth` of a step its time is divided."""
+        figure = worth / seconds_each(step, self.device, self.repeats)
+        self.figures[f"{name}, {unit}"] = figure
+        print(f"{name}: {figure:.4g} {unit}", flush=True)
+        return figure
+
+
+def measure_limits(found: Found) -> float:
+    """Return the TFLOP/s of a large product in bfloat16, beside which a copy is measured."""
+    device = found.device
+    print(torch.cuda.get_device_name(device), "torch", torch.__version__)
+    left = torch.randn(SIDE, SIDE, device=device, dtype=torch.bfloat16)
+    peak = found.measure("product in bfloat16", lambda: left @ left, 2 * SIDE**3 / 1e12, "TFLOP/s")
+    source = torch.zeros(COPIED, device=device, dtype=torch.uint8)
+    target = torch.empty_like(source)
+    found.measure("copy, bytes read and written", lambda: target.copy_(source), 2 * COPIED / 1e9, "GB/s")
+    return peak
+
+
+def measure_words(found: Found, dved: DVEDModel, clips: dict[str, Tensor]) -> Tensor:
+    """Return the words of clips, after rendering and tokenising them are measured."""
+    config, number = dved.config, len(clips["scores"])
+    written = clips["scores"].numel() * config.heatmap_size**2 * 4 / 1e9
+    gaussian = (config.heatmap_size, config.sigma, config.truncate)
+    found.measure(
+        "rendering maps of each joint",
+        lambda: render_volume(clips["keypoints"], clips["scores"], *gaussian),
+        written,
+        "GB/s written",
+    )
+    with torch.no_grad():
+        found.measure("tokenising", lambda: dved.encode(**clips), number, "clips/s")
+        with torch.autocast(found.device.type, torch.bfloat16):
+            found.measure("tokenising in bfloat16", lambda: dved.encode(**clips), number, "clips/s")
+        return dved.encode(**clips).input_ids
+
+
+def measure_steps(
+    found: Found, preset: str, batch: dict[str, Tensor], labels: Tensor, cubes: float, peak: float | None
+) -> None:
+    """Measure training steps with each kind of attention, compiled, and of visible cubes alone.
+
+    Args:
+        cubes: with heat, of a clip.
+        peak: TFLOP/s of a product, where it is known.
+    """
+    flops = training_flops(MoFMConfig.from_preset(preset), cubes)
+    ways = [(name, False, {}) for name in ATTENTION] + [("sdpa", True, {}), ("sdpa", True, VISIBLE)]
+    for attention, compiled, fields in ways:
+        name = f"step of {preset}, {attention}{', layers compiled' if compiled else ''}"
+        name += ", visible 40 % alone" if fields else ""
+        try:
+            model = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(preset, **fields)).to(found.device).train()
+            model.set_attn_implementation(attention)
+            if compiled:
+                for layer in [module for module in model.modules() if isinstance(module, MoFMLayer)]:
+                    layer.compile(dynamic=True)
+            step = training_step(model, partial(bfloat16_loss, model, batch, labels))
+            rate = found.measure(name, step, len(labels), "clips/s")
+        except Exception as error:  # what a version of torch cannot do is a row too
+            print(f"{name}: not measured: {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
+            continue
+        if fields:  # of another number of tokens in each layer
+            continue
+        done = found.figures[f"{name}, TFLOP/s"] = rate * flops / 1e12
+        share = "" if peak is None else f", {done / peak:.1%} of the product"
+        print(f"  {done:.1f} TFLOP/s of {cubes:.0f} cubes a clip{share}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="base")
@@ -65,21 +147,8 @@ def main() -> None:
         return
     device = torch.device(args.device)
     torch.manual_seed(0)
-    found: dict[str, float] = {}
-
-    def measure(name: str, step: Callable[[], object], worth: float, unit: str) -> None:
-        """Print and keep by how much `worth` of a step its time is divided."""
-        found[f"{name}, {unit}"] = worth / seconds_each(step, device, args.repeats)
-        print(f"{name}: {found[f'{name}, {unit}']:.4g} {unit}", flush=True)
-
-    if device.type == "cuda":
-        print(torch.cuda.get_device_name(device), "torch", torch.__version__)
-        left = torch.randn(SIDE, SIDE, device=device, dtype=torch.bfloat16)
-        measure("product in bfloat16", lambda: left @ left, 2 * SIDE**3 / 1e12, "TFLOP/s")
-        source = torch.zeros(COPIED, device=device, dtype=torch.uint8)
-        target = torch.empty_like(source)
-        measure("copy, bytes read and written", lambda: target.copy_(source), 2 * COPIED / 1e9, "GB/s")
-        del left, source, target
+    found = Found(device, args.repeats)
+    peak = measure_limits(found) if device.type == "cuda" else None
 
     config = MoFMConfig.from_preset(args.preset)
     maker = ClipMaker(MoFMFeatureExtractor.for_config(config), Augmentation())
@@ -87,47 +156,14 @@ def main() -> None:
     samples = MotionSamples(RandomRows(Mixture([load_corpus(args.dataset, "train")]), maker), 10**6, 0, shape)
     batch = {name: x.to(device) for name, x in collate_samples([samples[i] for i in range(args.clips)]).items()}
     clips = {name: batch[name] for name in ("keypoints", "scores")}
-    dved = DVEDModel(DVEDConfig.from_preset(args.preset)).to(device).eval()
-
-    volume = args.clips * config.num_keypoints * config.num_frames * config.heatmap_size**2 * 4
-    gaussian = (config.heatmap_size, dved.config.sigma, dved.config.truncate)
-    folded = [clips[name].flatten(0, 1) for name in ("keypoints", "scores")]
-    measure("rendering maps of each joint", lambda: render_volume(*folded, *gaussian), volume / 1e9, "GB/s written")
-    with torch.no_grad():
-        labels = dved.encode(**clips).input_ids
-        measure("tokenising", lambda: dved.encode(**clips), args.clips, "clips/s")
-        with torch.autocast(device.type, torch.bfloat16):
-            measure("tokenising in bfloat16", lambda: dved.encode(**clips), args.clips, "clips/s")
-
+    labels = measure_words(found, DVEDModel(DVEDConfig.from_preset(args.preset)).to(device).eval(), clips)
     cubes = float(ClipInputs.check(config, torch.float32, **clips).active.sum(1).double().mean())
-    flops = training_flops(config, cubes)
-    ways = [(name, False, {}) for name in ATTENTION] + [("sdpa", True, {}), ("sdpa", True, VISIBLE)]
-    for attention, compiled, fields in ways:
-        name = f"step of {args.preset}, {attention}{', layers compiled' if compiled else ''}"
-        name += ", visible 40 % alone" if fields else ""
-        try:
-            model = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(args.preset, **fields)).to(device).train()
-            model.set_attn_implementation(attention)
-            if compiled:
-                for layer in [module for module in model.modules() if isinstance(module, MoFMLayer)]:
-                    layer.compile(dynamic=True)
-            step = training_step(model, partial(bfloat16_loss, model, batch, labels))
-            measure(name, step, args.clips, "clips/s")
-            if fields:  # of another number of tokens in each layer
-                continue
-            rate = found[f"{name}, clips/s"]
-            print(f"  {rate * flops / 1e12:.1f} TFLOP/s of {cubes:.0f} cubes a clip", flush=True)
-            found[f"{name}, TFLOP/s"] = rate * flops / 1e12
-            if device.type == "cuda":
-                peak = found["product in bfloat16, TFLOP/s"]
-                print(f"  {found[f'{name}, TFLOP/s'] / peak:.1%} of the product", flush=True)
-        except Exception as error:  # what a version of torch cannot do is a row too
-            print(f"{name}: not measured: {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
-    found["one worker loads, clips/s"] = loading_rate(samples, 1, 20)
-    print(f"one worker loads {found['one worker loads, clips/s']:.0f} clips/s")
+    measure_steps(found, args.preset, batch, labels, cubes, peak)
+    loaded = found.figures["one worker loads, clips/s"] = loading_rate(samples, 1, 20)
+    print(f"one worker loads {loaded:.0f} clips/s")
     if args.json:
         with open(args.json, "w") as file:
-            json.dump(found, file, indent=1)
+            json.dump(found.figures, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ class CubeEmbedding(nn.Module):
         grid = active.view(len(rows), rows.shape[1], -1)  # N * T, Y, X
         of_slice, y, x = grid.nonzero(as_tuple=True)
         cubes = project(rows[of_slice, y][:, :, None], columns[of_slice, x][:, None], weight)
-        empty = bias.new_zeros(*active.shape, len(weight))
+        empty = cubes.new_zeros(*active.shape, len(weight))
         return empty.masked_scatter(active[..., None], cubes) + bias
 
     def embed_reached(self, keypoints: Tensor, scores: Tensor) -> Tensor:

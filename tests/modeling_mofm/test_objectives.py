@@ -222,3 +222,23 @@ def test_what_a_training_lacks_is_said():
 def test_objectives_that_cannot_be_are_refused(fields, message):
     with pytest.raises(StrictDataclassClassValidationError, match=message):
         build(**fields)
+
+
+@pytest.mark.parametrize("predictor_layers", [0, 1])
+@pytest.mark.parametrize(
+    "embedding", [{}, {"sigma": 0.5, "hidden_size": 192, "num_attention_heads": 4}, {"cube_embedding": "frames"}]
+)
+def test_mixed_precision_learns_nearly_the_same(embedding, predictor_layers):
+    model = build(predictor_layers=predictor_layers, **embedding).train()
+    clips = inputs(model)
+    found = {}
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            loss = model(**clips).loss
+        loss.backward()
+        slopes = torch.cat([weights.grad.flatten() for weights in model.parameters() if weights.grad is not None])
+        found[enabled] = loss.item(), slopes
+        model.zero_grad()
+    (loss, slopes), (mixed_loss, mixed_slopes) = found[False], found[True]
+    assert mixed_loss == pytest.approx(loss, rel=0.02)
+    assert F.cosine_similarity(slopes, mixed_slopes, dim=0) > 0.98
