@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -60,6 +60,14 @@ class DataArguments:
         Augmentation(center_prob=self.center_prob)  # says what is wrong with it
 
 
+WITHOUT_MEANING = {  # of the fields of `TrainingArguments`: what they must be, and why
+    "eval_strategy": ("no", "held-out rows are measured once, at the end (pre-training asks on the way with probe)"),
+    "load_best_model_at_end": (False, "the model of the last step is the result"),
+    "label_smoothing_factor": (0.0, "only labels of classes are smoothed"),
+    "neftune_noise_alpha": (None, "cubes have no word embeddings to which noise could be added"),
+}
+
+
 @dataclass
 class MotionTrainingArguments(TrainingArguments):
     """`TrainingArguments` with the defaults of this project."""
@@ -80,9 +88,15 @@ class MotionTrainingArguments(TrainingArguments):
     ddp_find_unused_parameters: bool | None = field(default=False, metadata={"help": "All parameters are used."})
     use_cpu: bool = field(default=not torch.cuda.is_available(), metadata={"help": "Train on the CPU."})
 
+    without_meaning: ClassVar[dict[str, tuple[object, str]]] = WITHOUT_MEANING
+
     def __post_init__(self) -> None:
         if not self.output_dir:
             raise ValueError("output_dir is missing; it must name the folder for the result")
+        for name, (allowed, reason) in self.without_meaning.items():
+            value = getattr(getattr(self, name), "value", getattr(self, name))
+            if value != allowed:
+                raise ValueError(f"{name} is {value!r}; it must be {allowed!r}: {reason}")
         super().__post_init__()
 
 
@@ -122,13 +136,21 @@ def _own_fields(arguments: type) -> set[str]:
     return {name for one in lines for name in one.__dict__.get("__annotations__", {})}
 
 
-def check_run(args: TrainingArguments) -> None:
+def check_run(args: TrainingArguments, has_epochs: bool = True) -> None:
     """Refuse, before any work, what would fail later or spoil its result.
 
+    Args:
+        has_epochs: whether the training can do without a number of steps.
+
     Raises:
+        ValueError: no steps, where they are needed.
         RuntimeError: the launcher started more processes than take part, so that each would train for itself.
         OSError: the output directory cannot be written, or the Hub refuses the repository to be pushed to.
     """
+    if args.max_steps < 1 and not has_epochs:
+        raise ValueError(
+            f"max_steps is {args.max_steps}; it must be 1 or more: rows are drawn at random, there are no epochs"
+        )
     launched = int(os.environ.get("WORLD_SIZE", 1))
     if launched != args.world_size:
         raise RuntimeError(

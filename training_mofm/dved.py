@@ -129,7 +129,7 @@ def train_dved(model_args: DVEDArguments, data: DataArguments, args: MotionTrain
         ValueError: a configuration or a corpus that cannot work, before training starts.
         OSError: an output directory that cannot be written.
     """
-    check_run(args)
+    check_run(args, has_epochs=False)
     config = model_args.config()
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
     rows = read_rows(data)

@@ -191,7 +191,7 @@ def pretrain(
         ValueError: a configuration or a corpus that cannot work, before training starts.
         OSError: a tokenizer that cannot be loaded, or an output directory that cannot be written.
     """
-    check_run(args)
+    check_run(args, has_epochs=False)
     tokenizer = MoFMTokenizer.from_pretrained(model_args.tokenizer).to(args.device)
     dved, extractor = tokenizer.dved, tokenizer.feature_extractor
     if model_args.center_frames is not None:  # a word is of a cube, wherever it lies

@@ -173,6 +173,27 @@ def test_refuses_processes_that_train_for_themselves(monkeypatch, tmp_path):
         check_run(args)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("eval_strategy", "steps"),
+        ("load_best_model_at_end", True),
+        ("label_smoothing_factor", 0.1),
+        ("neftune_noise_alpha", 5.0),
+    ],
+)
+def test_refuses_options_that_would_do_nothing(field, value, tmp_path):
+    with pytest.raises(ValueError, match=f"{field} is {value!r}; it must be "):
+        MotionTrainingArguments(output_dir=str(tmp_path), use_cpu=True, **{field: value})
+
+
+def test_pretraining_without_steps_is_refused(corpus, tokenizer_dir, tmp_path):
+    args = MotionTrainingArguments(output_dir=str(tmp_path / "out"), use_cpu=True, max_steps=-1, num_train_epochs=2)
+    with pytest.raises(ValueError, match="max_steps is -1; it must be 1 or more"):
+        pretrain(MoFMArguments(tokenizer=str(tokenizer_dir)), DataArguments(dataset=[str(corpus)]), args)
+    assert not (tmp_path / "out").exists()
+
+
 def test_refuses_an_output_directory_that_cannot_be_written(tmp_path):
     taken = tmp_path / "file"
     taken.write_text("kept")
