@@ -129,6 +129,13 @@ class MoFMConfig(ThermalCubeConfig):
 
     def validate_architecture(self) -> None:
         super().validate_architecture()
+        self._validate_sizes()
+        self._validate_input()
+        self._validate_masking()
+        self._validate_objectives()
+        self._validate_anomaly()
+
+    def _validate_sizes(self) -> None:
         for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -143,6 +150,10 @@ class MoFMConfig(ThermalCubeConfig):
                 f"hidden_size must be a multiple of twice num_attention_heads = {self.num_attention_heads} (positions "
                 f"turn pairs of channels), got {self.hidden_size}"
             )
+        if self.codebook_size < 2:
+            raise ValueError(f"codebook_size must be at least 2, got {self.codebook_size}")
+
+    def _validate_input(self) -> None:
         if self.input_stride < 1 or any(side % self.input_stride for side in self.cube_size[1:]):
             raise ValueError(
                 f"input_stride must divide the rows and columns of cube_size {tuple(self.cube_size)}, got "
@@ -152,20 +163,21 @@ class MoFMConfig(ThermalCubeConfig):
             raise ValueError(f"input_stride must be odd, so that a step has a middle, got {self.input_stride}")
         if self.cube_embedding not in CUBE_EMBEDDINGS:
             raise ValueError(f"cube_embedding must be one of {CUBE_EMBEDDINGS}, got {self.cube_embedding!r}")
-        if self.codebook_size < 2:
-            raise ValueError(f"codebook_size must be at least 2, got {self.codebook_size}")
+        wrong = [number for number in self.ignored_keypoints if not 0 <= number < self.num_keypoints]
+        if wrong or len(set(self.ignored_keypoints)) >= self.num_keypoints:
+            raise ValueError(
+                f"ignored_keypoints must be some of 0 to {self.num_keypoints - 1}, got {list(self.ignored_keypoints)}"
+            )
+
+    def _validate_masking(self) -> None:
         if self.masking not in MASKINGS:
             raise ValueError(f"masking must be one of {MASKINGS}, got {self.masking!r}")
         if not 0 < self.mask_ratio < 1:
             raise ValueError(f"mask_ratio must be in (0, 1), got {self.mask_ratio}")
         if not 1 <= self.mask_span <= self.grid_size[0]:
             raise ValueError(f"mask_span must be in [1, {self.grid_size[0]}] time slices, got {self.mask_span}")
-        wrong = [number for number in self.ignored_keypoints if not 0 <= number < self.num_keypoints]
-        if wrong or len(set(self.ignored_keypoints)) >= self.num_keypoints:
-            raise ValueError(
-                f"ignored_keypoints must be some of 0 to {self.num_keypoints - 1}, got {list(self.ignored_keypoints)}"
-            )
-        self._validate_objectives()
+
+    def _validate_anomaly(self) -> None:
         if self.anomaly_score not in ANOMALY_SCORES:
             raise ValueError(f"anomaly_score must be one of {ANOMALY_SCORES}, got {self.anomaly_score!r}")
         for name, low in (("num_nll_masks", 2), ("reference_size", 0), ("num_neighbors", 1)):

@@ -15,7 +15,7 @@ import sys
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import validate_repo_id
 
-from motion_data.corpora.prepare import ON_ERROR, PrepareOptions, prepare_corpus
+from motion_data.corpora.prepare import ON_ERROR, Preparation, PrepareOptions, prepare_corpus
 from motion_data.corpora.share import push_corpus
 from motion_data.layouts import layout_names
 from motion_data.options import COORDINATES, ORIGINS, UNITS, UP_AXES, ReadOptions
@@ -61,6 +61,38 @@ def read_options(args: argparse.Namespace, poses: PoseEstimation | None) -> Read
     )
 
 
+def add_video_options(parser: argparse.ArgumentParser) -> None:
+    """Add how people are found in videos, one option for each field of `PoseEstimation`."""
+    videos = parser.add_argument_group("videos")
+    add_pose_options(videos)
+    videos.add_argument("--detector", default=DETECTOR, help="the same of an object detector; default %(default)s")
+    videos.add_argument("--threshold", type=float, help="score of a person; default: that of the model")
+    videos.add_argument("--batch-size", type=int, default=8, help="pictures at once; default %(default)s")
+    videos.add_argument("--device", default="cpu", help="where the models run; default %(default)s")
+
+
+def pose_estimation(args: argparse.Namespace) -> PoseEstimation | None:
+    if args.pose_model is None:
+        return None
+    models = (args.pose_model, args.detector, args.threshold, args.batch_size, args.device)
+    return PoseEstimation(*models, args.mediapipe_python, args.weights)
+
+
+def report(done: Preparation, output: str) -> None:
+    """Print what became of the files."""
+    statistics = done.statistics
+    splits = ", ".join(f"{count} {split}" for split, count in statistics.clips.items())
+    print(f"{output}: {splits} clips, {statistics.num_frames} frames from {done.sources} files")
+    for note, count in done.notes.items():
+        print(f"  {note} ({count} files)" if count > 1 else f"  {note}")
+    for warning in done.warnings:
+        print(f"  warning: {warning}")
+    for name, reason in done.skipped:
+        print(f"  skipped {name}: {reason}")
+    if done.unknown:
+        print(f"  {len(done.unknown)} files of no known format, such as {done.unknown[0]}")
+
+
 def main() -> int:
     known = "\n".join(f"  {name:16s} {entry.description}" for name, entry in formats().items())
     parser = CommandParser(__doc__, epilog=f"formats:\n{known}")
@@ -68,12 +100,7 @@ def main() -> int:
     parser.add_argument("--output", required=True, help="folder of the corpus; made here")
     parser.add_argument("--format", choices=list(formats()), help="format of every file; else each is recognised")
     add_read_options(parser)
-    videos = parser.add_argument_group("videos")
-    add_pose_options(videos)
-    videos.add_argument("--detector", default=DETECTOR, help="the same of an object detector; default %(default)s")
-    videos.add_argument("--threshold", type=float, help="score of a person; default: that of the model")
-    videos.add_argument("--batch-size", type=int, default=8, help="pictures at once; default %(default)s")
-    videos.add_argument("--device", default="cpu", help="where the models run; default %(default)s")
+    add_video_options(parser)
     parser.add_argument(
         "--test-fraction", type=float, default=0.1, help="of the subjects, or files; default %(default)s"
     )
@@ -93,11 +120,7 @@ def main() -> int:
     try:
         if args.push_to_hub:
             validate_repo_id(args.push_to_hub)
-        poses = None
-        if args.pose_model is not None:
-            models = (args.pose_model, args.detector, args.threshold, args.batch_size, args.device)
-            poses = PoseEstimation(*models, args.mediapipe_python, args.weights)
-        read = read_options(args, poses)
+        read = read_options(args, pose_estimation(args))
         options = PrepareOptions(args.format, read, args.labels, args.test_fraction, args.license, args.on_error)
         done = prepare_corpus(args.paths, args.output, options, args.workers, args.parts)
     except (FormatError, ValueError, OSError, ImportError) as error:
@@ -105,17 +128,7 @@ def main() -> int:
         if isinstance(error, FormatError):
             print("prepare: --on-error skip leaves such files out; what was read is kept", file=sys.stderr)
         return 1
-    statistics = done.statistics
-    splits = ", ".join(f"{count} {split}" for split, count in statistics.clips.items())
-    print(f"{args.output}: {splits} clips, {statistics.num_frames} frames from {done.sources} files")
-    for note, count in done.notes.items():
-        print(f"  {note} ({count} files)" if count > 1 else f"  {note}")
-    for warning in done.warnings:
-        print(f"  warning: {warning}")
-    for name, reason in done.skipped:
-        print(f"  skipped {name}: {reason}")
-    if done.unknown:
-        print(f"  {len(done.unknown)} files of no known format, such as {done.unknown[0]}")
+    report(done, args.output)
     if args.push_to_hub:
         try:
             print(push_corpus(args.output, args.push_to_hub, args.private or None))

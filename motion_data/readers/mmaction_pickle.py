@@ -104,22 +104,7 @@ def _splits(path: Path, stated: object, options: ReadOptions) -> dict[str, str]:
 
 def _read_annotation(path: Path, annotation: dict, name: str, options: ReadOptions, split: str) -> Iterator[Recording]:
     what = f"annotation {name!r}"
-    keypoints = annotation.get("keypoint")
-    if keypoints is None:
-        raise FormatError(
-            path, f"{what} has no 'keypoint'; its key-points are in other files, or it is of another kind"
-        )
-    _check_numbers(path, keypoints, f"'keypoint' of {what}")
-    if keypoints.ndim != 4 or keypoints.shape[3] not in (2, 3) or 0 in keypoints.shape:
-        raise FormatError(path, f"'keypoint' of {what} has shape {keypoints.shape}; it must be [M, T, K, 2 or 3]")
-    scores = annotation.get("keypoint_score")
-    if scores is None:
-        scores = (keypoints != 0).any(-1)
-    _check_numbers(path, scores, f"'keypoint_score' of {what}")
-    if scores.shape != keypoints.shape[:3]:
-        raise FormatError(
-            path, f"'keypoint_score' of {what} has shape {scores.shape}; {keypoints.shape[:3]} is needed"
-        )
+    keypoints, scores = _arrays(path, annotation, what)
     _, num_frames, num_joints, dimensions = keypoints.shape
     total_frames = annotation.get("total_frames", num_frames)
     if not isinstance(total_frames, int) or total_frames != num_frames:
@@ -157,6 +142,27 @@ def _read_annotation(path: Path, annotation: dict, name: str, options: ReadOptio
         people.tolist(),
         **fields,
     )
+
+
+def _arrays(path: Path, annotation: dict, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return key-points `[M, T, K, 2 or 3]` and scores `[M, T, K]` of an annotation."""
+    keypoints = annotation.get("keypoint")
+    if keypoints is None:
+        raise FormatError(
+            path, f"{what} has no 'keypoint'; its key-points are in other files, or it is of another kind"
+        )
+    _check_numbers(path, keypoints, f"'keypoint' of {what}")
+    if keypoints.ndim != 4 or keypoints.shape[3] not in (2, 3) or 0 in keypoints.shape:
+        raise FormatError(path, f"'keypoint' of {what} has shape {keypoints.shape}; it must be [M, T, K, 2 or 3]")
+    scores = annotation.get("keypoint_score")
+    if scores is None:
+        scores = (keypoints != 0).any(-1)
+    _check_numbers(path, scores, f"'keypoint_score' of {what}")
+    if scores.shape != keypoints.shape[:3]:
+        raise FormatError(
+            path, f"'keypoint_score' of {what} has shape {scores.shape}; {keypoints.shape[:3]} is needed"
+        )
+    return keypoints, scores
 
 
 def _check_numbers(path: Path, array: object, what: str) -> None:
