@@ -249,7 +249,7 @@ def layout_of(num_joints: int, layout: str | None, default: str | None = None) -
             return default
         if len(candidates) != 1:
             known = f"it may be {' or '.join(candidates)}" if candidates else "no layout has that many"
-            raise ValueError(f"has {num_joints} joints without names, and {known}; name the layout")
+            raise ValueError(f"keypoints has {num_joints} joints without names, and {known}; name the layout")
         return candidates[0]
     allowed = get_layout(layout).num_joints
     if num_joints != allowed:

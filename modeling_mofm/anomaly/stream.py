@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from motion_data.detected_frames import frame_people, whole_ids
-from motion_data.interpret import apply, as_numbers, choose_max_score, decide, is_joint
+from motion_data.interpret import apply, as_numbers, choose_max_score, decide, is_joint, layout_of
 from motion_data.keypoints import ArrayLike, as_motion
 from motion_data.layouts import get_layout
 from motion_data.options import AXES, ReadOptions
@@ -92,7 +92,8 @@ class MotionStream:
         scorer: model, window, stride and `max_gap`.
         fps: frames a second of frames that are pushed without a time; None or 0 is unknown, and taken for 30.
         options: what frames do not say themselves: `layout`, `coordinates`, `frame_size`, `min_score`, `max_score`.
-            What is not given is decided by the first frame with someone in it (`motion_data.interpret`).
+            What is not given is decided by the first frame with someone in it (`motion_data.interpret`); its layout
+            is that of the extractor where it fits, else the only one of so many joints.
         threshold: of events; None takes `config.event_threshold`, and without one there are no events.
         join, shortest: of events, as in `events.find_events`.
 
@@ -114,8 +115,9 @@ class MotionStream:
         options = options or ReadOptions()
         self.scorer = scorer
         self.fps = fps or 0.0  # once it was needed, that of unknown rates
-        self.layout = get_layout(options.layout or scorer.tokenizer.feature_extractor.layout)
-        self.options = replace(options, layout=self.layout.name, axes=AXES)
+        if options.layout:
+            get_layout(options.layout)
+        self.options = replace(options, axes=AXES)
         self._decisions: ReadOptions | None = None
         threshold = scorer.model.config.event_threshold if threshold is None else threshold
         self._watch = None if threshold is None else EventWatch(threshold, join, shortest)
@@ -194,14 +196,10 @@ class MotionStream:
             keypoints, scores, ids = _taken_apart(keypoints, scores, self.options.frame_size)
             track_ids = ids if track_ids is None else track_ids
         keypoints = as_numbers("keypoints", keypoints)
-        joints = self.layout.num_joints
         if keypoints.size == 0:
-            keypoints = keypoints.reshape(0, joints, 2)
-        if keypoints.ndim != 3 or keypoints.shape[1] != joints or keypoints.shape[2] not in (2, 3):
-            raise ValueError(
-                f"keypoints must be [people, {joints}, 2 or 3] of layout {self.layout.name!r}, got "
-                f"{list(keypoints.shape)}"
-            )
+            keypoints = keypoints.reshape(0, 1, 2)
+        if keypoints.ndim != 3 or keypoints.shape[2] not in (2, 3):
+            raise ValueError(f"keypoints must be [people, joints, 2 or 3], got {list(keypoints.shape)}")
         track_ids = list(range(len(keypoints))) if track_ids is None else whole_ids(track_ids)
         if len(track_ids) != len(keypoints) or len(set(track_ids)) != len(track_ids):
             raise ValueError(f"track_ids must be {len(keypoints)} different ids, one for each person, got {track_ids}")
@@ -215,16 +213,17 @@ class MotionStream:
             return {}
         keypoints, scores = keypoints[:, None], None if scores is None else scores[:, None]
         decisions = self._decisions or self._decide(keypoints, scores)
+        layout_of(keypoints.shape[2], decisions.layout)  # of each frame
         marks = scores if scores is not None else keypoints[..., -1] if decisions.coordinates == "xyc" else None
         if marks is not None and not self.options.max_score and choose_max_score(marks) > decisions.max_score:
             raise ValueError(f"scores reach {marks.max():.6g} and did not before; give max_score")
         poses = apply(keypoints, scores, decisions)
         self._decisions = decisions
-        known = [joint for joint in self.layout.canonical if joint >= 0]
+        known = [joint for joint in get_layout(decisions.layout).canonical if joint >= 0]
         if not poses.scores[..., known].any():
             return {}
         # a motion has two frames or more: the frame twice
-        motion = as_motion(poses.keypoints.repeat(2, 1), poses.scores.repeat(2, 1), self.layout.name)
+        motion = as_motion(poses.keypoints.repeat(2, 1), poses.scores.repeat(2, 1), decisions.layout)
         return {
             name: (body[0], seen[0])
             for name, body, seen in zip(track_ids, motion.keypoints, motion.scores, strict=True)
@@ -232,7 +231,8 @@ class MotionStream:
         }
 
     def _decide(self, keypoints: np.ndarray, scores: np.ndarray | None) -> ReadOptions:
-        decisions = decide(keypoints, scores, self.options)
+        default = self.scorer.tokenizer.feature_extractor.layout
+        decisions = decide(keypoints, scores, self.options, default_layout=default)
         if decisions.coordinates not in ("xy", "xyc"):
             raise ValueError(f"coordinates are {decisions.coordinates!r}; a stream takes 'xy' or 'xyc'")
         return decisions

@@ -212,6 +212,21 @@ def test_other_layouts_are_mapped():
     assert track.scores.sum() == 1 and (track.keypoints[track.scores > 0] == 7).all()
 
 
+def test_the_first_body_decides_the_layout():
+    scorer = CountingScorer()
+    stream, told = MotionStream(scorer), MotionStream(scorer, options=ReadOptions(layout="mediapipe33"))
+    for frames in (stream, told):
+        frames.push(np.zeros((0, 0, 2)))
+        frames.push(np.arange(66.0).reshape(1, 33, 2))
+    (track,), (same,) = stream._tracks.values(), told._tracks.values()
+    assert track.scores.sum() > 10
+    np.testing.assert_array_equal(track.keypoints, same.keypoints)
+    with pytest.raises(ValueError, match="keypoints has 17 joints, but layout 'mediapipe33' has 33"):
+        stream.push(np.ones((1, 17, 2)))
+    with pytest.raises(ValueError, match="16 joints without names, and it may be .*; name the layout"):
+        MotionStream(scorer).push(np.ones((1, 16, 2)))
+
+
 BODY = np.ones((2, 17, 2))
 
 
@@ -241,11 +256,8 @@ def test_frames_as_trackers_give_them(kind):
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        (
-            {"keypoints": BODY[:, :16]},
-            r"keypoints must be \[people, 17, 2 or 3\] of layout 'coco17', got \[2, 16, 2\]",
-        ),
-        ({"keypoints": BODY[0]}, r"keypoints must be \[people, 17, 2 or 3\] of layout 'coco17', got \[17, 2\]"),
+        ({"keypoints": BODY[:, :16]}, "keypoints has 16 joints, but layout 'coco17' has 17"),
+        ({"keypoints": BODY[0]}, r"keypoints must be \[people, joints, 2 or 3\], got \[17, 2\]"),
         ({"keypoints": BODY, "scores": np.ones((2, 16))}, r"scores must be \[2, 17\] as keypoints are, got \[2, 16\]"),
         ({"keypoints": BODY, "scores": np.full((2, 17), 1.5)}, "scores reach 1.5; they must be from 0 to 1"),
         ({"keypoints": BODY, "track_ids": [1]}, r"track_ids must be 2 different ids, .*, got \[1\]"),
