@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from motion_data.corpora.inspect import inspect_corpus, write_sheet
-from motion_data.corpora.load import load_corpus
+from motion_data.corpora.load import load_splits
 from training_mofm.command_line import CommandParser
 
 
@@ -23,13 +23,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of their choice")
     args = parser.parse_args()
 
-    splits = {}
-    for split in ("train", "test"):
-        try:
-            splits[split] = load_corpus(args.corpus, split)
-        except (ValueError, OSError) as error:
-            print(f"{split}: {error}", file=sys.stderr)
-    if not splits:
+    try:
+        splits = load_splits(args.corpus)
+    except (ValueError, OSError) as error:
+        print(f"inspect_corpus: {error}", file=sys.stderr)
         return 1
     found = inspect_corpus(splits, args.samples, args.seed)
     write_sheet(found, Path(args.output), args.corpus)

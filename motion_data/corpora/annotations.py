@@ -16,7 +16,7 @@ from ..keypoints import NobodyVisibleError
 from ..recording import Recording
 from ..rows import row_recording
 from ..views import view
-from .load import SPLIT_NAMES, load_corpus
+from .load import load_splits
 
 PROTOCOL = 4  # of pickles, which Python 3.7 reads
 SIDE = 512  # pixels, of the picture into which people are put where there is none
@@ -38,8 +38,7 @@ def write_annotations(corpus: str | os.PathLike, path: str | os.PathLike) -> dic
         path: file to write, `.pkl`; it is there whole or not at all.
 
     Raises:
-        ValueError: the corpus has no split, or rows in another than those of `SPLIT_NAMES`; or the name does not end
-            with .pkl.
+        ValueError: of the corpus, as in `load_splits`; or the name does not end with .pkl.
         FileNotFoundError: there is no such corpus.
     """
     path = Path(path)
@@ -47,7 +46,7 @@ def write_annotations(corpus: str | os.PathLike, path: str | os.PathLike) -> dic
         raise ValueError(f"output is {str(path)!r}; annotations are a pickle, whose name ends with .pkl")
     splits, annotations, classes = {}, [], []
     names: set[str] = set()
-    for split, rows in _splits(corpus).items():
+    for split, rows in load_splits(corpus).items():
         label = rows.features["label"]
         classes = label.names if isinstance(label, ClassLabel) else []
         found = list(_annotations(rows, split, names))
@@ -61,24 +60,6 @@ def write_annotations(corpus: str | os.PathLike, path: str | os.PathLike) -> dic
         pickler.dump(content)
     os.replace(unfinished, path)
     return {split: len(names) for split, names in splits.items()}
-
-
-def _splits(corpus: str | os.PathLike) -> dict[str, Dataset]:
-    found, reason = {}, None
-    for split in SPLIT_NAMES:
-        try:
-            found[split] = load_corpus(corpus, split)
-        except ValueError as error:  # there is none
-            reason = reason or error
-    if not found:
-        raise ValueError(str(reason))
-    whole = len(load_corpus(corpus, None))
-    if missing := whole - sum(map(len, found.values())):
-        raise ValueError(
-            f"corpus {os.fspath(corpus)!r} has {missing} of {whole} rows in splits of other names; they must be named "
-            f"{', '.join(SPLIT_NAMES)}"
-        )
-    return found
 
 
 def _annotations(rows: Dataset, split: str, names: set[str]) -> Iterator[dict]:

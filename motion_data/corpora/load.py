@@ -82,6 +82,30 @@ def load_corpus(
     return dataset
 
 
+def load_splits(name_or_path: str | os.PathLike) -> dict[str, Dataset]:
+    """Load every split of `SPLIT_NAMES` that a motion corpus has, by name; see `load_corpus`.
+
+    Raises:
+        FileNotFoundError: as in `load_corpus`.
+        ValueError: there is none of them, or rows in a split of another name.
+    """
+    found, reason = {}, None
+    for split in SPLIT_NAMES:
+        try:
+            found[split] = load_corpus(name_or_path, split)
+        except ValueError as error:  # there is none
+            reason = reason or error
+    if not found:
+        raise ValueError(str(reason))
+    whole = len(load_corpus(name_or_path, None))
+    if missing := whole - sum(map(len, found.values())):
+        raise ValueError(
+            f"corpus {os.fspath(name_or_path)!r} has {missing} of {whole} rows in splits of other names; they must be "
+            f"named {', '.join(SPLIT_NAMES)}"
+        )
+    return found
+
+
 def check_columns(dataset: Dataset | IterableDataset) -> None:
     """Check that `dataset` has the key-point columns of a motion corpus, with flat lists.
 
