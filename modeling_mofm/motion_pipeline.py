@@ -37,6 +37,8 @@ class MotionPipeline(WholeRepository, Pipeline):
         super().__init__(*args, model=model, **kwargs)
 
     def __call__(self, inputs: MotionInput | Iterable[MotionInput], **kwargs) -> Any:
+        if isinstance(inputs, Iterator):  # a map, for example; transformers knows generators alone
+            inputs = (one for one in inputs)
         return super().__call__(one_or_list(inputs), **kwargs)
 
     def get_iterator(

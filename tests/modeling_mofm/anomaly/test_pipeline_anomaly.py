@@ -87,8 +87,9 @@ def test_files_lists_and_generators(detector, tmp_path):
     several = detector([path, recording], **OPTIONS)
     assert [len(recordings) for recordings in several] == [1, 1]
     assert several[0][0]["frame_scores"] == pytest.approx(answer["frame_scores"], rel=1e-3)
-    lazily = detector((item for item in (motion.keypoints[0], motion.keypoints[1])), **OPTIONS)
-    assert [len(recordings[0]["people"]) for recordings in lazily] == [1, 1]
+    bodies = (motion.keypoints[0], motion.keypoints[1])
+    for lazily in ((item for item in bodies), map(np.copy, bodies), iter(bodies)):
+        assert [len(recordings[0]["people"]) for recordings in detector(lazily, **OPTIONS)] == [1, 1]
 
 
 def test_batch_size_is_of_windows(detector):
