@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--fps", type=float, help="frames per second, where files do not say")
     args = parser.parse_args()
     options = {name: value for name in ("layout", "fps") if (value := getattr(args, name)) is not None}
-    try:
+    with parser.refusals():
         device = "cuda" if torch.cuda.is_available() else "cpu"
         detector = MoFMForAnomalyDetection.from_pretrained(args.model).to(device)
         tokenizer = MoFMTokenizer.from_pretrained(args.model)
@@ -57,9 +57,6 @@ def main() -> int:
         found = scorer.calibrate(normal_motion(args.normal, options), args.false_alarms_per_hour)
         detector.save_pretrained(args.output_dir)
         tokenizer.save_pretrained(args.output_dir)
-    except (ValueError, OSError) as error:
-        print(f"calibrate: {error}", file=sys.stderr)
-        return 1
     print(
         f"threshold {found.threshold:.3f}, from {found.hours:.2f} hours of people in sight; "
         f"{found.false_alarms_per_hour:.2f} false alarms an hour in them"

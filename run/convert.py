@@ -18,11 +18,8 @@ def main() -> int:
     parser.add_argument("corpus", help="folder or Hub id; 'synthetic' is the embedded one")
     parser.add_argument("--output", required=True, help="pickle to write, .pkl")
     args = parser.parse_args()
-    try:
+    with parser.refusals():
         counts = write_annotations(args.corpus, args.output)
-    except (ValueError, OSError) as error:
-        print(f"convert: {error}", file=sys.stderr)
-        return 1
     print(f"{args.output}: {', '.join(f'{count} {split}' for split, count in counts.items())} clips")
     return 0
 

@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--push-space", metavar="USER/NAME", help="make it a Space of the Hub, and end")
     add_pose_options(parser.add_argument_group("videos"), MOVENET)
     args = parser.parse_args()
-    try:
+    with parser.refusals():
         if args.write_space:
             print(f"{write_space(args.write_space)}: python app.py opens it, a Space of the Hub is made of it")
         if args.push_space:
@@ -39,9 +39,6 @@ def main() -> int:
         poses = PoseEstimation(args.pose_model, mediapipe_python=args.mediapipe_python, weights=args.weights)
         page = make_page(PageAnswers(args.model, poses, args.threshold))
         launch_page(page, args.max_file_size, server_name=args.host, server_port=args.port)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 1
     return 0
 
 

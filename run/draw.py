@@ -42,11 +42,8 @@ def main() -> int:
     )
     parser.add_argument("--output", required=True, help="picture to write")
     args = parser.parse_args()
-    try:
+    with parser.refusals():
         draw(args).savefig(args.output, dpi=110)
-    except (ValueError, OSError) as error:
-        print(f"draw: {error}", file=sys.stderr)
-        return 1
     return 0
 
 

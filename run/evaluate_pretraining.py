@@ -34,24 +34,25 @@ def main() -> None:
     parser.add_argument("--output", help="write the figures to this JSON file too")
     args = parser.parse_args()
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    tokenizer = MoFMTokenizer.from_pretrained(args.model).to(device)
-    model = None
-    if not os.path.isdir(args.model) or os.path.isfile(os.path.join(args.model, "config.json")):
-        model = MoFMForMaskedMotionModeling.from_pretrained(args.model).to(device)
-    figures = {}
-    for name in args.dataset:
-        clips = held_out_clips(load_corpus(name, args.split), tokenizer.feature_extractor, args.clips or None)
-        figures[name] = {"clips": len(clips["keypoints"]), **evaluate_dved(tokenizer.dved, clips)}
-        if model is not None:
-            runs = [evaluate_mofm(model, tokenizer.dved, clips, seed=seed) for seed in range(args.seeds)]
-            for key in runs[0]:
-                values = torch.tensor([run[key] for run in runs], dtype=torch.float64)
-                figures[name][f"masked_{key}"] = values.mean().item()
-                figures[name][f"masked_{key}_std"] = values.std().item() if len(runs) > 1 else 0.0
-        print(name)
-        for key, value in figures[name].items():
-            print(f"  {key:28s} {value:.4f}")
+    with parser.refusals():
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        tokenizer = MoFMTokenizer.from_pretrained(args.model).to(device)
+        model = None
+        if not os.path.isdir(args.model) or os.path.isfile(os.path.join(args.model, "config.json")):
+            model = MoFMForMaskedMotionModeling.from_pretrained(args.model).to(device)
+        figures = {}
+        for name in args.dataset:
+            clips = held_out_clips(load_corpus(name, args.split), tokenizer.feature_extractor, args.clips or None)
+            figures[name] = {"clips": len(clips["keypoints"]), **evaluate_dved(tokenizer.dved, clips)}
+            if model is not None:
+                runs = [evaluate_mofm(model, tokenizer.dved, clips, seed=seed) for seed in range(args.seeds)]
+                for key in runs[0]:
+                    values = torch.tensor([run[key] for run in runs], dtype=torch.float64)
+                    figures[name][f"masked_{key}"] = values.mean().item()
+                    figures[name][f"masked_{key}_std"] = values.std().item() if len(runs) > 1 else 0.0
+            print(name)
+            for key, value in figures[name].items():
+                print(f"  {key:28s} {value:.4f}")
     if args.output:
         with open(args.output, "w") as file:
             json.dump(figures, file, indent=2)

@@ -48,16 +48,13 @@ def main() -> int:
     args = parser.parse_args()
     disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
+    with parser.refusals():
         model = MoFMModel.from_pretrained(args.model).to(device)
         model.config.embed_centered |= args.embed_centered
         figures = TaskFigures(args.model, model, args.random, args.output, args.layers)
         for corpus in args.dataset:
             for line in figures.add(corpus, [] if "frozen" in args.protocol else args.protocol):
                 print(line, file=sys.stderr)
-    except (ValueError, OSError) as error:
-        print(f"evaluate_tasks: {error}", file=sys.stderr)
-        return 1
     print(task_table(figures.rows))
     return 0
 

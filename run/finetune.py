@@ -32,7 +32,8 @@ def main() -> None:
     prog = f"{sys.argv[0]} --task {task.task}"
     parser = TrainingParser((arguments, DataArguments, training_arguments), __doc__, prog=prog)
     options, data, training = parser.parse_args_into_dataclasses(rest)
-    figures = finetune(options, data, training)
+    with parser.refusals():
+        figures = finetune(options, data, training)
     if training.process_index == 0:
         for name, value in figures.items():
             print(f"  {name:22s} {value:.4f}")

@@ -23,11 +23,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of their choice")
     args = parser.parse_args()
 
-    try:
+    with parser.refusals():
         splits = load_splits(args.corpus)
-    except (ValueError, OSError) as error:
-        print(f"inspect_corpus: {error}", file=sys.stderr)
-        return 1
     found = inspect_corpus(splits, args.samples, args.seed)
     write_sheet(found, Path(args.output), args.corpus)
     for split, clips in found.statistics.clips.items():

@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--output-dir", help="save the recogniser, which knows the exemplars, to this folder")
     args = parser.parse_args()
     disable_progress_bar()
-    try:
+    with parser.refusals():
         corpus = load_corpus(args.dataset, None)
         protocol = askable(args.model, find_protocol(args.dataset, corpus, args.protocol, "one-shot"))
         recogniser = MotionRecogniser.from_pretrained(args.model)
@@ -38,9 +38,6 @@ def main() -> int:
         figures = measure_one_shot(recogniser, protocol, args.cache, args.metric)
         if args.output_dir:
             recogniser.save_pretrained(args.output_dir)
-    except (ValueError, OSError) as error:
-        print(f"one_shot: {error}", file=sys.stderr)
-        return 1
     for name, figure in figures.items():
         print(f"  {name:22s} {figure}")
     return 0

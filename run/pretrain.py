@@ -15,7 +15,8 @@ from training_mofm.probing import ProbeArguments
 def main() -> None:
     parser = TrainingParser((MoFMArguments, DataArguments, ProbeArguments, MotionTrainingArguments), __doc__)
     model, data, probes, training = parser.parse_args_into_dataclasses()
-    metrics = pretrain(model, data, training, probes)
+    with parser.refusals():
+        metrics = pretrain(model, data, training, probes)
     if training.process_index == 0:
         print("\nheld-out figures:")
         for name, value in metrics.items():

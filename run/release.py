@@ -12,8 +12,11 @@ from training_mofm.release import ReleaseArguments, release
 
 
 def main() -> None:
-    (options,) = TrainingParser(ReleaseArguments, __doc__).parse_args_into_dataclasses()
-    for name, count in release(options).items():
+    parser = TrainingParser(ReleaseArguments, __doc__)
+    (options,) = parser.parse_args_into_dataclasses()
+    with parser.refusals():
+        counts = release(options)
+    for name, count in counts.items():
         print(f"  {name:16s} {count}")
 
 

@@ -33,7 +33,7 @@ def main() -> int:
     if not known and not args.shown:
         parser.error(f"--actions {args.actions!r} holds nothing that was taught; show an action first, as name=file")
     options = {"layout": args.layout} if args.layout else {}
-    try:
+    with parser.refusals():
         recogniser = MotionRecogniser.from_pretrained(args.actions if known else args.model)
         for pair in args.shown:
             recogniser.teach(*pair.split("=", 1), **options)
@@ -44,9 +44,6 @@ def main() -> int:
             answers = recogniser(path, **options)
             best = answers[0] if answers and not isinstance(answers[0], list) else None
             print(path, f"{best['label']} ({best['score']:.2f})" if best else answers or "nobody is in sight")
-    except (ValueError, OSError) as error:
-        print(f"teach: {error}", file=sys.stderr)
-        return 1
     return 0
 
 

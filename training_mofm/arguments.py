@@ -124,6 +124,16 @@ class TrainingParser(HfArgumentParser, CommandParser):
         negated = option.option_strings[0].startswith("--no_")  # of a switch, which has a line of its own
         return super().is_main(option) and not negated and option.dest not in self._inherited
 
+    def parse_args_into_dataclasses(self, args: Sequence[str] | None = None, **others: Any) -> tuple:
+        """Parse as `HfArgumentParser` does; what the dataclasses refuse ends the script as any wrong option does."""
+        try:
+            *parsed, unknown = super().parse_args_into_dataclasses(args, return_remaining_strings=True, **others)
+        except ValueError as error:
+            self.error(str(error))
+        if unknown:
+            self.error(f"unknown options: {' '.join(unknown)}")
+        return tuple(parsed)
+
     @cached_property
     def _inherited(self) -> set[str]:
         own = {name for one in self.dataclass_types for name in _own_fields(one)} - NOT_FOR_USERS

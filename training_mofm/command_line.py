@@ -7,12 +7,14 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 WIDTH = 110  # characters of a line of help, at most
 EXAMPLE = re.compile(r"^(?:python|accelerate launch) run/\w+\.py", re.MULTILINE)
 OPTION = re.compile(r"^--\w[\w-]*")
+REFUSALS = (ValueError, OSError, ImportError, FloatingPointError)  # whose message says what to do
 
 
 class _ShortHelp(argparse.Action):
@@ -42,6 +44,18 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
         given = sys.argv[1:] if args is None else args
         return super().parse_known_args([OPTION.sub(lambda name: _spelt(name[0]), one) for one in given], namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """End the script: its options are wrong. Of the usage, which may be a hundred lines, the help tells."""
+        self.exit(2, f"{self.prog}: {message}\n{self.prog} --help tells its options\n")
+
+    @contextmanager
+    def refusals(self) -> Iterator[None]:
+        """End the script with status 1 where what it does is refused, and print the reason without a traceback."""
+        try:
+            yield
+        except REFUSALS as error:
+            self.exit(1, f"{self.prog}: {error}\n")
 
     def is_main(self, option: argparse.Action) -> bool:
         """Return whether the short help tells of an option."""

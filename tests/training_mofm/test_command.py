@@ -64,9 +64,33 @@ def test_an_unknown_command_is_named(monkeypatch, capsys):
 def test_arguments_reach_the_script_and_its_status_comes_back(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stopped:
         call(monkeypatch, "watch", "gone.json", "--output", "a.bmp")
-    assert stopped.value.code == 2 and "usage: mofm watch" in capsys.readouterr().err
-    assert call(monkeypatch, "one-shot", "--model", "m", "--dataset", "gone/corpus", "--protocol", "p") == 1
-    assert "gone/corpus" in capsys.readouterr().err
+    assert stopped.value.code == 2 and "mofm watch --help tells its options" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, "one-shot", "--model", "m", "--dataset", "gone/corpus", "--protocol", "p")
+    assert stopped.value.code == 1 and "gone/corpus" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "reason"),
+    [
+        (["pretrain", "--tokenizer", "t", "--nonsense", "3", "--output-dir", "o"], 2, "unknown options: --nonsense 3"),
+        (["pretrain", "--tokenizer", "t", "--mask-ratio", "x", "--output-dir", "o"], 2, "invalid float value: 'x'"),
+        (["pretrain", "--tokenizer", "t", "--eval-strategy", "steps", "--output-dir", "o"], 2, "it must be 'no'"),
+        (["train-tokenizer"], 2, "output_dir is missing"),
+        (["finetune", "--task", "anomaly", "--model", "m", "--mode", "odd", "--output-dir", "o"], 2, "mode must be"),
+        (["train-tokenizer", "--dataset", "gone/corpus", "--output-dir", "o"], 1, "gone/corpus"),
+        (["pretrain", "--tokenizer", "t", "--max-steps", "0", "--output-dir", "o"], 1, "max_steps is 0; it must be 1"),
+        (["evaluate-pretraining", "--model", "./gone"], 1, "./gone"),
+    ],
+)
+def test_what_is_refused_is_told_in_a_line(options, status, reason, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, *options)
+    shown = capsys.readouterr().err.strip()
+    assert stopped.value.code == status and reason in shown and "Traceback" not in shown
+    assert shown.splitlines()[-2 if status == 2 else -1].startswith(f"mofm {options[0]}")
 
 
 def test_help_imports_nothing_heavy():
