@@ -117,24 +117,23 @@ def main() -> int:
     parser.add_argument("--private", action="store_true", help="make that repository private")
     args = parser.parse_args()
 
-    try:
+    with parser.refusals():
         if args.push_to_hub:
             validate_repo_id(args.push_to_hub)
         read = read_options(args, pose_estimation(args))
         options = PrepareOptions(args.format, read, args.labels, args.test_fraction, args.license, args.on_error)
-        done = prepare_corpus(args.paths, args.output, options, args.workers, args.parts)
-    except (FormatError, ValueError, OSError, ImportError) as error:
-        print(f"prepare: {error}", file=sys.stderr)
-        if isinstance(error, FormatError):
-            print("prepare: --on-error skip leaves such files out; what was read is kept", file=sys.stderr)
-        return 1
+        try:
+            done = prepare_corpus(args.paths, args.output, options, args.workers, args.parts)
+        except FormatError as error:
+            hint = "--on-error skip leaves such files out; what was read is kept"
+            parser.exit(1, f"{parser.prog}: {error}\n{parser.prog}: {hint}\n")
     report(done, args.output)
     if args.push_to_hub:
         try:
             print(push_corpus(args.output, args.push_to_hub, args.private or None))
         except (HfHubHTTPError, OSError) as error:
-            print(f"prepare: {args.output} is complete, but was not uploaded: {error}", file=sys.stderr)
-            print("prepare: the same command uploads it without reading anything again", file=sys.stderr)
+            print(f"{parser.prog}: {args.output} is complete, but was not uploaded: {error}", file=sys.stderr)
+            print(f"{parser.prog}: the same command uploads it without reading anything again", file=sys.stderr)
             return 1
     return SKIPPED if done.skipped else 0
 

@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -26,7 +25,6 @@ from motion_data.views import view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
 from .arguments import (
-    WITHOUT_MEANING,
     MotionTrainingArguments,
     check_checkpoint,
     check_run,
@@ -94,10 +92,6 @@ class ClassificationTrainingArguments(MotionTrainingArguments):
     num_train_epochs: float = field(default=60.0, metadata={"help": "Times each row is seen."})
     weight_decay: float = field(default=0.05, metadata={"help": "AdamW's weight decay."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Label smoothing."})
-
-    without_meaning: ClassVar[dict[str, tuple[object, str]]] = {
-        name: rule for name, rule in WITHOUT_MEANING.items() if name != "label_smoothing_factor"
-    }
 
 
 class ClassificationTrainer(MotionTrainer):

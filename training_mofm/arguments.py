@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -60,11 +60,11 @@ class DataArguments:
         Augmentation(center_prob=self.center_prob)  # says what is wrong with it
 
 
-WITHOUT_MEANING = {  # of the fields of `TrainingArguments`: what they must be, and why
-    "eval_strategy": ("no", "held-out rows are measured once, at the end (pre-training asks on the way with probe)"),
-    "load_best_model_at_end": (False, "the model of the last step is the result"),
-    "label_smoothing_factor": (0.0, "only labels of classes are smoothed"),
-    "neftune_noise_alpha": (None, "cubes have no word embeddings to which noise could be added"),
+WITHOUT_MEANING = {  # fields of `TrainingArguments` that must be as they are there, and why
+    "eval_strategy": "held-out rows are measured once, at the end (pre-training asks on the way with probe)",
+    "load_best_model_at_end": "the model of the last step is the result",
+    "label_smoothing_factor": "only labels of classes are smoothed",
+    "neftune_noise_alpha": "cubes have no word embeddings to which noise could be added",
 }
 
 
@@ -88,14 +88,13 @@ class MotionTrainingArguments(TrainingArguments):
     ddp_find_unused_parameters: bool | None = field(default=False, metadata={"help": "All parameters are used."})
     use_cpu: bool = field(default=not torch.cuda.is_available(), metadata={"help": "Train on the CPU."})
 
-    without_meaning: ClassVar[dict[str, tuple[object, str]]] = WITHOUT_MEANING
-
     def __post_init__(self) -> None:
         if not self.output_dir:
             raise ValueError("output_dir is missing; it must name the folder for the result")
-        for name, (allowed, reason) in self.without_meaning.items():
-            value = getattr(getattr(self, name), "value", getattr(self, name))
-            if value != allowed:
+        for name, reason in WITHOUT_MEANING.items():
+            allowed, value = getattr(TrainingArguments, name), getattr(self, name)
+            value = getattr(value, "value", value)  # of an enumeration
+            if value != allowed == getattr(type(self), name):  # else a kind of training gives it a meaning
                 raise ValueError(f"{name} is {value!r}; it must be {allowed!r}: {reason}")
         super().__post_init__()
 
