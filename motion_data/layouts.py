@@ -385,6 +385,13 @@ _BUILT_IN = (
         "right_wrist left_wrist right_ankle left_ankle",
         f"neck-face neck-belly belly-@hip {_TRUNK_ON_NECK}",
     ),
+    # Penn Action.
+    _layout(
+        "penn13",
+        "head left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip left_knee "
+        "right_knee left_ankle right_ankle",
+        f"head-@shoulder left_shoulder-right_shoulder @shoulder-@hip left_hip-right_hip {_ARMS_AND_LEGS}",
+    ),
     _layout(
         "uiprmd-kinect16",
         "waist chest neck head left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist left_hip "

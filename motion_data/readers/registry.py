@@ -19,7 +19,7 @@ ENTRY_POINTS = "mofm.formats"
 INSTEAD = {  # of files that are not read
     ".h5": "DeepLabCut and SLEAP write CSV too: read that",
     ".slp": "export it from SLEAP as analysis CSV",
-    ".mat": "save its array with numpy.save",
+    ".mat": "name its variable keypoints, or save it with numpy.save",
     ".pt": "save its tensor with numpy.save",
     ".pth": "save its tensor with numpy.save",
     ".xlsx": "save the sheet as CSV",

@@ -311,7 +311,7 @@ def test_sources_are_found_and_named(files, tmp_path, toy):
     with pytest.raises(ValueError, match="^notes.txt is of no known format; known are .*toy"):
         find_sources([files / "notes.txt"])
     (tmp_path / "a.mat").touch()
-    with pytest.raises(ValueError, match="^a.mat is of no known format; save its array with numpy.save"):
+    with pytest.raises(ValueError, match="^a.mat is of no known format; name its variable keypoints, or save it"):
         find_sources([tmp_path / "a.mat"])
     with pytest.raises(ValueError, match="none of the 2 files in .* is of a known format; known are .*toy"):
         find_sources([files / "notes.txt", tmp_path / "a.mat"])

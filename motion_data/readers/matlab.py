@@ -1,0 +1,156 @@
+"""Reader of MATLAB's `.mat` files: the annotations of JHMDB and of Penn Action, and key-points of one's own.
+
+MATLAB counts pixels from 1: the two data sets do, and so a joint at (1, 1) is nowhere, as at (0, 0) elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from scipy.io import loadmat, whosmat
+from scipy.io.matlab import MatReadError, matfile_version
+
+from ..interpret import is_beyond
+from ..recording import TEST, TRAIN, Recording
+from .array_files import BROKEN
+from .cutting import cut_dense
+from .pose_arrays import NPZ_KEYS, array_recordings
+from .registry import FormatError, ReadOptions, register_format
+
+JHMDB, PENN = ("pos_img",), ("x", "y", "visibility", "dimensions")
+OWN = ("keypoints",)
+JHMDB_FPS = 30.0  # of the videos of HMDB51, from which JHMDB was cut
+JHMDB_SIZE = (320, 240)
+MATLAB_5 = 1  # SciPy's number of the file format of MATLAB 5 to 7
+MAX_NUMBERS = 2**25  # of one variable: 256 MiB
+_SPLIT_LINE = re.compile(r"(.+)\.\w+\s+([12])")
+
+
+def _variables(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a file's variables by name.
+
+    Raises:
+        FormatError: it is no such file, a damaged one, or one of MATLAB 4 or 7.3.
+    """
+    try:
+        version, _ = matfile_version(path, appendmat=False)
+        if version != MATLAB_5:
+            name = "4" if version < MATLAB_5 else "7.3"
+            raise FormatError(path, f"is of MATLAB {name}; save it with '-v7', or its array with numpy.save")
+        return {name: tuple(shape) for name, shape, _ in whosmat(path, appendmat=False)}
+    except FormatError:
+        raise
+    except (*BROKEN, MatReadError) as error:
+        raise FormatError(path, f"is no .mat file, or a damaged one ({error})") from error
+
+
+def _is_matlab(path: Path) -> bool:
+    try:
+        names = _variables(path)
+    except FormatError as error:
+        return "7.3" in error.reason  # it says what to do
+    return any(set(kind) <= set(names) for kind in (JHMDB, PENN, OWN))
+
+
+@register_format("matlab", "JHMDB, Penn Action, or the variable keypoints (.mat)", (".mat",), _is_matlab)
+def read_matlab(path: Path, options: ReadOptions) -> Iterator[Recording]:
+    """Read the person of a clip.
+
+    - JHMDB, `joint_positions/<action>/<clip>/joint_positions.mat`: `pos_img`, layout jhmdb15, 30 frames a second. The
+      label is the action. `options.split` "1" to "3" takes the split that `splits/<action>_test_split1.txt` beside
+      the folder `joint_positions` states.
+    - Penn Action, `labels/0001.mat`: `x`, `y`, layout penn13; joints that are not visible are missing. `action` is
+      the label, `train` the split.
+    - Any other file: `keypoints` and what is beside it as in an `.npz` file (`read_npz`).
+
+    Raises:
+        FormatError: the file is damaged, has none of these, or its variables contradict each other.
+    """
+    shapes = _variables(path)
+    if set(JHMDB) <= set(shapes):
+        yield from _read_jhmdb(path, _load(path, shapes, JHMDB)["pos_img"], options)
+    elif set(PENN) <= set(shapes):
+        yield from _read_penn(path, _load(path, shapes, (*PENN, "action", "train")), options)
+    elif set(OWN) <= set(shapes):
+        arrays = _load(path, shapes, NPZ_KEYS)
+        yield from array_recordings(path, arrays.pop("keypoints"), arrays, options)
+    else:
+        names = ", ".join(shapes)[:200] or "no variables"
+        raise FormatError(path, f"holds {names}; it must hold pos_img (JHMDB), x and y (Penn Action) or keypoints")
+
+
+def _load(path: Path, shapes: dict[str, tuple[int, ...]], names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Return those of the variables `names` that are there."""
+    wanted = [name for name in names if name in shapes]
+    for name in wanted:
+        if prod(shapes[name]) > MAX_NUMBERS:
+            raise FormatError(path, f"has {name} {shapes[name]}, which is too much; at most {MAX_NUMBERS} are read")
+    try:
+        found = loadmat(path, appendmat=False, variable_names=wanted)
+    except (*BROKEN, MatReadError) as error:
+        raise FormatError(path, f"is a damaged .mat file ({error})") from error
+    for name in set(wanted) - set(found):
+        raise FormatError(path, f"is a damaged .mat file ({name} cannot be read)")
+    return {name: found[name] for name in wanted}
+
+
+def _read_jhmdb(path: Path, places: np.ndarray, options: ReadOptions) -> Iterator[Recording]:
+    if places.ndim != 3 or places.shape[:2] != (2, 15) or places.dtype.kind not in "fiu":
+        raise FormatError(path, f"has pos_img {places.dtype} {places.shape}; it must be numbers [2, 15, frames]")
+    folder = path.absolute().parent
+    facts: dict = {"fps": JHMDB_FPS, "frame_size": JHMDB_SIZE}
+    if path.stem == "joint_positions":  # under any other name the folders say nothing
+        facts |= {"label": folder.parent.name, "split": _jhmdb_split(path, folder, options.split)}
+    everything = np.ones(places.shape[:0:-1])  # all joints are annotated
+    yield from _one_person(places.transpose(2, 1, 0), everything, "jhmdb15", options, facts)
+
+
+def _jhmdb_split(path: Path, folder: Path, split: str) -> str:
+    """Return the split of a clip that the lists of JHMDB state; "" if none is asked for."""
+    if not split:
+        return ""
+    lists = folder.parents[2] / "splits" / f"{folder.parent.name}_test_split{split}.txt"
+    try:
+        lines = lists.read_text(errors="replace").splitlines()
+    except OSError as error:
+        raise FormatError(path, f"split {split!r} is that of {lists}, which cannot be read") from error
+    stated = dict(found.groups() for found in map(_SPLIT_LINE.fullmatch, map(str.strip, lines)) if found)
+    if folder.name not in stated:
+        raise FormatError(path, f"{lists} does not state the split of {folder.name[:100]!r}")
+    return {"1": TRAIN, "2": TEST}[stated[folder.name]]
+
+
+def _read_penn(path: Path, found: dict[str, np.ndarray], options: ReadOptions) -> Iterator[Recording]:
+    shape = found["x"].shape
+    for name in ("x", "y", "visibility"):
+        values = found[name]
+        if values.shape != shape or len(shape) != 2 or shape[1] != 13 or values.dtype.kind not in "fiub":
+            raise FormatError(path, f"has {name} {values.dtype} {values.shape}; all must be numbers [frames, 13]")
+    facts: dict = {}
+    size = found["dimensions"].ravel()
+    if len(size) >= 2 and size.dtype.kind in "fiu" and (size[:2] > 0).all():
+        facts["frame_size"] = (int(size[1]), int(size[0]))  # rows come first
+    if found.get("action") is not None and found["action"].dtype.kind == "U" and found["action"].size == 1:
+        facts["label"] = str(found["action"].item())
+    if found.get("train") is not None and found["train"].size == 1:
+        facts["split"] = TRAIN if found["train"].item() == 1 else TEST
+    places = np.stack((found["x"], found["y"]), -1)
+    yield from _one_person(places, found["visibility"], "penn13", options, facts)
+
+
+def _one_person(
+    places: np.ndarray, visible: np.ndarray, layout: str, options: ReadOptions, facts: dict
+) -> Iterator[Recording]:
+    """Yield the recordings of a person `[F, K, 2]` in pixels that are counted from 1, visible or not `[F, K]`."""
+    with np.errstate(invalid="ignore"):
+        keypoints = places[None].astype(np.float64) - 1
+        scores = np.where(is_beyond(keypoints), 0, visible[None] > 0)
+
+    def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+        return keypoints[:, first:end], scores[:, first:end]
+
+    yield from cut_dense(len(places), poses, layout, options, **facts)
