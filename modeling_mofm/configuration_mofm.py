@@ -54,6 +54,9 @@ class MoFMConfig(ThermalCubeConfig):
         view_size: width in which two views are compared.
         embed_centered: whether embeddings read a clip twice, as it is and with people in the middle of each frame
             (`normalise_clip`): what both say of a part stands side by side, 2 D numbers for two passes.
+        shared_box: whether the people of a scene are fitted into the map by one box, for embeddings and the head of
+            actions, so that where they stand to each other remains; else each by their own. Words and anomalies are of
+            one person at a time, with their own box.
         classifier_dropout: dropout in the head of `MoFMForSequenceClassification`.
         classifier_part_size, classifier_slice_size: its hidden layers, the numbers to which a part is reduced and
             those in which the parts of a slice are mixed; a part size of 0 is a linear head.
@@ -111,6 +114,7 @@ class MoFMConfig(ThermalCubeConfig):
     classifier_centered: bool = False
     ignored_keypoints: list[int] | tuple[int, ...] = ()
     embed_centered: bool = False
+    shared_box: bool = False
 
     # anomaly detection
     anomaly_score: str = "distance"
@@ -163,6 +167,8 @@ class MoFMConfig(ThermalCubeConfig):
             raise ValueError(f"input_stride must be odd, so that a step has a middle, got {self.input_stride}")
         if self.cube_embedding not in CUBE_EMBEDDINGS:
             raise ValueError(f"cube_embedding must be one of {CUBE_EMBEDDINGS}, got {self.cube_embedding!r}")
+        if self.center_frames and self.shared_box:
+            raise ValueError("center_frames and shared_box are true; people in the middle of each frame share no box")
         wrong = [number for number in self.ignored_keypoints if not 0 <= number < self.num_keypoints]
         if wrong or len(set(self.ignored_keypoints)) >= self.num_keypoints:
             raise ValueError(

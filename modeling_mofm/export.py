@@ -54,7 +54,7 @@ class MotionGraph(nn.Module):
         self.model = model.eval()
         self.num_frames = extractor.num_frames
         self.size, self.scale = extractor.heatmap_size, extractor.box_scale
-        self.center_frames = extractor.center_frames
+        self.center_frames, self.shared_box = extractor.center_frames, extractor.shared_box
         self.notes: dict[str, object] = {"joints": list(get_layout("coco17").joints)}
 
     def forward(self, keypoints: Tensor, scores: Tensor) -> tuple[Tensor, ...]:
@@ -71,7 +71,8 @@ class MotionGraph(nn.Module):
         keypoints, scores = keypoints[:, :, frames], scores[:, :, frames]
         placed = keypoints.isfinite().all(-1) & (keypoints != 0).any(-1) & (keypoints != -1).any(-1)
         scores = torch.where(placed & (scores > 0), scores, 0.0)
-        return self.answer(fit_into_map(keypoints, scores, self.size, self.scale, self.center_frames), scores)
+        fitted = fit_into_map(keypoints, scores, self.size, self.scale, self.center_frames, self.shared_box)
+        return self.answer(fitted, scores)
 
     def answer(self, keypoints: Tensor, scores: Tensor) -> tuple[Tensor, ...]:
         """Answer clips `[B, M, num_frames, 17, 2]` in map pixels; outputs by `outputs`."""

@@ -9,14 +9,19 @@ from motion_data.keypoints import NUM_FACE, PATH_ROUNDS, STEADY_FRAMES, WILD
 
 
 def fit_into_map(
-    keypoints: Tensor, scores: Tensor, size: int, scale: float = 0.9, center_frames: bool = False
+    keypoints: Tensor,
+    scores: Tensor,
+    size: int,
+    scale: float = 0.9,
+    center_frames: bool = False,
+    shared_box: bool = False,
 ) -> Tensor:
     """Scale each track `[..., F, K, 2]` into the map, as `normalise_clip` does.
 
     Args:
         keypoints: `[..., F, K, 2]` of at least 3 frames; coordinates of missing joints are not read.
         scores: `[..., F, K]`, 0 is missing.
-        size, scale, center_frames: as there.
+        size, scale, center_frames, shared_box: as there.
     """
     present = scores > 0
     keypoints = torch.where(present[..., None], keypoints, 0.0)
@@ -26,13 +31,23 @@ def fit_into_map(
     if center_frames:
         high = torch.maximum(high, -low)
         low = -high
-    span = (high - low).amax(-1, keepdim=True)
     alone = (present.sum(-1) < 2).all(-1)[..., None]
+    if shared_box and not center_frames:
+        seen = present.any(-1).any(-1)[..., None]  # ... M 1
+        low, high = _lowest_of_all(low, seen), -_lowest_of_all(-high, seen)
+        alone = alone.all(-2, keepdim=True)
+    span = (high - low).amax(-1, keepdim=True)
     span = torch.where(alone, span.clamp(min=scale * size), span)
     factor = scale * size / torch.where(span > 0, span, 1.0)
     middle = ((low + high) / 2)[..., None, None, :]
     fitted = (keypoints - middle) * factor[..., None, None] + (size - 1) / 2
     return torch.where(present[..., None], fitted, 0.0)
+
+
+def _lowest_of_all(corners: Tensor, seen: Tensor) -> Tensor:
+    """Return the lowest of the corners `[..., M, 2]` of people who are seen; 0 where nobody is."""
+    lowest = torch.where(seen, corners, torch.inf).amin(-2, keepdim=True)
+    return torch.where(seen.any(-2, keepdim=True), lowest, 0.0)
 
 
 def _body_path(keypoints: Tensor, present: Tensor) -> Tensor:

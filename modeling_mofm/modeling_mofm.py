@@ -408,10 +408,15 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
 
 
 def extractor_beside(model: MoFMPreTrainedModel) -> MoFMFeatureExtractor:
-    """Return the feature extractor that lies beside a model; where there is none, that of its sizes."""
+    """Return the feature extractor that lies beside a model; where there is none, that of its sizes.
+
+    A tokenizer may have saved the one that lies there: whether people share a box is up to the model.
+    """
     if model.name_or_path:
         try:
-            return MoFMFeatureExtractor.from_pretrained(model.name_or_path, **model.hub_options)
+            extractor = MoFMFeatureExtractor.from_pretrained(model.name_or_path, **model.hub_options)
+            extractor.shared_box = model.config.shared_box
+            return extractor
         except OSError:
             pass
     return MoFMFeatureExtractor.for_config(model.config)

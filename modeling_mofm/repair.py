@@ -88,7 +88,7 @@ def repair(
         trusted = seen[people, chosen]
         points, scores = motion.keypoints[people, chosen], np.where(trusted, motion.scores[people, chosen], 0)
         middle, factor = map_box(points, scores, size, extractor.box_scale, extractor.center_frames)
-        clip = extractor.fit(Motion(points, scores))
+        clip = extractor.fit(Motion(points, scores), shared_box=False)
         tensors = [torch.as_tensor(part, dtype=torch.float32, device=device) for part in (clip.keypoints, clip.scores)]
         places = expected_keypoints(model, *tensors).cpu().numpy()
         np.add.at(total, (people, chosen), ((places - (size - 1) / 2) / factor + middle) * nearness)

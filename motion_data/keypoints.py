@@ -124,7 +124,12 @@ def sample_frames(num_source: int, num_frames: int, generator: np.random.Generat
 
 
 def normalise_clip(
-    keypoints: np.ndarray, scores: np.ndarray, size: int = 72, scale: float = 0.9, center_frames: bool = False
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    size: int = 72,
+    scale: float = 0.9,
+    center_frames: bool = False,
+    shared_box: bool = False,
 ) -> np.ndarray:
     """Scale each track into the heatmap: one box per clip, so that a person's size changes remain.
 
@@ -136,6 +141,8 @@ def normalise_clip(
         center_frames: put the middle of the body (`body_path`) into the middle of the map in each frame: what the body
             does remains, and where it goes is lost. Without it the path remains too, and leaves a small body of who
             crosses the picture.
+        shared_box: fit the people of a scene, `[..., M, F, K, 2]`, by the box of all of them, so that where they stand
+            to each other remains. Where `center_frames` takes that away, each has a box of their own.
 
     Returns:
         [..., F, K, 2] of the dtype of `keypoints` (whole numbers become float32), computed in float64. Pixel centres
@@ -165,35 +172,45 @@ def normalise_clip(
     dtype = keypoints.dtype if keypoints.dtype.kind == "f" else np.dtype(np.float32)
     keypoints = keypoints.astype(np.float64)
     present = (scores > 0)[..., None]  # ... F K 1
-    middle, factor = map_box(keypoints, scores, size, scale, center_frames)
+    middle, factor = map_box(keypoints, scores, size, scale, center_frames, shared_box)
     offset = np.where(present, keypoints - middle, 0)
     return np.where(present, offset * factor + (size - 1) / 2, 0).astype(dtype)
 
 
 def map_box(
-    keypoints: np.ndarray, scores: np.ndarray, size: int = 72, scale: float = 0.9, center_frames: bool = False
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    size: int = 72,
+    scale: float = 0.9,
+    center_frames: bool = False,
+    shared_box: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return where the box of each track is, and by which factor it is scaled into the map.
 
     A point p comes to lie at `(p - middle) * factor + (size - 1) / 2`.
 
     Args:
-        keypoints, scores, size, scale, center_frames: as in `normalise_clip`, which checks them.
+        keypoints, scores, size, scale, center_frames, shared_box: as in `normalise_clip`, which checks them.
 
     Returns:
         middle `[..., 1, 1, 2]`, with `center_frames` that of each frame `[..., F, 1, 2]`, and factor `[..., 1, 1, 1]`;
-        float64.
+        float64. Of people who share a box one for all of them, `[..., 1, 1, 1, 2]`.
     """
     keypoints = keypoints.astype(np.float64)
     path = body_path(keypoints, scores) if center_frames else 0.0
     keypoints = keypoints - path
     present = (scores > 0)[..., None]  # ... F K 1
+    shared_box = shared_box and not center_frames
     low, high = _box(keypoints, scores)
     if center_frames:  # the middle of the body, not that of the box, is in the middle of the map
         high = np.maximum(high, -low)
         low = -high
-    span = (high - low).max(-1, keepdims=True)  # ... 1 1 1
     alone = (present.sum(-2, keepdims=True) < 2).all(-3, keepdims=True)  # ... 1 1 1
+    if shared_box:
+        seen = present.any((-3, -2), keepdims=True)  # ... M 1 1 1
+        low, high = (sign * _lowest_of_all(sign * corner, seen) for sign, corner in ((1, low), (-1, high)))
+        alone = alone.all(-4, keepdims=True)
+    span = (high - low).max(-1, keepdims=True)
     span = np.where(alone, np.maximum(span, scale * size), span)
     return (low + high) / 2 + path, scale * size / np.where(span > 0, span, 1)
 
@@ -247,6 +264,12 @@ def _box(keypoints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndar
         return np.where(count[..., 0] > 0, lowest, 0)[..., None, None, :]
 
     return edge(1), -edge(-1)
+
+
+def _lowest_of_all(corners: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return the lowest of the corners `[..., M, 1, 1, 2]` of people who are seen; 0 where nobody is."""
+    lowest = np.where(seen, corners, np.inf).min(-4, keepdims=True)
+    return np.where(seen.any(-4, keepdims=True), lowest, 0)
 
 
 def _as_people(keypoints: ArrayLike, skeleton: SkeletonLayout, camera: Camera | SensorCamera | None) -> np.ndarray:

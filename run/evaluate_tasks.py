@@ -7,6 +7,7 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
+import argparse
 import sys
 
 import torch
@@ -43,6 +44,11 @@ def main() -> int:
         action="store_true",
         help="read clips twice, also with people in the middle of each frame; default: as the model says",
     )
+    parser.add_argument(
+        "--shared-box",
+        action=argparse.BooleanOptionalAction,
+        help="fit the people of a recording by one box, or each by their own; default: as the model says",
+    )
     parser.add_argument("--random", type=int, default=1, help="encoders with random weights; default %(default)s")
     parser.add_argument("--output", help="folder for figures.json and the features, which later runs reuse")
     args = parser.parse_args()
@@ -51,6 +57,8 @@ def main() -> int:
     with parser.refusals():
         model = MoFMModel.from_pretrained(args.model).to(device)
         model.config.embed_centered |= args.embed_centered
+        if args.shared_box is not None:
+            model.config.shared_box = args.shared_box
         figures = TaskFigures(args.model, model, args.random, args.output, args.layers)
         for corpus in args.dataset:
             for line in figures.add(corpus, [] if "frozen" in args.protocol else args.protocol):

@@ -31,6 +31,7 @@ class MoFMFeatureExtractor(WholeRepository, FeatureExtractionMixin):
         box_scale: longer side of a person's box over the whole clip, as a part of the map.
         layout: skeleton layout of the input, where a call names none.
         center_frames: take people's paths away; see `motion_data.keypoints.normalise_clip`.
+        shared_box: fit the people of a clip by one box, so that where they stand to each other remains; see there.
     """
 
     model_input_names = ["keypoints", "scores"]
@@ -42,6 +43,7 @@ class MoFMFeatureExtractor(WholeRepository, FeatureExtractionMixin):
         box_scale: float = 0.9,
         layout: str = "coco17",
         center_frames: bool = False,
+        shared_box: bool = False,
         **kwargs,
     ):
         super().__init__(**without_remote_code(kwargs))
@@ -50,11 +52,17 @@ class MoFMFeatureExtractor(WholeRepository, FeatureExtractionMixin):
         self.box_scale = box_scale
         self.layout = layout
         self.center_frames = center_frames
+        self.shared_box = shared_box
 
     @classmethod
     def for_config(cls, config: ThermalCubeConfig) -> MoFMFeatureExtractor:
         """Return the extractor that fits a model's geometry."""
-        return cls(num_frames=config.num_frames, heatmap_size=config.heatmap_size, center_frames=config.center_frames)
+        return cls(
+            num_frames=config.num_frames,
+            heatmap_size=config.heatmap_size,
+            center_frames=config.center_frames,
+            shared_box=getattr(config, "shared_box", False),  # a dVED looks at one person at a time
+        )
 
     def __call__(
         self,
@@ -120,22 +128,27 @@ class MoFMFeatureExtractor(WholeRepository, FeatureExtractionMixin):
         """Sample `num_frames` frames, with a generator random ones, and fit people into the map."""
         return self.fit(self.sample(motion, generator))
 
-    def fit(self, motion: Motion, center_frames: bool | None = None) -> Motion:
-        """Fit each person of a clip into the map; `center_frames` None is the extractor's own."""
+    def fit(self, motion: Motion, center_frames: bool | None = None, shared_box: bool | None = None) -> Motion:
+        """Fit the people of a clip into the map; `center_frames` and `shared_box` None are the extractor's own."""
         if center_frames is None:
             center_frames = self.center_frames
-        keypoints = normalise_clip(motion.keypoints, motion.scores, self.heatmap_size, self.box_scale, center_frames)
+        if shared_box is None:
+            shared_box = self.shared_box
+        keypoints = normalise_clip(
+            motion.keypoints, motion.scores, self.heatmap_size, self.box_scale, center_frames, shared_box
+        )
         return Motion(keypoints, motion.scores)
 
     def fit_windows(self, motion: Motion, people: np.ndarray, starts: np.ndarray, length: int) -> Motion:
-        """Sample windows of a motion, of one person each, and fit them into the map.
+        """Sample windows of a motion, of one person each, and fit each into the map by itself.
 
         Args:
             people, starts: `[W]`, whose each is and its first frame.
             length: frames of a window.
         """
         frames = starts[:, None] + sample_frames(length, self.num_frames)
-        return self.fit(Motion(motion.keypoints[people[:, None], frames], motion.scores[people[:, None], frames]))
+        windows = Motion(motion.keypoints[people[:, None], frames], motion.scores[people[:, None], frames])
+        return self.fit(windows, shared_box=False)
 
 
 def collate_people(clips: Sequence[Motion]) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from copy import copy
 from functools import cached_property
 
 import torch
@@ -51,7 +52,8 @@ class MoFMTokenizer(WholeRepository, PushToHubMixin):
         motion_book: PreTrainedTokenizerFast | None = None,
     ):
         self.dved = dved.eval()
-        self.feature_extractor = feature_extractor or MoFMFeatureExtractor.for_config(dved.config)
+        self.feature_extractor = copy(feature_extractor or MoFMFeatureExtractor.for_config(dved.config))
+        self.feature_extractor.shared_box = False  # a person's words do not depend on who else is there
         self.motion_book = motion_book or build_motion_book(dved.config.codebook_size)
         for field in ("num_frames", "heatmap_size"):
             ours, theirs = getattr(self.feature_extractor, field), getattr(dved.config, field)

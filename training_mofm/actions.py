@@ -61,6 +61,10 @@ class ClassificationArguments:
         default=None,
         metadata={"help": "A new head reads clips twice, also with people centred; unset: as the model's embeddings."},
     )
+    shared_box: bool | None = field(
+        default=None,
+        metadata={"help": "A new head sees where people stand to each other; unset: as the model's embeddings."},
+    )
     label_fraction: float = field(
         default=1.0, metadata={"help": "Fraction of the training rows of each class, above 0."}
     )
@@ -213,6 +217,8 @@ def make_classifier(
         config.ignored_keypoints = list(ignored_keypoints)
         config.classifier_part_size, config.classifier_slice_size = options.part_size, options.slice_size
         config.classifier_centered = config.embed_centered if options.read_centered is None else options.read_centered
+        if options.shared_box is not None:
+            config.shared_box = options.shared_box
     if has_head and not options.from_scratch:
         return MoFMForSequenceClassification.from_pretrained(options.model, config=config)
     model = MoFMForSequenceClassification(config)

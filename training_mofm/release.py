@@ -73,6 +73,9 @@ class ReleaseArguments:
     embed_centered: bool = field(
         default=False, metadata={"help": "Embeddings read clips twice, also with people in the middle of each frame."}
     )
+    shared_box: bool = field(
+        default=False, metadata={"help": "Embeddings and actions see where people stand to each other."}
+    )
     seed: int = field(default=0, metadata={"help": "Of the rows and views."})
 
     def __post_init__(self) -> None:
@@ -206,7 +209,7 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     config.ignored_keypoints = actions.config.ignored_keypoints
     config.view_loss_weight = 0.0
     config.anomaly_score = options.anomaly_score
-    config.embed_centered = options.embed_centered
+    config.embed_centered, config.shared_box = options.embed_centered, options.shared_box
     config.architectures = [type(base).__name__]
     config.dtype = torch.float32
     tensors: dict[str, Tensor] = {}
@@ -215,6 +218,7 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     # two views need not be compared any more, and nothing has trained the head of supervised detection
     tensors = {name: values for name, values in tensors.items() if not name.startswith(("view_", "anomaly_head"))}
     config.save_pretrained(folder)
+    MoFMFeatureExtractor.for_config(config).save_pretrained(folder)
     store(tensors, folder / WEIGHTS)
     record_rows(folder, read_rows(DataArguments(dataset=options.dataset)), options.model)
     write_hashes(folder)

@@ -68,7 +68,7 @@ def cut_stretches(
             continue
         places = np.arange(first, last - size + 2, step)
         frames = places[:, None] + sample_frames(size, extractor.num_frames)
-        cut = extractor.fit(Motion(motion.keypoints[person, frames], motion.scores[person, frames]))
+        cut = extractor.fit(Motion(motion.keypoints[person, frames], motion.scores[person, frames]), shared_box=False)
         middles = places[:-1] + (size - 1 + step) / 2  # between the centre of a clip and that of the next
         clips += [Motion(cut.keypoints[i : i + 1], cut.scores[i : i + 1]) for i in range(len(places))]
         people += [person] * len(places)

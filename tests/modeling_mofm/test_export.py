@@ -67,6 +67,9 @@ def test_people_are_fitted_as_the_extractor_does():
     assert expected[0, 7, 3, 0] > 72  # the wild joint is outside the map, and the person is not shrunk
     found = fit_into_map(torch.from_numpy(keypoints), torch.from_numpy(scores).float(), 72, 0.9)
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-3)
+    scenes, seen = keypoints.reshape(2, 3, 20, 17, 2), scores.reshape(2, 3, 20, 17)
+    found = fit_into_map(torch.from_numpy(scenes), torch.from_numpy(seen).float(), 72, shared_box=True)
+    np.testing.assert_allclose(found.numpy(), normalise_clip(scenes, seen, shared_box=True), atol=1e-3)
     keypoints[0, 7, 3] = keypoints[0, 6, 3]
     expected = normalise_clip(keypoints, scores, center_frames=True)
     found = fit_into_map(torch.from_numpy(keypoints), torch.from_numpy(scores).float(), 72, 0.9, center_frames=True)

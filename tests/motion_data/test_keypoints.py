@@ -206,6 +206,31 @@ def test_normalise_ignores_place_and_size(factor, shift):
     np.testing.assert_allclose(normalise_clip(moved, scores), normalise_clip(keypoints, scores), atol=1e-8)
 
 
+def test_people_who_share_a_box_are_fitted_as_one_cloud_of_joints():
+    keypoints = clip(people=3).astype(np.float64) + np.array([[0, 0], [400, 30], [9e5, 9e5]])[:, None, None]
+    scores = (np.random.default_rng(1).random((3, 5, 17)) > 0.4) * 0.7
+    scores[2] = 0  # whoever is not there does not count
+    cloud = slow_normalise(
+        keypoints.transpose(1, 0, 2, 3).reshape(1, 5, 51, 2), scores.transpose(1, 0, 2).reshape(1, 5, 51), 72, 0.9
+    )
+    expected = cloud.reshape(5, 3, 17, 2).transpose(1, 0, 2, 3)
+    found = normalise_clip(keypoints, scores, shared_box=True)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    assert (
+        found[1, ..., 0][scores[1] > 0].min() > found[0, ..., 0].max()
+    )  # to the right of the first, as in the picture
+
+
+def test_one_person_and_people_in_the_middle_have_their_own_box():
+    keypoints, scores = clip(people=2).astype(np.float64), np.ones((2, 5, 17))
+    for options in ({}, {"center_frames": True}):
+        alone = normalise_clip(keypoints[:1], scores[:1], **options)
+        np.testing.assert_array_equal(normalise_clip(keypoints[:1], scores[:1], shared_box=True, **options), alone)
+    centred = normalise_clip(keypoints, scores, center_frames=True)
+    np.testing.assert_array_equal(normalise_clip(keypoints, scores, center_frames=True, shared_box=True), centred)
+    assert not normalise_clip(keypoints, np.zeros((2, 5, 17)), shared_box=True).any()
+
+
 def test_the_path_of_a_body_is_the_nearest_to_all_joints_below_the_neck():
     generator = np.random.default_rng(3)
     keypoints = generator.normal(300, 90, (2, 12, 17, 2))
