@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .readers.video.estimation_options import PoseEstimation
@@ -94,3 +95,13 @@ class ReadOptions:
     def overrides(self, name: str) -> bool:
         """Tell whether an option wins over what a source states."""
         return name in self.override
+
+    def facts(self, stated: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a source states of a recording, with the rate and the size of the picture that count.
+
+        Args:
+            stated: fields of `Recording`; an `fps` of 0 and a `frame_size` with a 0 are unknown, as if not stated.
+        """
+        known = {"fps": bool(stated.get("fps")), "frame_size": all(stated.get("frame_size", (0, 0)))}
+        said = {name: getattr(self, name) for name in known if not known[name] or self.overrides(name)}
+        return {**stated, **said}

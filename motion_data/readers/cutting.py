@@ -35,7 +35,8 @@ def cut_recordings(
     Args:
         detections: what the file has; joints that have no place (`interpret.is_joint`) are missing.
         layout: name of the skeleton layout.
-        options: how people become tracks; its `fps` and `frame_size` stand in for those `fields` lack.
+        options: how people become tracks; its `fps` and `frame_size` stand in for those that `fields` lack, or win
+            over them (`ReadOptions.facts`).
         name: name of the recording; segments of a longer one share it.
         fields: the other fields of `Recording`; `frame_labels` is `[frames of the file]` and is cut likewise.
 
@@ -49,7 +50,7 @@ def cut_recordings(
     """
     skeleton = get_layout(layout)
     _check_detections(detections, skeleton)
-    fields = {"fps": options.fps, "frame_size": options.frame_size, **fields}
+    fields = options.facts(fields)
     frame_labels = fields.pop("frame_labels", None)
     present = (detections.scores > 0) & is_joint(detections.keypoints)
     rows, tracks, people = _tracks(detections, present, options, layout)
@@ -104,12 +105,12 @@ def cut_dense(
             `[M, F, K]` of these frames, of any dtype. A joint is missing where its score is not above 0 or a
             coordinate is not finite in float32; scores above 1 count as 1.
         layout: name of the skeleton layout.
-        options: its `fps` and `frame_size` stand in for those `fields` lack.
+        options: its `fps` and `frame_size` stand in for those that `fields` lack, or win over them.
         name: name of the recording; segments of a longer one share it.
         track_ids: the file's own id of each of the M people; () numbers them from 0.
         fields: the other fields of `Recording`.
     """
-    fields = {"fps": options.fps, "frame_size": options.frame_size, **fields}
+    fields = options.facts(fields)
     for first in range(0, num_frames, options.max_frames):
         with np.errstate(over="ignore", invalid="ignore"):
             keypoints, scores = clean_joints(*poses(first, min(first + options.max_frames, num_frames)))

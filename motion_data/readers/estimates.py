@@ -53,7 +53,7 @@ def estimated_recordings(
     for video, people in videos.items():
         joint_map = choose_joints(path, people.keypoints.shape[1], layouts, options, names, states_joints)
         try:
-            detections = _clean(path, people, joint_map, options, fields.get("frame_size", options.frame_size))
+            detections = _clean(path, people, joint_map, options, options.facts(fields)["frame_size"])
             detections = without_shared_ids(detections)
             yield from cut_recordings(detections, joint_map.layout, options, video or fields.get("name", ""), **fields)
         except FormatError:

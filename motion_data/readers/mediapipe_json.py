@@ -74,7 +74,7 @@ def read_mediapipe(path: Path, options: ReadOptions) -> Iterator[Recording]:
     size, fps = _frame_size(path, header, options), stated_fps(path, header)
     frames = as_list(path, frames, "frames")
     found = list(_detections(path, frames, size))
-    fps = options.fps if options.overrides("fps") else fps or _rate(frames) or options.fps
+    fps = fps or _rate(frames)
     yield from estimated_recordings(path, found, MEDIAPIPE_LAYOUTS, options, fps=fps, frame_size=size)
 
 
@@ -106,7 +106,7 @@ def _of_frame(frame: object) -> object:
 
 def _frame_size(path: Path, header: dict, options: ReadOptions) -> tuple[int, int]:
     width, height = (header.get(key, header.get(f"frame_{key}")) for key in ("width", "height"))
-    if width is not None and height is not None:
+    if width is not None and height is not None and not options.overrides("frame_size"):
         return picture_side(path, width), picture_side(path, height)
     if 0 in options.frame_size:
         raise FormatError(path, "does not tell the width and height of the picture; give frame_size to read it")

@@ -121,7 +121,7 @@ def _read_annotation(path: Path, annotation: dict, name: str, options: ReadOptio
     read = replace(options, axes="MFKC", coordinates="xy" if dimensions == 2 else "xyz")
     if size is not None and dimensions == 2:
         fields["frame_size"] = size
-        read = replace(read, frame_size=size)
+        read = replace(read, frame_size=options.facts(fields)["frame_size"])
     elif "subject" in fields:  # NTU RGB+D
         fields["space"] = "camera"
         read = replace(read, units="m", up_axis="y")

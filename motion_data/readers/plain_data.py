@@ -118,7 +118,7 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
             "give coordinates='xy' if they are pixels and z is to be left out, and write 3D as .npy",
         )
     if not options.overrides("fps"):
-        about["fps"] = about["fps"] or _stated_rate(path, people, found) or options.fps
+        about["fps"] = about["fps"] or _stated_rate(path, people, found)
     yield from estimated_recordings(path, found, LAYOUTS, options, names or None, **about)
 
 

@@ -64,8 +64,7 @@ def read_pose(path: Path, options: ReadOptions) -> Iterator[Recording]:
         present = np.isfinite(joints).all(-1) & (joints[..., 2] > 0) & ~is_beyond(joints[..., :2])
     detections.keypoints = np.where(present[..., None], joints[..., :2], 0).astype(np.float32)
     detections.scores = np.where(present, joints[..., 2].clip(0, 1), 0).astype(np.float32)
-    width, height = header.dimensions.width, header.dimensions.height
-    fields = {"frame_size": (width, height) if width and height else options.frame_size, "fps": fps or options.fps}
+    fields = {"frame_size": (header.dimensions.width, header.dimensions.height), "fps": fps}
     try:
         yield from cut_recordings(detections, joint_map.layout, options, **fields)
     except ValueError as error:

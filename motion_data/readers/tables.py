@@ -112,9 +112,9 @@ def read_table(path: Path, options: ReadOptions) -> Iterator[Recording]:
     found = list(_people(path, rows, columns))  # fills in the joints of a table with a row for each
     names = None if all(name.isdecimal() for name in columns.joints) else columns.joints
     title = header[columns.time].strip() if columns.time >= 0 else ""
-    fps = options.fps if options.overrides("fps") else _rate(rows, columns, found, title) or options.fps
+    fps = _rate(rows, columns, found, title)
     if _is_space(path, found, columns, options):
-        yield from _in_space(path, found, names, replace(options, fps=fps))
+        yield from _in_space(path, found, names, replace(options, **options.facts({"fps": fps})))
     else:
         flat = (person._replace(joints=person.joints[:, [0, 1, 3]]) for person in found)
         yield from estimated_recordings(path, flat, LAYOUTS, options, names, fps=fps)
