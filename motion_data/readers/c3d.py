@@ -84,14 +84,17 @@ def read_c3d(path: Path, options: ReadOptions) -> Iterator[Recording]:
     axes = _axes(content.screen)
     if options.up_axis and (content.screen == ("", "") or options.overrides("up_axis")):
         axes = up_rotation(options.up_axis)
-    if content.unit.lower() in METRES:
-        scale = METRES[content.unit.lower()]
-    elif content.unit:
-        raise FormatError(path, f"has unit {content.unit[:60]!r}; it must be one of {', '.join(METRES)}")
+    unit = content.unit.lower()
+    if options.units and (unit not in METRES or options.overrides("units")):
+        scale = UNITS[options.units]
+    elif unit in METRES:
+        scale = METRES[unit]
+    elif unit:
+        raise FormatError(path, f"has unit {unit[:60]!r}; it must be one of {', '.join(METRES)}, or give units")
     else:
         step = -(-len(content.points) // SAMPLE_FRAMES)
         sample = people[0](content.points[::step])
-        scale = UNITS[options.units] if options.units else metres_per_unit(sample, np.isfinite(sample).all(-1), layout)
+        scale = metres_per_unit(sample, np.isfinite(sample).all(-1), layout)
         if scale is None:
             raise FormatError(path, "has no unit, and no leg or arm whose length would tell it; give units")
 

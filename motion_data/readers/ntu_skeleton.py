@@ -39,7 +39,7 @@ def read_ntu(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: the lines are not what they must be, or are too few or too many.
     """
     num_joints = get_layout(LAYOUT).num_joints
-    layout = LAYOUT if options.layout is None else given_layout(path, options.layout, num_joints)
+    layout = given_layout(path, options.layout, num_joints) if options.overrides("layout") else LAYOUT
     num_frames, frames, ids, lines = _read_bodies(path, num_joints)
     values = parse_numbers(
         path, "\n".join(lines), len(lines) * num_joints * _JOINT_VALUES, "the values of joints"

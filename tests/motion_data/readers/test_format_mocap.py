@@ -1,5 +1,6 @@
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -425,7 +426,15 @@ def test_c3d_units(tmp_path):
     for units, metres in (("cm", 1), ("MM", 0.1), ("m", 100)):
         (recording,) = read_c3d(write_c3d(tmp_path, points=points, units=units), OPTIONS)
         np.testing.assert_allclose(joint(recording, "left_hip"), (metres, 0, 0), rtol=1e-6)
-    refused(read_c3d, write_c3d(tmp_path, units="furlong"), "unit 'furlong'")
+    refused(read_c3d, write_c3d(tmp_path, units="furlong"), "unit 'furlong'; it must be one of .*, or give units")
+    said = ReadOptions(units="cm", min_track=1)
+    for units, options, metres in (
+        ("furlong", said, 1),
+        ("mm", said, 0.1),  # what the file states counts
+        ("mm", replace(said, override=("units",)), 1),
+    ):
+        (recording,) = read_c3d(write_c3d(tmp_path, points=points, units=units), options)
+        np.testing.assert_allclose(joint(recording, "left_hip"), (metres, 0, 0), rtol=1e-6)
     points[:, LABELS.index("LSHO"), 2], points[:, LABELS.index("LELB"), 2] = 58, 30
     (recording,) = read_c3d(write_c3d(tmp_path, points=points, units=""), OPTIONS)
     np.testing.assert_allclose(joint(recording, "left_hip"), (1, 0, 0), rtol=1e-6)
@@ -600,9 +609,14 @@ def test_ntu_that_contradict_themselves_are_refused(tmp_path, change, match):
     path = write_ntu(tmp_path, [{5: 1}] * 2)
     path.write_text(change(ntu_text([{5: 1}] * 2)))
     refused(read_ntu, path, match)
-    refused(
-        read_ntu, write_ntu(tmp_path, [{5: 1}]), "25 joints, but layout 'coco17' has 17", ReadOptions(layout="coco17")
-    )
+
+
+def test_ntu_states_its_layout(tmp_path):
+    path = write_ntu(tmp_path, [{5: 1}] * 20)
+    (recording,) = read_ntu(path, ReadOptions(layout="coco17"))
+    assert recording.layout == "ntu25"
+    wrong = ReadOptions(layout="coco17", override=("layout",))
+    refused(read_ntu, path, "25 joints, but layout 'coco17' has 17", wrong)
 
 
 @fuzz
