@@ -34,7 +34,7 @@ def fit_into_map(
     alone = (present.sum(-1) < 2).all(-1)[..., None]
     if shared_box and not center_frames:
         seen = present.any(-1).any(-1)[..., None]  # ... M 1
-        low, high = _lowest_of_all(low, seen), -_lowest_of_all(-high, seen)
+        low, high = _lowest_corner(low, seen), -_lowest_corner(-high, seen)
         alone = alone.all(-2, keepdim=True)
     span = (high - low).amax(-1, keepdim=True)
     span = torch.where(alone, span.clamp(min=scale * size), span)
@@ -44,7 +44,7 @@ def fit_into_map(
     return torch.where(present[..., None], fitted, 0.0)
 
 
-def _lowest_of_all(corners: Tensor, seen: Tensor) -> Tensor:
+def _lowest_corner(corners: Tensor, seen: Tensor) -> Tensor:
     """Return the lowest of the corners `[..., M, 2]` of people who are seen; 0 where nobody is."""
     lowest = torch.where(seen, corners, torch.inf).amin(-2, keepdim=True)
     return torch.where(seen.any(-2, keepdim=True), lowest, 0.0)

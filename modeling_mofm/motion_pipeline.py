@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import Pipeline
 
-from motion_data.inputs import MotionInput, as_recordings, input_options, one_or_list
+from motion_data.inputs import MotionInput, as_recordings, input_options, is_batch, one_or_list
 from motion_data.keypoints import Motion, NobodyVisibleError
 from motion_data.recording import Recording
 from motion_data.views import view
@@ -37,7 +37,11 @@ class MotionPipeline(WholeRepository, Pipeline):
         super().__init__(*args, model=model, **kwargs)
 
     def __call__(self, inputs: MotionInput | Iterable[MotionInput], **kwargs) -> Any:
-        if isinstance(inputs, Iterator):  # a map, for example; transformers knows generators alone
+        if isinstance(inputs, (list, tuple)) and not inputs:
+            return []
+        if isinstance(inputs, Iterator) and is_batch(
+            inputs
+        ):  # a map, for example; transformers knows generators alone
             inputs = (one for one in inputs)
         return super().__call__(one_or_list(inputs), **kwargs)
 

@@ -18,8 +18,10 @@ from .plausibility import doubts
 from .pose_results import is_result
 from .readers.plain_data import are_people, data_recordings
 from .readers.registry import FormatError, format_of, no_format
+from .readers.tables import frame_recordings, is_data_frame
 from .recording import Recording
 from .rows import row_recording
+from .schema import KEYPOINT_COLUMNS
 
 # an answer should not depend on where a file is cut
 WHOLE_FILES = ReadOptions(max_frames=WHOLE, min_track=1)
@@ -59,7 +61,9 @@ def as_recordings(
         inputs: one of
 
             - a path of a known format;
-            - an array `[(M,) F, K, 2 or 3]`: x, y; x, y, score; or x, y, z, told apart as `interpret` says;
+            - an array `[(M,) F, K, 2 or 3]`: x, y; x, y, score; or x, y, z, told apart as `interpret` says; what is
+              masked is missing;
+            - a DataFrame of pandas or polars, as a table (`readers.tables`);
             - a list of frames, as pose models and trackers give them (`detected_frames`);
             - what a JSON file of people in frames holds (`readers.plain_data`);
             - a mapping with `keypoints`, one of these arrays or lists, and any other field of `Recording`;
@@ -78,16 +82,26 @@ def as_recordings(
         return [inputs.without_unsure(options.min_score)]
     if isinstance(inputs, (str, os.PathLike)):
         return _doubted(_read(Path(inputs), options))
+    if inputs is None or isinstance(inputs, (bytes, bytearray)) or hasattr(inputs, "read"):
+        what = "an open file" if hasattr(inputs, "read") else "None" if inputs is None else "bytes"
+        raise ValueError(f"inputs is {what}; it must be the path of a file, or key-points")
+    if is_data_frame(inputs):
+        if scores is not None:
+            raise ValueError("scores are given beside a DataFrame; they must be in its columns")
+        return _doubted(list(frame_recordings(Path("inputs"), inputs, options)))
     if scores is None and are_people(inputs) and not (isinstance(inputs, Mapping) and is_result(inputs)):
         return _doubted(list(data_recordings(Path("inputs"), inputs, options)))
     if isinstance(inputs, Mapping) and not is_result(inputs):
         if "shape" in inputs and "keypoints" in inputs:
+            missing = [name for name in KEYPOINT_COLUMNS if name not in inputs]
+            if missing:
+                raise ValueError(f"a row of a corpus has {', '.join(inputs)}; {', '.join(missing)} must be there too")
             return [row_recording(inputs).without_unsure(options.min_score)]
         if scores is not None:
             raise ValueError("scores are given beside a mapping; they must be in it")
         return _doubted(_of_fields(inputs, options, default_layout))
     if hasattr(inputs, "column_names"):
-        return [row_recording(row).without_unsure(options.min_score) for row in inputs]
+        return [one for row in inputs for one in as_recordings(row, options, default_layout=default_layout)]
     return _doubted(_of_fields({"keypoints": inputs, "scores": scores}, options, default_layout))
 
 
@@ -97,15 +111,19 @@ def is_batch(inputs: MotionInput | Iterable[MotionInput]) -> bool:
     Several are: a generator or a dataset; an array of rank 5; a list of paths, mappings, recordings or arrays, unless
     it is a list of frames (`detected_frames.is_frames`). Nested lists of numbers are one, unless of rank 5.
     """
-    if isinstance(inputs, (str, os.PathLike, Mapping, Recording)) or is_result(inputs) or are_people(inputs):
+    if isinstance(inputs, (str, bytes, bytearray, os.PathLike, Mapping, Recording)) or inputs is None:
+        return False
+    if hasattr(inputs, "read") or is_data_frame(inputs) or is_result(inputs) or are_people(inputs):
         return False
     if hasattr(inputs, "ndim"):
         return inputs.ndim == 5
     if not isinstance(inputs, Sequence):
         return True
+    first = inputs[0] if len(inputs) else None
+    if is_data_frame(first):
+        return True
     if is_frames(inputs):
         return False
-    first = inputs[0] if len(inputs) else None
     return not isinstance(first, (list, tuple)) or np.ndim(first) > 3
 
 
@@ -131,6 +149,9 @@ def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> li
         name: value for name, value in known.items() if value or not options.overrides(name)
     }
     options = replace(options, frame_size=tuple(known["frame_size"]))
+    if is_data_frame(keypoints):
+        told = replace(options, layout=stated_layout(options, stated), fps=known.pop("fps"))
+        return [replace(recording, **known) for recording in as_recordings(keypoints, told, scores)]
     frames = [keypoints] if is_result(keypoints) and not are_people(keypoints) else keypoints
     if are_people(frames) or is_frames(frames) and not is_one_person(frames):
         if scores is not None:
@@ -160,7 +181,12 @@ def _doubted(recordings: list[Recording]) -> list[Recording]:
 
 
 def _read(path: Path, options: ReadOptions) -> list[Recording]:
-    if not path.exists():
+    try:
+        there = path.exists()
+    except (OSError, ValueError) as error:
+        text = str(path)
+        raise ValueError(f"inputs is a text of {len(text)} characters, which is no path: {text[:60]!r} ...") from error
+    if not there:
         raise FileNotFoundError(f"{str(path)!r} is neither a file nor a folder")
     known = format_of(path)
     if known is None:

@@ -146,6 +146,8 @@ def as_numbers(field: str, values: object) -> np.ndarray:
     if hasattr(values, "detach"):  # a torch tensor; torch is not imported here
         values = values.detach().cpu().double().numpy()
     try:
+        if isinstance(values, np.ma.MaskedArray):  # what is masked is missing
+            return values.astype(np.float64).filled(np.nan)
         array = np.asarray(values)
         if array.dtype.kind not in "fiub":
             array = array.astype(np.float64)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -96,8 +97,36 @@ def read_table(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: no columns of key-points, or cells that are no numbers; see `estimated_recordings`.
     """
     try:
-        rows = _rows(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, csv.Error) as error:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise FormatError(path, f"is no table that can be read ({error})") from error
+    yield from _recordings(path, text, options)
+
+
+def is_data_frame(values: object) -> bool:
+    """Tell a DataFrame of pandas or polars; neither is imported here."""
+    return (hasattr(values, "to_csv") or hasattr(values, "write_csv")) and hasattr(values, "columns")
+
+
+def frame_recordings(path: Path, frame: Any, options: ReadOptions) -> Iterator[Recording]:
+    """Read a DataFrame as `read_table` reads the file that it would be saved as.
+
+    The index of pandas counts where it has a name, or where columns are those of DeepLabCut, which numbers frames so.
+
+    Args:
+        path: for errors.
+    """
+    if hasattr(frame, "write_csv"):
+        text = frame.write_csv()
+    else:
+        text = frame.to_csv(index=frame.index.name is not None or frame.columns.nlevels > 1)
+    return _recordings(path, text, options)
+
+
+def _recordings(path: Path, text: str, options: ReadOptions) -> Iterator[Recording]:
+    try:
+        rows = _rows(text)
+    except csv.Error as error:
         raise FormatError(path, f"is no table that can be read ({error})") from error
     columns = _columns(rows[:4])
     if columns is None:

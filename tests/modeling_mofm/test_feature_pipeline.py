@@ -83,3 +83,10 @@ def test_saved_pipelines_open_again(embed, tmp_path):
     embed.save_pretrained(tmp_path)
     again = pipeline("motion-feature-extraction", model=str(tmp_path), device="cpu")
     np.testing.assert_allclose(again(motion())["vector"], embed(motion())["vector"], rtol=1e-5)
+
+
+def test_no_input_has_no_answer_and_a_file_is_no_list_of_inputs(embed, tmp_path):
+    assert embed([]) == []
+    (tmp_path / "a.json").write_text("{}\n{}\n")
+    with open(tmp_path / "a.json") as file, pytest.raises(ValueError, match="inputs is an open file"):
+        embed(file)

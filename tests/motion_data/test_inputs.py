@@ -1,15 +1,18 @@
 """The door: whatever a user has is read rightly, or refused with the option that decides."""
 
 import os
+from io import StringIO
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from datasets import Dataset
 
 from motion_data.detected_frames import is_frames, whole_ids
 from motion_data.inputs import as_recordings, input_options, is_batch, one_or_list
+from motion_data.layouts import COCO_KEYPOINTS
 from motion_data.notes import collect_notes
 from motion_data.recording import Recording
 from motion_data.schema import encode_row
@@ -87,6 +90,60 @@ def test_missing_joints_are_one_thing():
     scored[0, 5, 5, :2] = -3.5, -0.1
     missing = one(scored).scores[0] == 0
     assert np.argwhere(missing).tolist() == [[0, 0], [1, 1], [2, 2], [3, 3], [4, 4], [5, 5]]
+
+
+def test_what_is_masked_is_missing():
+    mask = np.zeros((1, NUM_FRAMES, 17, 2), bool)
+    mask[0, 3:6, 5] = True
+    masked = np.ma.masked_array(walk(), mask)
+    recording = one(masked)
+    assert not recording.scores[0, 3:6, 5].any() and recording.scores.sum() == NUM_FRAMES * 17 - 3
+    seen = np.ma.masked_array(np.ones((1, NUM_FRAMES, 17)), mask[..., 0])
+    recording = one({"keypoints": walk(), "scores": seen})
+    assert not recording.scores[0, 3:6, 5].any() and recording.scores.sum() == NUM_FRAMES * 17 - 3
+
+
+class Polars:
+    """What is asked of a DataFrame of polars."""
+
+    def __init__(self, frame):
+        self.columns, self.write_csv = list(frame.columns), lambda: frame.to_csv(index=False)
+
+
+def data_frames():
+    """Return DataFrames of the same motion, the second joint not seen in the third frame."""
+    values = walk()[0].copy()
+    values[2, 1] = np.nan
+    columns = {
+        f"{name}_{axis}": values[:, k, i] for k, name in enumerate(COCO_KEYPOINTS) for i, axis in enumerate("xy")
+    }
+    plain = pd.DataFrame(columns)
+    numbered = plain.copy()
+    numbered.index = pd.Index(range(NUM_FRAMES), name="frame")
+    parts = pd.MultiIndex.from_product(
+        [["DLC"], COCO_KEYPOINTS, ["x", "y", "likelihood"]], names=["scorer", "bodyparts", "coords"]
+    )
+    likely = np.concatenate([values, np.ones((NUM_FRAMES, 17, 1))], -1).reshape(NUM_FRAMES, -1)
+    return {
+        "plain": plain,
+        "numbered": numbered,
+        "deeplabcut": pd.DataFrame(likely, columns=parts),
+        "polars": Polars(plain),
+    }
+
+
+@pytest.mark.parametrize("kind", ["plain", "numbered", "deeplabcut", "polars"])
+def test_a_data_frame_is_read_as_the_table_that_it_would_be(kind):
+    frame = data_frames()[kind]
+    for inputs, options in ((frame, {"fps": 25}), ({"keypoints": frame, "fps": 25, "label": "walk"}, {})):
+        assert not is_batch(inputs)
+        recording = one(inputs, **options)
+        assert recording.layout == "coco17" and recording.fps == 25 and recording.scores[0, 2, 1] == 0
+        seen = recording.scores > 0
+        assert seen.sum() == NUM_FRAMES * 17 - 1
+        np.testing.assert_allclose(recording.keypoints[seen], walk()[seen], rtol=1e-6)
+    assert recording.label == "walk"
+    assert is_batch([frame, frame])
 
 
 def test_both_coordinates_are_negative_only_beyond_a_picture():
@@ -269,6 +326,13 @@ def test_ids_are_whole_numbers():
         (walk()[0, 0], r"shape \(17, 2\)"),
         (np.zeros((30, 34)), "34 may be joints x coordinates"),
         ("nowhere.json", "neither a file nor a folder"),
+        ("[" + "1, " * 3000 + "1]", "a text of 9003 characters, which is no path: '.1, 1"),
+        (None, "inputs is None; it must be the path of a file, or key-points"),
+        (b"[1, 2]", "inputs is bytes; it must be the path of a file"),
+        (StringIO("{}"), "inputs is an open file; it must be the path of a file"),
+        ({"shape": [1, 2, 17, 2], "keypoints": [0.0] * 68}, "scores, layout must be there too"),
+        (Dataset.from_dict({"x": [1]}), "inputs has x; it must have keypoints"),
+        (pd.DataFrame({"a": [1], "b": [2]}), "has no columns of key-points such as nose_x"),
     ],
 )
 def test_what_is_no_motion_is_refused(inputs, message):
