@@ -22,10 +22,9 @@ from ..options import UNITS
 from ..recording import Recording
 from .cutting import cut_dense
 from .joint_names import JointMap, map_joints, map_markers
-from .registry import FormatError, ReadOptions, register_format
+from .registry import MAX_FILE_BYTES, FormatError, ReadOptions, register_format
 
 WORKER = Path(__file__).with_name("c3d_worker.py")
-MAX_FILE_BYTES = 2 * 2**30
 MAX_SECONDS = 600  # for ezc3d to read a file
 MAX_MEMORY = 8 * 2**30  # bytes that it may take
 POINTS_KEY = 0x50  # the second byte of a file of points

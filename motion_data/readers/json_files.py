@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from .frames import MAX_NUMBER, picture_frames, whole_number
-from .registry import FormatError
+from .registry import MAX_FILE_BYTES, FormatError
 
-MAX_FILE_BYTES = 2 * 2**30
 MAX_FPS = 1e6
 MAX_PIXEL = 1e6  # no picture is larger
 HEAD_BYTES = 2**20  # people may come late: a file may start with thousands of empty frames

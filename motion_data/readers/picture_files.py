@@ -8,8 +8,7 @@ from pathlib import Path
 
 from .detections import Detection
 from .frames import picture_frames
-from .json_files import MAX_FILE_BYTES
-from .registry import FormatError
+from .registry import MAX_FILE_BYTES, FormatError
 
 MIN_FILES = 2  # a single file is no sequence
 MAX_EMPTY = 100  # files of a folder among which one with people is looked for

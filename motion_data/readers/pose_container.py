@@ -18,10 +18,9 @@ from ..recording import Recording
 from .cutting import cut_recordings
 from .detections import Detections
 from .joint_names import JointMap, map_joints
-from .registry import FormatError, ReadOptions, register_format
+from .registry import MAX_FILE_BYTES, FormatError, ReadOptions, register_format
 
 VERSIONS = (0.0, 0.1, 0.2)
-MAX_FILE_BYTES = 2 * 2**30
 MAX_FPS = 1e5
 _OPENPOSE, _MEDIAPIPE = "openpose25", "mediapipe33"
 # OpenPose and MediaPipe write the joints of these layouts, or some of them, under these names.

@@ -16,6 +16,7 @@ from ..options import ReadOptions
 from ..recording import Recording
 
 ENTRY_POINTS = "mofm.formats"
+MAX_FILE_BYTES = 2 * 2**30  # of a file, or a folder of pictures, that is read as a whole
 INSTEAD = {  # of files that are not read
     ".h5": "DeepLabCut and SLEAP write CSV too: read that",
     ".slp": "export it from SLEAP as analysis CSV",

@@ -32,11 +32,11 @@ from .text_files import text_head
 
 SUFFIXES = (".csv", ".tsv")
 MAX_CELLS = 10**8
-LAYOUTS = {17: "coco17", 26: "halpe26", 33: "mediapipe33", 133: "coco-wholebody"}
+TABLE_LAYOUTS = {17: "coco17", 26: "halpe26", 33: "mediapipe33", 133: "coco-wholebody"}
 _AXES = {"x": 0, "y": 1, "z": 3}
 _VISIBILITY = ("v", "vis", "visibility")
-_SCORES = (*_VISIBILITY, "c", "conf", "confidence", "score", "likelihood", "prob", "p")
-_AXIS = "|".join([*_AXES, *sorted(_SCORES, key=len, reverse=True)])
+_SCORE_AXES = (*_VISIBILITY, "c", "conf", "confidence", "score", "likelihood", "prob", "p")
+_AXIS = "|".join([*_AXES, *sorted(_SCORE_AXES, key=len, reverse=True)])
 _LAST = re.compile(rf"(.+?)(?:[_. \-:/]+|(?-i:(?<=[a-z0-9])(?=[A-Z])))({_AXIS})", re.IGNORECASE)
 _FIRST = re.compile(rf"({_AXIS})(?:[_. \-:/]+(.+)|(\d+))", re.IGNORECASE)
 _FRAMES = (
@@ -138,15 +138,15 @@ def _recordings(path: Path, text: str, options: ReadOptions) -> Iterator[Recordi
     width = max((len(row) for row in rows), default=0)
     if len(rows) * width > MAX_CELLS:
         raise FormatError(path, f"has {len(rows)} rows of {width} cells, which is more than is read at once")
-    found = list(_people(path, rows, columns))  # fills in the joints of a table with a row for each
+    found = list(_people_in_rows(path, rows, columns))  # fills in the joints of a table with a row for each
     names = None if all(name.isdecimal() for name in columns.joints) else columns.joints
     title = header[columns.time].strip() if columns.time >= 0 else ""
-    fps = _rate(rows, columns, found, title)
+    fps = _rate_of_column(rows, columns, found, title)
     if _is_space(path, found, columns, options):
         yield from _in_space(path, found, names, replace(options, **options.facts({"fps": fps})))
     else:
         flat = (person._replace(joints=person.joints[:, [0, 1, 3]]) for person in found)
-        yield from estimated_recordings(path, flat, LAYOUTS, options, names, fps=fps)
+        yield from estimated_recordings(path, flat, TABLE_LAYOUTS, options, names, fps=fps)
 
 
 def _is_space(path: Path, found: list[Detection], columns: Columns, options: ReadOptions) -> bool:
@@ -182,7 +182,7 @@ def _in_space(
         yield from array_recordings(path, dense[..., :3], {"scores": scores}, read, video)
 
 
-def _rate(rows: list[list[str]], columns: Columns, found: list[Detection], title: str) -> float:
+def _rate_of_column(rows: list[list[str]], columns: Columns, found: list[Detection], title: str) -> float:
     """Return the rate that a column of times tells; 0 is none."""
     if columns.time < 0 or columns.joint >= 0:
         return 0.0
@@ -224,7 +224,7 @@ def _wide(header: list[str], first_row: int) -> Columns | None:
             joint, axis = _joint(first[2] or first[3]), first[1].lower()
         else:
             continue
-        place = 2 if axis in _SCORES else _AXES[axis]
+        place = 2 if axis in _SCORE_AXES else _AXES[axis]
         places.setdefault(joint, [-1] * 4)[place] = column
         has_visibility |= axis in _VISIBILITY
     places = {joint: found for joint, found in places.items() if found[0] >= 0 and found[1] >= 0}
@@ -247,7 +247,7 @@ def _long(header: list[str]) -> Columns | None:
         return None
     joint, frame, person, score = (
         next((lower.index(name) for name in names if name in lower), -1)
-        for names in (_JOINTS, _FRAMES, _PEOPLE, _SCORES)
+        for names in (_JOINTS, _FRAMES, _PEOPLE, _SCORE_AXES)
     )
     if joint < 0 or frame < 0:
         return None
@@ -263,7 +263,7 @@ def _joint(text: str) -> str:
     return str(int(number[1])) if number else name
 
 
-def _people(path: Path, rows: list[list[str]], columns: Columns) -> Iterator[Detection]:
+def _people_in_rows(path: Path, rows: list[list[str]], columns: Columns) -> Iterator[Detection]:
     numbers = [row[columns.frame] if columns.frame >= 0 else str(place) for place, row in enumerate(rows)]
     numbers = [str(int(float(name))) if re.fullmatch(r"\d{1,15}\.0*", name) else name for name in numbers]
     frames = picture_frames(path, numbers)
@@ -282,7 +282,7 @@ def _gathered(
     """Yield the people of a table with a row for each joint; `columns.joints` is filled."""
     names = list(dict.fromkeys(_joint(row[columns.joint]) for row in rows))
     numbered = all(name.isdecimal() for name in names)
-    first = 1 if numbered and "0" not in names and max(map(int, names)) in LAYOUTS else 0  # numbered from 1
+    first = 1 if numbered and "0" not in names and max(map(int, names)) in TABLE_LAYOUTS else 0  # numbered from 1
     count = max(map(int, names), default=0) + 1 - first if numbered else len(names)
     if count > 1000:
         raise FormatError(path, f"has {count} joints; at most 1000 are read")

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from .pose_arrays import MAX_RATE
-from .registry import FormatError
+from .registry import MAX_FILE_BYTES, FormatError
 
-MAX_FILE_BYTES = 2 * 2**30
 HEAD = 1 << 16  # characters
 
 
