@@ -37,7 +37,7 @@ class ReadOptions:
         units: of 3D coordinates, one of `UNITS`; None takes the length of the limbs.
         up_axis: axis of 3D coordinates that points up, one of `UP_AXES`; None takes the rule of
             `interpret.choose_up_axis`.
-        min_score: joints with a lower score are missing.
+        min_score: joints with a lower score are missing, from 0 to 1.
         max_score: score that means certain, such as 100 for percentages; 0 takes the rule of `interpret.as_scores`.
         split: which of the splits of a file that states several, such as "xsub"; "" takes the only one.
         override: names of options that win over what a source states.
@@ -73,6 +73,8 @@ class ReadOptions:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value < float("inf"):
                 raise ValueError(f"{name} must be a number, {low} or more, got {value!r}")
+        if self.min_score > 1:
+            raise ValueError(f"min_score must be at most 1, of scores from 0 to 1, got {self.min_score!r}")
         size = tuple(self.frame_size)
         if (
             len(size) != 2

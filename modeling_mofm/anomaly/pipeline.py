@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from motion_data.inputs import MotionInput, as_recordings, input_options
-from motion_data.keypoints import Motion
+from motion_data.keypoints import Motion, NobodyVisibleError
 from motion_data.recording import Recording
 from motion_data.resampling import known_rate
 from motion_data.views import EVERYBODY, view
@@ -135,7 +135,11 @@ class MotionAnomalyPipeline(MotionPipeline):
         watch = AnomalyScorer(self.model, self.tokenizer, **scorer)
         scores, found = [], []
         for recording in recordings:
-            motion = view(recording, options=EVERYBODY)
+            try:
+                motion = view(recording, options=EVERYBODY)
+            except NobodyVisibleError:
+                people, frames = recording.scores.shape[:2]
+                motion = Motion(np.zeros((people, frames, 17, 2)), np.zeros((people, frames, 17), np.float32))
             scores.append(watch.score(motion, recording.fps))
             found.append(_events(watch, recording, motion, scores[-1].people, threshold, explain) if events else None)
         return {"recordings": recordings, "scores": scores, "events": found}

@@ -90,3 +90,9 @@ def test_no_input_has_no_answer_and_a_file_is_no_list_of_inputs(embed, tmp_path)
     (tmp_path / "a.json").write_text("{}\n{}\n")
     with open(tmp_path / "a.json") as file, pytest.raises(ValueError, match="inputs is an open file"):
         embed(file)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, "2", 1.5])
+def test_wrong_batch_sizes_are_refused(embed, batch_size):
+    with pytest.raises(ValueError, match="batch_size must be a whole number, 1 or more"):
+        embed([motion(), motion()], batch_size=batch_size)

@@ -109,6 +109,16 @@ def test_nobody_long_enough_in_sight_is_none(detector):
     assert answer["frame_scores"] is None and answer["people"][0]["scores"] == [None] * 8
 
 
+def test_nobody_in_sight_is_an_empty_answer(detector):
+    for inputs in (np.full((30, 17, 2), np.nan), [np.full((30, 17, 2), np.nan), make_motion(1, 30).keypoints]):
+        answers = detector(inputs, **OPTIONS, events=True, threshold=0.0)
+        answer = (answers[0] if isinstance(inputs, list) else answers)[0]
+        assert answer["frame_scores"] is None and answer["people"][0]["scores"] == [None] * 30
+        assert answer["events"] == []
+    assert answers[1][0]["frame_scores"] is not None
+    assert detector([], **OPTIONS) == []
+
+
 def test_three_dimensions_are_seen_by_the_fixed_camera(detector):
     body = np.random.default_rng(0).normal(size=(20, 17, 3))
     (answer,) = detector(body, units="m", **OPTIONS)
@@ -152,7 +162,7 @@ def test_the_stream_of_a_pipeline(detector):
             r"inputs has \['frames'\]; allowed are keypoints",
         ),
         ({"keypoints": np.ones((9, 17, 2)), "track_ids": [1, 2]}, {}, ValueError, "track_ids must be 1 ids, .* got 2"),
-        (np.ones((9, 13, 2)), {}, ValueError, "has 13 joints without names, and no layout has that many"),
+        (np.ones((9, 12, 2)), {}, ValueError, "has 12 joints without names, and no layout has that many"),
         (
             np.ones((9, 17, 2)),
             {"windows": 3},
