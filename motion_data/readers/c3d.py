@@ -21,7 +21,7 @@ from ..interpret import up_rotation
 from ..options import UNITS
 from ..recording import Recording
 from .cutting import cut_dense
-from .joint_names import JointMap, map_joints, map_markers
+from .joint_names import people_of
 from .registry import MAX_FILE_BYTES, FormatError, ReadOptions, register_format
 
 WORKER = Path(__file__).with_name("c3d_worker.py")
@@ -76,10 +76,9 @@ def read_c3d(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: see `open_c3d`; the unit is unknown, or no subject has labels that are known.
     """
     content = open_c3d(path)
-    people = _people(path, content, options)
+    labels = [*content.labels, *[""] * (content.points.shape[1] - len(content.labels))]
+    people = people_of(path, labels, options)
     layout = people[0].layout
-    if any(person.layout != layout for person in people):
-        raise FormatError(path, "has subjects with different skeletons; split it")
     axes = _axes(content.screen)
     if options.up_axis and (content.screen == ("", "") or options.overrides("up_axis")):
         axes = up_rotation(options.up_axis)
@@ -167,23 +166,6 @@ def _bound_memory() -> None:
     import resource  # only where there is fork
 
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
-
-
-def _people(path: Path, content: Markers, options: ReadOptions) -> list[JointMap]:
-    """Return how the points make each person."""
-    labels = [*content.labels, *[""] * (content.points.shape[1] - len(content.labels))]
-    if options.overrides("layout"):
-        return [map_joints(path, labels, options)]
-    subjects: dict[str, list[str]] = {}
-    for label in labels:
-        subjects.setdefault(label.rpartition(":")[0], [])
-    people = []
-    for subject in subjects:
-        own = [label.rpartition(":")[2] if label.rpartition(":")[0] == subject else "" for label in labels]
-        person = map_markers(own)
-        if person is not None:
-            people.append(person)
-    return people or [map_joints(path, labels, options)]
 
 
 def _axes(screen: tuple[str, str]) -> np.ndarray:

@@ -33,8 +33,8 @@ _MIDDLE = {"nose": ("nose", "head")}
 _SIDED = {
     "eye": ("eye",),
     "ear": ("ear",),
-    "shoulder": ("upperarm", "uparm", "arm", "humerus", "shldr", "shldrbend", "shoulder"),
-    "elbow": ("elbow", "forearm", "lowerarm", "lowarm", "radius", "forearmbend"),
+    "shoulder": ("upperarm", "uparm", "uarm", "arm", "humerus", "shldr", "shldrbend", "shoulder"),
+    "elbow": ("elbow", "forearm", "lowerarm", "lowarm", "farm", "radius", "forearmbend"),
     "wrist": ("wrist", "hand"),
     "hip": ("upleg", "upperleg", "thigh", "femur", "thighbend", "hip"),
     "knee": ("knee", "lowerleg", "lowleg", "leg", "shin", "calf", "tibia"),
@@ -138,6 +138,29 @@ def map_markers(labels: Sequence[str]) -> JointMap | None:
     return _coco_map(found) if len(found) >= MIN_JOINTS else None
 
 
+def people_of(path: Path, labels: Sequence[str], options: ReadOptions) -> list[JointMap]:
+    """Return how markers, or joints, make each person; labels of several start with their names, as "Anna:LSHO".
+
+    Raises:
+        FormatError: see `map_joints`; or people have different layouts.
+    """
+    if options.overrides("layout"):
+        return [map_joints(path, labels, options)]
+    people = []
+    for subject in dict.fromkeys(label.rpartition(":")[0] for label in labels):
+        own = [label.rpartition(":")[2] if label.rpartition(":")[0] == subject else "" for label in labels]
+        person = map_markers(own)
+        if person is None:
+            try:
+                person = map_joints(path, own)
+            except FormatError:  # a prop, or markers without names
+                continue
+        people.append(person)
+    if len({person.layout for person in people}) > 1:
+        raise FormatError(path, "has subjects with different skeletons; split it")
+    return people or [map_joints(path, labels, options)]
+
+
 def given_layout(path: Path, layout: str | None, num_joints: int) -> str:
     """Return the layout of a file's joints without names: `interpret.layout_of` with the file in its error."""
     try:
@@ -192,4 +215,8 @@ def _side(words: list[str]) -> tuple[str, list[str]]:
         for letters, side in _SIDES.items():
             if word.startswith(letters) and word.removeprefix(letters) in known:
                 return side, [*words[:place], word.removeprefix(letters), *words[place + 1 :]]
+    whole = "".join(words)  # LUArm, whose capitals do not tell its words
+    for letters, side in _SIDES.items():
+        if whole.startswith(letters) and whole.removeprefix(letters) in known:
+            return side, [whole.removeprefix(letters)]
     return "", words
