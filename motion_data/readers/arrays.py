@@ -53,8 +53,11 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
     arrays = read_arrays(path, tuple(names) if len(names) == 1 else NPZ_KEYS)
     keypoints = arrays.pop(names[0] if len(names) == 1 else "keypoints", None)
     if keypoints is None:
+        hint = ""
+        if "poses" in names and "trans" in names:  # AMASS
+            hint = ". These are parameters of a body model: save its joints, [frames, joints, 3], as 'keypoints'"
         raise FormatError(
-            path, f"holds {', '.join(names) or 'no arrays'}; it must hold 'keypoints', or a single array"
+            path, f"holds {', '.join(names) or 'no arrays'}; it must hold 'keypoints', or a single array{hint}"
         )
     yield from array_recordings(path, keypoints, arrays, options)
 

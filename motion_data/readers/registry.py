@@ -25,6 +25,7 @@ INSTEAD = {  # of files that are not read
     ".pth": "save its tensor with numpy.save",
     ".xlsx": "save the sheet as CSV",
     ".fbx": "export it as BVH",
+    ".mvnx": "export it from MVN as BVH or C3D",
     ".mot": "read the markers of OpenSim, a .trc file",
 }
 

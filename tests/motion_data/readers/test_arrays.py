@@ -210,6 +210,10 @@ def test_npz_with_everything(tmp_path):
     ("change", "match"),
     [
         ({"keypoints": None}, "it must hold .keypoints."),
+        (
+            {"keypoints": None, "poses": np.zeros((5, 156)), "trans": np.zeros((5, 3))},
+            "save its joints, .frames, joints",
+        ),
         ({"scores": np.ones((5, 16))}, "scores has shape"),
         ({"scores": np.array("x")}, "has scores"),
         ({"fps": [1, 2]}, "has fps"),
