@@ -13,18 +13,22 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve e
 
 import argparse
 import sys
+from pathlib import Path
 
 from modeling_mofm import MoFMForSequenceClassification
 from modeling_mofm.actions.drawing import draw_action
 from modeling_mofm.actions.explain import explain_action
+from modeling_mofm.modeling_mofm import extractor_beside
 from modeling_mofm.shipped import SHIPPED
 from motion_data.corpora.load import SYNTHETIC, load_corpus
-from tokenization_mofm import MoFMFeatureExtractor, MoFMTokenizer
+from tokenization_mofm import MoFMTokenizer
 from tokenization_mofm.drawing import draw_clip
 from tokenization_mofm.gallery import draw_motion_book
 from training_mofm.command_line import CommandParser
 from training_mofm.evaluation.drawing import draw_confusion, draw_curves, read_confusion
 from training_mofm.samples import held_out_clips
+
+PICTURES = (".png", ".svg", ".pdf", ".jpg")
 
 
 def main() -> int:
@@ -42,6 +46,10 @@ def main() -> int:
     )
     parser.add_argument("--output", required=True, help="picture to write")
     args = parser.parse_args()
+    if Path(args.output).suffix.lower() not in PICTURES:
+        parser.error(f"--output is {args.output!r}; it must end in one of {', '.join(PICTURES)}")
+    if args.book is not None and args.book < 1:
+        parser.error(f"--book must be at least 1, got {args.book}")
     with parser.refusals():
         draw(args).savefig(args.output, dpi=110)
     return 0
@@ -54,7 +62,7 @@ def draw(args: argparse.Namespace):
         return draw_curves(args.curves)
     if args.explain:
         model = MoFMForSequenceClassification.from_pretrained(args.model)
-        clips = MoFMFeatureExtractor.from_pretrained(args.model)(args.explain)
+        clips = extractor_beside(model)(args.explain)
         keypoints, scores = clips["keypoints"][0], clips["scores"][0]
         first = int((scores > 0).sum((1, 2)).argmax())  # who is seen most
         found = explain_action(model, keypoints, scores)
@@ -65,6 +73,9 @@ def draw(args: argparse.Namespace):
         clips = held_out_clips(corpus, tokenizer.feature_extractor, args.clips)
         return draw_motion_book(tokenizer, clips["keypoints"], clips["scores"], args.book)
     clips = held_out_clips(corpus, tokenizer.feature_extractor, 64)
+    count = len(clips["keypoints"])
+    if not 0 <= args.clip < count:
+        raise ValueError(f"--clip must be from 0 to {count - 1}, got {args.clip}")
     return draw_clip(tokenizer, clips["keypoints"][args.clip], clips["scores"][args.clip])
 
 

@@ -190,8 +190,13 @@ def read_protocols(folder: str | Path, corpus: Dataset) -> dict[str, Protocol]:
     path = Path(folder) / PROTOCOLS
     lists, specs = published_protocols(Path(folder), columns["recording"].tolist(), columns["label"].tolist())
     found = {name: _protocol(name, spec, corpus, columns, lists) for name, spec in specs.items()}
-    if found and not path.is_file():
-        return found
+    if not path.is_file():
+        if found:
+            return found
+        raise FileNotFoundError(
+            f"corpus {str(folder)!r} has no {PROTOCOLS} beside it, which says what is learnt and what asked, and is "
+            "no published set whose protocols are known"
+        )
     try:
         content = json.loads(path.read_text())
     except json.JSONDecodeError as error:

@@ -145,7 +145,7 @@ def test_protocols_that_name_what_is_not_there_or_leak_are_refused(corpus, tmp_p
 
 
 def test_a_corpus_without_protocols_and_broken_files_are_refused(corpus, tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="has no protocols.json beside it"):
         read_protocols(tmp_path, corpus)
     (tmp_path / "protocols.json").write_text("{")
     with pytest.raises(ValueError, match="is no valid JSON"):
