@@ -44,7 +44,10 @@ def read_motive(path: Path, options: ReadOptions) -> Iterator[Recording]:
     rows = list(csv.reader(read_text(path).splitlines()))
     facts = dict(zip(rows[0][::2], rows[0][1::2], strict=False))
     head = next((number for number, row in enumerate(rows) if row[:1] == ["Frame"]), len(rows))
-    titles = {row[1]: row for row in rows[1:head] if len(row) > 1 and row[1]}
+    lines = [row for row in rows[1:head] if any(row)]
+    titles = {row[1]: row for row in lines if len(row) > 1 and row[1]}
+    if not titles and len(lines) > 2:  # older files have the same lines without their names
+        titles = {"Type": lines[0], "Name": lines[1]}
     if head == len(rows) or not {"Type", "Name"} <= set(titles):
         raise FormatError(path, f"has lines {', '.join(titles)[:200]!r} of titles; Type, Name and Frame must be there")
     axes, what = rows[head], rows[head - 1]

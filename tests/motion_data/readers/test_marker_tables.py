@@ -91,6 +91,13 @@ def test_motive_states_its_unit(tmp_path, unit, metres):
     np.testing.assert_allclose(joint(recording, "nose"), values[:, 4] * metres, atol=1e-4)
 
 
+def test_lines_of_titles_may_lack_their_names(tmp_path):
+    text = motive().replace(",Type,", ",,").replace(",Name,", ",,").replace(",ID,", ",,")
+    (recording,) = read_motive(write(tmp_path, text), OPTIONS)
+    (expected,) = read_motive(write(tmp_path, motive(), "other.csv"), OPTIONS)
+    np.testing.assert_array_equal(recording.keypoints, expected.keypoints)
+
+
 def test_several_skeletons_of_motive_are_people(tmp_path):
     names = [f"{who}:{bone}" for who in ("Anna", "Ben") for bone in BONES.split()] + ["Ball:Top"]
     values = places(len(names))
