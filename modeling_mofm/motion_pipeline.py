@@ -42,9 +42,8 @@ class MotionPipeline(WholeRepository, Pipeline):
             raise ValueError(f"batch_size must be a whole number, 1 or more, got {batch_size!r}")
         if isinstance(inputs, (list, tuple)) and not inputs:
             return []
-        if isinstance(inputs, Iterator) and is_batch(
-            inputs
-        ):  # a map, for example; transformers knows generators alone
+        # a map, for example; transformers knows generators alone
+        if isinstance(inputs, Iterator) and is_batch(inputs):
             inputs = (one for one in inputs)
         return super().__call__(one_or_list(inputs), **kwargs)
 
