@@ -41,7 +41,7 @@ def read_motive(path: Path, options: ReadOptions) -> Iterator[Recording]:
     Raises:
         FormatError: titles or lines that contradict themselves, or too few names that are known.
     """
-    rows = list(csv.reader(read_text(path).splitlines()))
+    rows = _cells(path, read_text(path).splitlines(), ",")
     facts = dict(zip(rows[0][::2], rows[0][1::2], strict=False))
     head = next((number for number, row in enumerate(rows) if row[:1] == ["Frame"]), len(rows))
     lines = [row for row in rows[1:head] if any(row)]
@@ -50,10 +50,9 @@ def read_motive(path: Path, options: ReadOptions) -> Iterator[Recording]:
         titles = {"Type": lines[0], "Name": lines[1]}
     if head == len(rows) or not {"Type", "Name"} <= set(titles):
         raise FormatError(path, f"has lines {', '.join(titles)[:200]!r} of titles; Type, Name and Frame must be there")
-    axes, what = rows[head], rows[head - 1]
-    columns = min(map(len, (axes, what, *titles.values())))
+    axes, what, kinds, names = rows[head], rows[head - 1], titles["Type"], titles["Name"]
+    columns = min(map(len, (axes, what, kinds, names)))
     starts = [c for c in range(2, columns - 2) if what[c] == "Position" and axes[c : c + 3] == ["X", "Y", "Z"]]
-    kinds = titles["Type"]
     kind = next((kind for kind in KINDS if any(kinds[c] == kind for c in starts)), "")
     starts = [c for c in starts if kinds[c] == kind]
     rate = next((facts[name] for name in RATES if name in facts), "")
@@ -61,7 +60,7 @@ def read_motive(path: Path, options: ReadOptions) -> Iterator[Recording]:
     if unit and unit not in LENGTHS and not options.units:
         raise FormatError(path, f"has {LENGTH} {unit[:60]!r}; it must be one of {', '.join(LENGTHS)}, or give units")
     stated = LENGTHS.get(unit)
-    yield from _recordings(path, rows[head + 1 :], starts, titles["Name"], (RATES[0], rate), stated, options)
+    yield from _recordings(path, rows[head + 1 :], starts, names, (RATES[0], rate), stated, options)
 
 
 @register_format(
@@ -83,8 +82,7 @@ def read_vicon(path: Path, options: ReadOptions) -> Iterator[Recording]:
     lines = text[section.end() :].strip("\r\n").splitlines() if section else []
     if len(lines) < 5:
         raise FormatError(path, f"has no section {TRAJECTORIES!r} with its rate, titles and frames")
-    delimiter = max("\t;,", key=lines[2].count)
-    rows = list(csv.reader(lines, delimiter=delimiter))
+    rows = _cells(path, lines, max("\t;,", key=lines[2].count))
     end = next((number for number, row in enumerate(rows[4:], 4) if not any(row)), len(rows))
     names, axes, units = rows[1], [cell.strip() for cell in rows[2]], {cell.strip().lower() for cell in rows[3]} - {""}
     starts = [c for c in range(2, len(names)) if names[c].strip() and axes[c : c + 3] == ["X", "Y", "Z"]]
@@ -94,6 +92,13 @@ def read_vicon(path: Path, options: ReadOptions) -> Iterator[Recording]:
     stated = unit if unit in LENGTHS.values() else None
     rate = rows[0][0] if rows[0] else ""
     yield from _recordings(path, rows[4:end], starts, names, ("rate", rate), stated, options)
+
+
+def _cells(path: Path, lines: list[str], delimiter: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(lines, delimiter=delimiter))
+    except csv.Error as error:
+        raise FormatError(path, f"is no table that can be read ({error})") from error
 
 
 def _recordings(

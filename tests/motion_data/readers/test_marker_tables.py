@@ -144,6 +144,8 @@ def test_tabs_separate_the_cells_of_nexus_as_well(tmp_path):
         ),
         (read_motive, motive().replace("\r\n3,", "\r\n7,"), "goes from frame 2 to 7; frames must go up by 1"),
         (read_motive, motive().replace(",9,9,9", ",nine,9,9").replace("Bone", "Other"), "positions must be numbers"),
+        (read_motive, motive() + "x" * 200_000, "is no table that can be read"),
+        (read_vicon, vicon() + "x" * 200_000, "is no table that can be read"),
         (read_vicon, vicon(unit="ft"), "has unit 'ft'; it must be one of m, cm, mm, in"),
         (read_vicon, vicon().partition("Frame")[0], "has no section 'Trajectories' with its rate"),
         (read_vicon, vicon(values=np.zeros((0, 16, 3))) + "x\n", "frames and positions must be numbers"),
