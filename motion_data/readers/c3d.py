@@ -21,7 +21,7 @@ from ..interpret import up_rotation
 from ..options import UNITS
 from ..recording import Recording
 from .cutting import cut_dense
-from .joint_names import people_of
+from .joint_names import subjects_of
 from .registry import MAX_FILE_BYTES, FormatError, ReadOptions, register_format
 
 WORKER = Path(__file__).with_name("c3d_worker.py")
@@ -77,7 +77,7 @@ def read_c3d(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """
     content = open_c3d(path)
     labels = [*content.labels, *[""] * (content.points.shape[1] - len(content.labels))]
-    people = people_of(path, labels, options)
+    people = subjects_of(path, labels, options)
     layout = people[0].layout
     axes = _axes(content.screen)
     if options.up_axis and (content.screen == ("", "") or options.overrides("up_axis")):

@@ -138,7 +138,7 @@ def map_markers(labels: Sequence[str]) -> JointMap | None:
     return _coco_map(found) if len(found) >= MIN_JOINTS else None
 
 
-def people_of(path: Path, labels: Sequence[str], options: ReadOptions) -> list[JointMap]:
+def subjects_of(path: Path, labels: Sequence[str], options: ReadOptions) -> list[JointMap]:
     """Return how markers, or joints, make each person; labels of several start with their names, as "Anna:LSHO".
 
     Raises:

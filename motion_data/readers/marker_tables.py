@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..recording import Recording
-from .joint_names import people_of
+from .joint_names import subjects_of
 from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions, register_format
 from .text_files import parse_rate, read_text, text_head
@@ -133,7 +133,7 @@ def _recordings(
         place = int(np.flatnonzero(np.diff(frames) != 1)[0])
         raise FormatError(path, f"goes from frame {frames[place]} to {frames[place + 1]}; frames must go up by 1")
     points = points.reshape(len(rows), len(starts), 3)
-    people = people_of(path, [names[column].strip() for column in starts], options)
+    people = subjects_of(path, [names[column].strip() for column in starts], options)
     positions = np.stack([person(points) for person in people])
     units = options.units if unit is None or options.overrides("units") else unit
     read = replace(options, axes="MFKC", coordinates="xyz", units=units)
