@@ -37,7 +37,7 @@ class MotionPipeline(WholeRepository, Pipeline):
         super().__init__(*args, model=model, **kwargs)
 
     def __call__(self, inputs: MotionInput | Iterable[MotionInput], **kwargs) -> Any:
-        batch_size = kwargs.get("batch_size", 1)
+        batch_size = kwargs.get("batch_size")
         if batch_size is not None and not (isinstance(batch_size, int) and batch_size >= 1):
             raise ValueError(f"batch_size must be a whole number, 1 or more, got {batch_size!r}")
         if isinstance(inputs, (list, tuple)) and not inputs:

@@ -85,10 +85,6 @@ def as_recordings(
     if inputs is None or isinstance(inputs, (bytes, bytearray)) or hasattr(inputs, "read"):
         what = "an open file" if hasattr(inputs, "read") else "None" if inputs is None else "bytes"
         raise ValueError(f"inputs is {what}; it must be the path of a file, or key-points")
-    if is_data_frame(inputs):
-        if scores is not None:
-            raise ValueError("scores are given beside a DataFrame; they must be in its columns")
-        return _doubted(list(frame_recordings(Path("inputs"), inputs, options)))
     if scores is None and are_people(inputs) and not (isinstance(inputs, Mapping) and is_result(inputs)):
         return _doubted(list(data_recordings(Path("inputs"), inputs, options)))
     if isinstance(inputs, Mapping) and not is_result(inputs):
@@ -150,8 +146,10 @@ def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> li
     }
     options = replace(options, frame_size=tuple(known["frame_size"]))
     if is_data_frame(keypoints):
+        if scores is not None:
+            raise ValueError("scores are given beside a DataFrame; they must be in its columns")
         told = replace(options, layout=stated_layout(options, stated), fps=known.pop("fps"))
-        return [replace(recording, **known) for recording in as_recordings(keypoints, told, scores)]
+        return [replace(recording, **known) for recording in frame_recordings(Path("inputs"), keypoints, told)]
     frames = [keypoints] if is_result(keypoints) and not are_people(keypoints) else keypoints
     if are_people(frames) or is_frames(frames) and not is_one_person(frames):
         if scores is not None:

@@ -208,7 +208,7 @@ def map_box(
     alone = (present.sum(-2, keepdims=True) < 2).all(-3, keepdims=True)  # ... 1 1 1
     if shared_box:
         seen = present.any((-3, -2), keepdims=True)  # ... M 1 1 1
-        low, high = (sign * _lowest_of_all(sign * corner, seen) for sign, corner in ((1, low), (-1, high)))
+        low, high = _lowest_of_all(low, seen), -_lowest_of_all(-high, seen)
         alone = alone.all(-4, keepdims=True)
     span = (high - low).max(-1, keepdims=True)
     span = np.where(alone, np.maximum(span, scale * size), span)

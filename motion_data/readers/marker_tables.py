@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..options import UNITS
 from ..recording import Recording
 from .joint_names import subjects_of
-from .pose_arrays import array_recordings
+from .pose_arrays import array_recordings, stated_units
 from .registry import FormatError, ReadOptions, register_format
 from .text_files import parse_rate, read_text, text_head
 
@@ -56,11 +57,8 @@ def read_motive(path: Path, options: ReadOptions) -> Iterator[Recording]:
     kind = next((kind for kind in KINDS if any(kinds[c] == kind for c in starts)), "")
     starts = [c for c in starts if kinds[c] == kind]
     rate = next((facts[name] for name in RATES if name in facts), "")
-    unit = facts.get(LENGTH, "").lower()
-    if unit and unit not in LENGTHS and not options.units:
-        raise FormatError(path, f"has {LENGTH} {unit[:60]!r}; it must be one of {', '.join(LENGTHS)}, or give units")
-    stated = LENGTHS.get(unit)
-    yield from _recordings(path, rows[head + 1 :], starts, names, (RATES[0], rate), stated, options)
+    read = replace(options, units=stated_units(path, LENGTH, facts.get(LENGTH, ""), LENGTHS, options))
+    yield from _recordings(path, rows[head + 1 :], starts, names, (RATES[0], rate), read)
 
 
 @register_format(
@@ -87,11 +85,9 @@ def read_vicon(path: Path, options: ReadOptions) -> Iterator[Recording]:
     names, axes, units = rows[1], [cell.strip() for cell in rows[2]], {cell.strip().lower() for cell in rows[3]} - {""}
     starts = [c for c in range(2, len(names)) if names[c].strip() and axes[c : c + 3] == ["X", "Y", "Z"]]
     unit = units.pop() if len(units) == 1 else ""
-    if unit and unit not in LENGTHS.values() and not options.units:
-        raise FormatError(path, f"has unit {unit[:60]!r}; it must be one of {', '.join(LENGTHS.values())}")
-    stated = unit if unit in LENGTHS.values() else None
+    read = replace(options, units=stated_units(path, "unit", unit, {unit: unit for unit in UNITS}, options))
     rate = rows[0][0] if rows[0] else ""
-    yield from _recordings(path, rows[4:end], starts, names, ("rate", rate), stated, options)
+    yield from _recordings(path, rows[4:end], starts, names, ("rate", rate), read)
 
 
 def _cells(path: Path, lines: list[str], delimiter: str) -> list[list[str]]:
@@ -107,7 +103,6 @@ def _recordings(
     starts: Sequence[int],
     names: Sequence[str],
     rate: tuple[str, str],
-    unit: str | None,
     options: ReadOptions,
 ) -> Iterator[Recording]:
     """Yield the recordings of lines of markers.
@@ -117,7 +112,7 @@ def _recordings(
         starts: the column of x of each marker.
         names: of the markers, in these columns.
         rate: its title, and what the file states.
-        unit: what the file states.
+        options: with the unit that counts.
     """
     rows = [row for row in rows if any(row)]
     if not rows or not starts:
@@ -135,7 +130,6 @@ def _recordings(
     points = points.reshape(len(rows), len(starts), 3)
     people = subjects_of(path, [names[column].strip() for column in starts], options)
     positions = np.stack([person(points) for person in people])
-    units = options.units if unit is None or options.overrides("units") else unit
-    read = replace(options, axes="MFKC", coordinates="xyz", units=units)
+    read = replace(options, axes="MFKC", coordinates="xyz")
     known = {"layout": np.array(people[0].layout), "fps": np.array(parse_rate(path, *rate))}
     yield from array_recordings(path, positions, known, read)

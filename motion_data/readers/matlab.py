@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 
@@ -30,30 +31,41 @@ MAX_NUMBERS = 2**25  # of one variable: 256 MiB
 _SPLIT_LINE = re.compile(r"(.+)\.\w+\s+([12])")
 
 
+@contextmanager
+def _formatted(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (*BROKEN, MatReadError) as error:
+        raise FormatError(path, f"is no .mat file, or a damaged one ({error})") from error
+
+
+def _version(path: Path) -> int:
+    with _formatted(path):
+        return matfile_version(path, appendmat=False)[0]
+
+
 def _variables(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a file's variables by name.
 
     Raises:
         FormatError: it is no such file, a damaged one, or one of MATLAB 4 or 7.3.
     """
-    try:
-        version, _ = matfile_version(path, appendmat=False)
-        if version != MATLAB_5:
-            name = "4" if version < MATLAB_5 else "7.3"
-            raise FormatError(path, f"is of MATLAB {name}; save it with '-v7', or its array with numpy.save")
+    version = _version(path)
+    if version != MATLAB_5:
+        name = "4" if version < MATLAB_5 else "7.3"
+        raise FormatError(path, f"is of MATLAB {name}; save it with '-v7', or its array with numpy.save")
+    with _formatted(path):
         return {name: tuple(shape) for name, shape, _ in whosmat(path, appendmat=False)}
-    except FormatError:
-        raise
-    except (*BROKEN, MatReadError) as error:
-        raise FormatError(path, f"is no .mat file, or a damaged one ({error})") from error
 
 
 def _is_matlab(path: Path) -> bool:
     try:
-        names = _variables(path)
-    except FormatError as error:
-        return "7.3" in error.reason  # it says what to do
-    return any(set(kind) <= set(names) for kind in (JHMDB, PENN, OWN))
+        if _version(path) > MATLAB_5:  # reading it says what to do
+            return True
+        names = set(_variables(path))
+    except FormatError:
+        return False
+    return any(names.issuperset(kind) for kind in (JHMDB, PENN, OWN))
 
 
 @register_format("matlab", "JHMDB, Penn Action, or the variable keypoints (.mat)", (".mat",), _is_matlab)
@@ -89,10 +101,8 @@ def _load(path: Path, shapes: dict[str, tuple[int, ...]], names: tuple[str, ...]
     for name in wanted:
         if prod(shapes[name]) > MAX_NUMBERS:
             raise FormatError(path, f"has {name} {shapes[name]}, which is too much; at most {MAX_NUMBERS} are read")
-    try:
+    with _formatted(path):
         found = loadmat(path, appendmat=False, variable_names=wanted)
-    except (*BROKEN, MatReadError) as error:
-        raise FormatError(path, f"is a damaged .mat file ({error})") from error
     for name in set(wanted) - set(found):
         raise FormatError(path, f"is a damaged .mat file ({name} cannot be read)")
     return {name: found[name] for name in wanted}

@@ -50,6 +50,24 @@ def array_recordings(
     yield from cut_dense(keypoints.shape[place], poses, decided.layout, options, name, **fields)
 
 
+def stated_units(path: Path, title: str, unit: str, known: Mapping[str, str], options: ReadOptions) -> str | None:
+    """Return the unit that counts, one of `UNITS`: the file's, or the user's where it states none or is overridden.
+
+    Args:
+        title: what the file calls it, for the error.
+        unit: as the file states it; "" is none.
+        known: unit of each word, in small letters, that a file may state.
+
+    Raises:
+        FormatError: the file states another, and the user none.
+    """
+    unit = unit.lower()
+    if unit and unit not in known and not options.units:
+        must = "they must" if title.endswith("s") else "it must"
+        raise FormatError(path, f"has {title} {unit[:60]!r}; {must} be one of {', '.join(known)}, or give units")
+    return options.units if unit not in known or options.overrides("units") else known[unit]
+
+
 def _text(path: Path, arrays: Mapping[str, np.ndarray], key: str) -> str:
     value = arrays.get(key)
     if value is None:

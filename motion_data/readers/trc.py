@@ -12,7 +12,7 @@ from ..interpret import PIXELS
 from ..options import UNITS, ReadOptions
 from ..recording import Recording
 from .joint_names import map_joints, map_markers
-from .pose_arrays import array_recordings
+from .pose_arrays import array_recordings, stated_units
 from .registry import FormatError, register_format
 from .text_files import parse_rate, read_text, text_head
 
@@ -46,11 +46,8 @@ def read_trc(path: Path, options: ReadOptions) -> Iterator[Recording]:
     if not np.nan_to_num(points[..., 2]).any() and np.nanmax(np.abs(points[..., :2]), initial=0) > PIXELS:
         values, said = values[..., :2], {"coordinates": "xy"}
     else:
-        unit = facts.get("Units", "").lower()
-        if unit and unit not in UNITS and not options.units:
-            raise FormatError(path, f"has Units {unit[:60]!r}; they must be one of {', '.join(UNITS)}, or give units")
-        stated = unit if unit in UNITS and not options.overrides("units") else options.units
-        said = {"coordinates": "xyz", "units": stated}
+        known = {unit: unit for unit in UNITS}
+        said = {"coordinates": "xyz", "units": stated_units(path, "Units", facts.get("Units", ""), known, options)}
     known = {"layout": np.array(joints.layout), "fps": np.array(parse_rate(path, RATE, facts.get(RATE, "")))}
     yield from array_recordings(path, values, known, replace(options, axes="FKC", **said))
 

@@ -133,7 +133,7 @@ def test_tabs_separate_the_cells_of_nexus_as_well(tmp_path):
 @pytest.mark.parametrize(
     ("read", "text", "message"),
     [
-        (read_motive, motive(unit="Furlongs"), "has Length Units 'furlongs'; it must be one of meters"),
+        (read_motive, motive(unit="Furlongs"), "has Length Units 'furlongs'; they must be one of meters"),
         (read_motive, motive().replace("Frame,Time", "Row,Time"), "Type, Name and Frame must be there"),
         (read_motive, motive().replace(",Name,", ",Label,"), "Type, Name and Frame must be there"),
         (read_motive, motive(names=["A:B", "C:D"]), "only 0 of the joints are known by name: A:B, C:D"),
