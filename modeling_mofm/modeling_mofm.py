@@ -35,6 +35,7 @@ from .configuration_mofm import MoFMConfig
 from .embeddings import MotionEmbeddings, centred_in_map, embed_clips, parts_of
 from .masking import mask_cubes, noise_shape
 from .objectives import CoordinateDecoder, ViewProjector, coordinate_loss, hidden_keypoints, hide, view_loss
+from .packing import PackedClips, can_pack, packed_attention_forward
 
 WORD_HEADS = ("lm_head", "predictor")  # what says the words of masked cubes; not every model has a predictor
 # of all classes: one folder may hold them all beside the encoder, and each class takes what is its own
@@ -205,27 +206,29 @@ class MoFMAttention(nn.Module):
         positions: tuple[Tensor, Tensor],
         attention_mask: Tensor | None = None,
         context: tuple[Tensor, tuple[Tensor, Tensor]] | None = None,
+        packed: tuple[PackedClips, PackedClips] | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor, Tensor | None]:
-        """Let tokens attend to each other, or to those of `context`, which comes with its own positions."""
+        """Let tokens attend to each other, or to those of `context`, which comes with its own positions.
+
+        Args:
+            packed: where clips lie one behind the other (N = 1), those of the tokens and of what they attend to.
+        """
         N, P, D = hidden_states.shape
         attended_to, their_positions = (hidden_states, positions) if context is None else context
         heads = (N, -1, self.config.num_attention_heads, self.head_dim)
         query = apply_rotary_pos_emb(self.q_proj(hidden_states).view(heads).transpose(1, 2), positions)
         key = apply_rotary_pos_emb(self.k_proj(attended_to).view(heads).transpose(1, 2), their_positions)
         value = self.v_proj(attended_to).view(heads).transpose(1, 2)
+        dropout = self.attention_dropout if self.training else 0.0
+        if packed is not None:
+            attended = packed_attention_forward(query, key, value, packed, dropout, self.scaling)
+            return self.o_proj(attended.reshape(N, P, D)), None
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
         attended, weights = attend(
-            self,
-            query,
-            key,
-            value,
-            attention_mask,
-            dropout=self.attention_dropout if self.training else 0.0,
-            scaling=self.scaling,
-            **kwargs,
+            self, query, key, value, attention_mask, dropout=dropout, scaling=self.scaling, **kwargs
         )
         return self.o_proj(attended.reshape(N, P, D)), weights
 
@@ -258,12 +261,13 @@ class MoFMLayer(GradientCheckpointingLayer):
         positions: tuple[Tensor, Tensor],
         attention_mask: Tensor | None = None,
         context: tuple[Tensor, tuple[Tensor, Tensor]] | None = None,
+        packed: tuple[PackedClips, PackedClips] | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> Tensor:
         if context is not None:
             context = (self.layernorm_before(context[0]), context[1])
         normed = self.layernorm_before(hidden_states)
-        attended, _ = self.attention(normed, positions, attention_mask, context, **kwargs)
+        attended, _ = self.attention(normed, positions, attention_mask, context, packed, **kwargs)
         hidden_states = hidden_states + self.dropout(attended)
         return hidden_states + self.dropout(self.mlp(self.layernorm_after(hidden_states)))
 
@@ -315,11 +319,17 @@ class MoFMPredictor(nn.Module):
         asking, places, answered = keep_cubes(tokens, asked.gather(1, cube_ids) & kept)
         asking_ids = cube_ids.gather(1, places)
         sizes = (self.config.grid_size, self.config.hidden_size // self.config.num_attention_heads)
+        last = self.layers[-1]
+        if can_pack(self.config, tokens, self.training, recorded=False):
+            clips, seen = (PackedClips(part, self.config.num_cubes) for part in (answered, kept))
+            context = (seen.pack(tokens), rotary_positions(seen.pack(cube_ids), *sizes))
+            positions = rotary_positions(clips.pack(asking_ids), *sizes)
+            answers = last(clips.pack(asking), positions, None, context, packed=(clips, seen))
+            return clips.unpack(answers), asking_ids, answered
         context = (tokens, rotary_positions(cube_ids, *sizes))
         attention_mask = create_bidirectional_mask(
             config=self.config, inputs_embeds=asking, attention_mask=kept, encoder_hidden_states=tokens
         )
-        last = self.layers[-1]
         return last(asking, rotary_positions(asking_ids, *sizes), attention_mask, context), asking_ids, answered
 
 
@@ -332,11 +342,20 @@ def run_layers(
     **kwargs: Unpack[TransformersKwargs],
 ) -> Tensor:
     """Let tokens `[N, P, D]` of cubes attend to each other, layer by layer; False in `kept` `[N, P]` is padding."""
-    attention_mask = create_bidirectional_mask(config=config, inputs_embeds=tokens, attention_mask=kept)
+    if not layers:
+        return tokens
+    recorded = any(
+        kwargs.get(name, getattr(config, name, False)) for name in ("output_hidden_states", "output_attentions")
+    )
+    clips = PackedClips(kept, config.num_cubes) if can_pack(config, tokens, layers.training, recorded) else None
+    if clips is None:
+        attention_mask = create_bidirectional_mask(config=config, inputs_embeds=tokens, attention_mask=kept)
+    else:
+        tokens, cube_ids, attention_mask = clips.pack(tokens), clips.pack(cube_ids), None
     positions = rotary_positions(cube_ids, config.grid_size, config.hidden_size // config.num_attention_heads)
     for layer in layers:
-        tokens = layer(tokens, positions, attention_mask, **kwargs)
-    return tokens
+        tokens = layer(tokens, positions, attention_mask, packed=clips and (clips, clips), **kwargs)
+    return tokens if clips is None else clips.unpack(tokens)
 
 
 class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):

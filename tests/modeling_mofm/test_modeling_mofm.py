@@ -276,7 +276,6 @@ def test_masks_are_drawn_in_training_only(model, clips):
     assert torch.equal(model(*clips, bool_masked_pos=given).bool_masked_pos, given)
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("fields", WAYS)
 def test_eager_equals_sdpa(fields):
     models = [build(attn_implementation=name, **fields) for name in ("eager", "sdpa")]
@@ -284,8 +283,13 @@ def test_eager_equals_sdpa(fields):
     models[1].load_state_dict(models[0].state_dict())
     clips = uneven_clips()
     mask = random_mask(touching(*clips).any(-1))
-    eager, sdpa = (model(*clips, bool_masked_pos=mask).logits for model in models)
+    with torch.no_grad():
+        eager, sdpa = (model(*clips, bool_masked_pos=mask).logits for model in models)
     torch.testing.assert_close(eager, sdpa, rtol=1e-5, atol=1e-5)
+    labels = random_labels(touching(*clips).any(-1))
+    eager, sdpa = (gradients(model.train(), clips, mask, labels)[1] for model in models)
+    for name, gradient in eager.items():
+        torch.testing.assert_close(sdpa[name], gradient, rtol=1e-4, atol=1e-6)
 
 
 @torch.no_grad()

@@ -21,6 +21,7 @@ from scripts import mofm
 from transformers import AutoConfig, Trainer
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from modeling_mofm.modeling_mofm import MoFMLayer
 from motion_data.schema import encode_row, motion_features
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
 from training_mofm.arguments import (
@@ -290,6 +291,19 @@ def test_all_objectives_train_together_and_without_words(words, predictor_layers
     config = AutoConfig.from_pretrained(tmp_path)
     found = (config.word_loss_weight, config.view_loss_weight, config.predictor_layers)
     assert found == (words, 0.5, predictor_layers)
+
+
+def test_layers_are_compiled_where_asked_for(monkeypatch, corpus, tokenizer_dir, tmp_path):
+    compiled = []
+    monkeypatch.setattr(MoFMLayer, "compile", lambda self, **options: compiled.append((self, options)))
+    args = two_steps(tmp_path / "mofm")
+    args.compile_layers = True
+    data = DataArguments(dataset=corpus, eval_clips=4)
+    pretrain(MoFMArguments(tokenizer=tokenizer_dir, predictor_layers=1), data, args)
+    assert len({layer for layer, _ in compiled}) == 7 and all(options == {"dynamic": True} for _, options in compiled)
+    args.output_dir = str(tmp_path / "dved")
+    with pytest.raises(ValueError, match="compile_layers is true; DVEDModel has no layers"):
+        train_dved(DVEDArguments(), data, args)
 
 
 def test_goes_on_from_a_model_and_centres_people(corpus, tokenizer_dir, tmp_path):
