@@ -61,6 +61,8 @@ class MoFMConfig(ThermalCubeConfig):
         classifier_part_size, classifier_slice_size: its hidden layers, the numbers to which a part is reduced and
             those in which the parts of a slice are mixed; a part size of 0 is a linear head.
         classifier_centered: whether it reads a clip twice, as `embed_centered`.
+        classifier_motion_size: width of a second reader in it, of distances between key-points and how fast they move
+            (`MotionReader`), whose probabilities are averaged with the head's; 0 is none. It takes no heat-maps.
         ignored_keypoints: key-points, by number, that it leaves out of clips: those that only some of the skeletons
             have on which its head was fitted, since by them it would tell corpora apart instead of actions.
         anomaly_score: what `MoFMForAnomalyDetection` calls anomalous: "nll" (negative log-likelihood of words, each
@@ -112,6 +114,7 @@ class MoFMConfig(ThermalCubeConfig):
     classifier_part_size: int = 0
     classifier_slice_size: int = 256
     classifier_centered: bool = False
+    classifier_motion_size: int = 0
     ignored_keypoints: list[int] | tuple[int, ...] = ()
     embed_centered: bool = False
     shared_box: bool = False
@@ -143,9 +146,12 @@ class MoFMConfig(ThermalCubeConfig):
         for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name, low in (("predictor_layers", 0), ("classifier_part_size", 0), ("classifier_slice_size", 1)):
+        lowest = {"predictor_layers": 0, "classifier_part_size": 0, "classifier_slice_size": 1}
+        for name, low in {**lowest, "classifier_motion_size": 0}.items():
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
+        if self.classifier_motion_size % 2:
+            raise ValueError(f"classifier_motion_size must be even, got {self.classifier_motion_size}")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")

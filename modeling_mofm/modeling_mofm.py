@@ -41,7 +41,7 @@ WORD_HEADS = ("lm_head", "predictor")  # what says the words of masked cubes; no
 # of all classes: one folder may hold them all beside the encoder, and each class takes what is its own
 HEADS = (
     *(*WORD_HEADS, "coordinate_decoder", "view_projector"),
-    *("norm", "part_projection", "slice_mixer", "classifier"),
+    *("norm", "part_projection", "slice_mixer", "classifier", "motion_reader"),
     *("reference", "anomaly_head"),
 )
 LANGUAGE_INPUTS = ("input_ids", "attention_mask", "inputs_embeds", "position_ids")

@@ -34,6 +34,7 @@ from .arguments import (
 )
 from .augmentation import Augmentation
 from .head_fitting import MAX_LINEAR_VIEWS, MAX_VIEWS, fit_hidden_head, fit_linear_head, read_views
+from .motion_fitting import add_motion_reader
 from .motion_trainer import MotionTrainer
 from .pretraining import SIZE_FIELDS
 from .row_digests import row_digests
@@ -57,6 +58,12 @@ class ClassificationArguments:
         default=32, metadata={"help": "Numbers to which a new head reduces each part of the body; 0 is a linear head."}
     )
     slice_size: int = field(default=256, metadata={"help": "Numbers in which it mixes the parts of a slice."})
+    motion_size: int = field(
+        default=0,
+        metadata={
+            "help": "Width of a second reader in the head, of how key-points move, fitted by itself; 0 is none."
+        },
+    )
     read_centered: bool | None = field(
         default=None,
         metadata={"help": "A new head reads clips twice, also with people centred; unset: as the model's embeddings."},
@@ -83,7 +90,9 @@ class ClassificationArguments:
             raise ValueError(f"label_fraction must be above 0 and at most 1, got {self.label_fraction}")
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"layer_decay must be above 0 and at most 1, got {self.layer_decay}")
-        for name, low in (("num_clips", 1), ("part_size", 0), ("slice_size", 1)):
+        if self.motion_size % 2:
+            raise ValueError(f"motion_size must be even, got {self.motion_size}")
+        for name, low in (("num_clips", 1), ("part_size", 0), ("slice_size", 1), ("motion_size", 0)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
 
@@ -213,6 +222,7 @@ def make_classifier(
     config.id2label = classes
     config.label2id = {name: number for number, name in enumerate(names)}
     config.classifier_dropout = options.classifier_dropout
+    config.classifier_motion_size = 0  # it is fitted by itself, at the end
     if not has_head:
         config.ignored_keypoints = list(ignored_keypoints)
         config.classifier_part_size, config.classifier_slice_size = options.part_size, options.slice_size
@@ -265,14 +275,15 @@ def train_classifier(
             fit_hidden_head(model, views, labels, args)
         else:
             fit_linear_head(model, views, labels)
-        return model
+        return add_motion_reader(model, options.motion_size, train, labels, maker, args)
     check_checkpoint(args.output_dir, model.config, SIZE_FIELDS)
     check_identity(args, digests, options=options, labels=digest_of(labels), augmentation=augmentation)
     check_space(model, args)
     if args.max_steps <= 0:  # the epoch is part of a sample's index, so that a resumed run goes on where it was
         per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         args.max_steps = max(math.ceil(args.num_train_epochs * len(train) / per_step), 1)
-    source = EveryRow(train, labels, ClipMaker(extractor, augmentation), args.seed)
+    maker = ClipMaker(extractor, augmentation)
+    source = EveryRow(train, labels, maker, args.seed)
     trainer = ClassificationTrainer(
         model=model,
         args=args,
@@ -281,7 +292,7 @@ def train_classifier(
         layer_decay=1.0 if options.from_scratch else options.layer_decay,
     )
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
-    return model
+    return add_motion_reader(model, options.motion_size, train, labels, maker, args)
 
 
 @torch.no_grad()
@@ -292,12 +303,14 @@ def predict(
     num_clips: int = 1,
     flip: bool = False,
     batch_size: int = 32,
+    answer: str = "logits",
 ) -> tuple[Tensor, Tensor]:
     """Return the probabilities `[rows, num_labels]` and parts `[rows, T, K, D]` of recordings, means over the views.
 
     Args:
         num_clips, flip: see `views_of`.
         batch_size: recordings at once.
+        answer: whose, "logits", "head_logits" or "motion_logits" of the outputs.
 
     Of a recording in which nobody is seen every class is as likely as any other.
     """
@@ -316,7 +329,7 @@ def predict(
         batch = {name: values.to(model.device) for name, values in collate_people(views).items()}
         outputs = model(**batch)
         num_views = len(views) // len(motions)
-        probability = model.probabilities(outputs.logits)
+        probability = model.probabilities(outputs[answer])
         probability = probability.unflatten(0, (-1, num_views)).mean(1).cpu()
         probability[empty] = 1 / probability.shape[1]
         probabilities.append(probability)

@@ -2,14 +2,16 @@
 
 A mean over all tokens forgets which limb did what and when; body parts keep it. The head is linear, or has two hidden
 layers: each part is reduced to a few numbers, by weights of its key-point, then the parts of a slice are mixed, then
-slices stand side by side.
+slices stand side by side. A `MotionReader` may answer beside it.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import initialization as init
 from transformers.processing_utils import Unpack
 from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple
@@ -17,6 +19,7 @@ from transformers.utils.generic import can_return_tuple
 from ..configuration_mofm import MoFMConfig
 from ..embeddings import MotionEmbeddings, centred_in_map, parts_of
 from ..modeling_mofm import MoFMModel, MoFMModelOutput, MoFMPreTrainedModel
+from .motion_reader import MotionReader, TimeConvolution
 
 
 @dataclass
@@ -24,7 +27,8 @@ class MoFMForSequenceClassificationOutput(ModelOutput):
     """
     Args:
         loss: scalar, where labels are given: cross-entropy, or binary cross-entropy where the problem is multi-label.
-        logits: `[B, num_labels]`.
+        logits: `[B, num_labels]`; with a `MotionReader` those of the mean of its probabilities and the head's.
+        head_logits, motion_logits: `[B, num_labels]`, what each of the two says, where there are two.
         parts: `[B, T, K, D]`, what the head sees: each key-point in each time slice, the mean over the people who have
             it; 0 where nobody has. Of a head that reads clips twice (`classifier_centered`) 2 D numbers.
         hidden_states, attentions: of each layer and person, where asked for.
@@ -32,6 +36,8 @@ class MoFMForSequenceClassificationOutput(ModelOutput):
 
     loss: Tensor | None = None
     logits: Tensor | None = None
+    head_logits: Tensor | None = None
+    motion_logits: Tensor | None = None
     parts: Tensor | None = None
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
@@ -40,7 +46,8 @@ class MoFMForSequenceClassificationOutput(ModelOutput):
 class MoFMForSequenceClassification(MoFMPreTrainedModel):
     """The encoder with a head on the body parts of a clip, averaged over the people who are in it.
 
-    `config.classifier_part_size` says which head, and `config.classifier_centered` whether it reads clips twice.
+    `config.classifier_part_size` says which head, `config.classifier_centered` whether it reads clips twice, and
+    `config.classifier_motion_size` whether a `MotionReader` answers as well.
     `config.problem_type` is "single_label_classification" (the default) or "multi_label_classification".
     """
 
@@ -63,7 +70,15 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
             self.slice_mixer = nn.Linear(slice_size, config.classifier_slice_size)
             slice_size = config.classifier_slice_size
         self.classifier = nn.Linear(config.grid_size[0] * slice_size, config.num_labels)
+        self.motion_reader = MotionReader(config) if config.classifier_motion_size else None
         self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, TimeConvolution):  # weights as small as the encoder's would vanish in its norms
+            init.kaiming_uniform_(module.weight, a=math.sqrt(5))
+        else:
+            super()._init_weights(module)
 
     @can_return_tuple
     def forward(
@@ -95,9 +110,18 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
         if parts.ndim == 5:
             parts = parts.sum(1) / found.present.sum(1)[..., None].clamp(min=1)
         logits = self.classify_parts(parts)
+        loss = None if labels is None else self.loss(logits, labels)
+        head_logits = motion_logits = None
+        if self.motion_reader is not None:
+            head_logits, motion_logits = logits, self.read_motion(keypoints, scores)
+            logits = self.average(head_logits, motion_logits)
+            if labels is not None:
+                loss = loss + self.loss(motion_logits, labels)
         return MoFMForSequenceClassificationOutput(
-            loss=None if labels is None else self.loss(logits, labels),
+            loss=loss,
             logits=logits,
+            head_logits=head_logits,
+            motion_logits=motion_logits,
             parts=parts,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
@@ -118,6 +142,26 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
             reduced = self.part_projection(parts.flatten(2).transpose(1, 2)).transpose(1, 2)
             parts = F.gelu(self.slice_mixer(self.dropout(F.gelu(reduced))))
         return self.classifier(self.dropout(parts.flatten(1)))
+
+    def read_motion(self, keypoints: Tensor | None, scores: Tensor | None) -> Tensor:
+        """Return what the `MotionReader` says of clips, `[B, num_labels]`; for the arguments see `forward`."""
+        if keypoints is None:
+            size = self.config.classifier_motion_size
+            raise ValueError(f"classifier_motion_size is {size} and reads how key-points move; keypoints is None")
+        if scores is None:
+            scores = torch.ones_like(keypoints[..., 0])
+        if self.config.ignored_keypoints:
+            scores, _ = self._leave_out(keypoints, scores, None)
+        scores = torch.where((scores > 0) & keypoints.isfinite().all(-1), scores, 0.0)
+        keypoints = torch.where((scores > 0)[..., None], keypoints, 0.0)
+        return self.motion_reader(keypoints, scores)
+
+    def average(self, first: Tensor, second: Tensor) -> Tensor:
+        """Return the logits of the mean of the probabilities of two answers, `[B, num_labels]`."""
+        answers = torch.stack((first, second)).float()
+        if self.config.problem_type == "multi_label_classification":
+            return F.logsigmoid(answers).logsumexp(0) - F.logsigmoid(-answers).logsumexp(0)
+        return answers.log_softmax(-1).logsumexp(0) - math.log(2)
 
     def _leave_out(
         self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None
@@ -140,11 +184,12 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
         multi_label = self.config.problem_type == "multi_label_classification"
         return logits.float().sigmoid() if multi_label else logits.float().softmax(-1)
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """Return the loss of `logits` [B, num_labels]; `label_smoothing` is of single labels."""
         if self.config.problem_type == "multi_label_classification":
             if labels.shape != logits.shape:
                 raise ValueError(f"labels must be {list(logits.shape)} as logits are, got {list(labels.shape)}")
             return F.binary_cross_entropy_with_logits(logits.float(), labels.float())
         if labels.shape != logits.shape[:1]:
             raise ValueError(f"labels must be {list(logits.shape[:1])}, one class a clip, got {list(labels.shape)}")
-        return F.cross_entropy(logits.float(), labels)
+        return F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)

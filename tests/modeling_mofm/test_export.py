@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
     detector.fit_reference({"keypoints": keypoints, "scores": scores, "input_ids": words})
     detector.save_pretrained(path)
     options = {"cube_embedding": "frames", "ignored_keypoints": [1, 2], "center_frames": True}
-    options |= {"classifier_part_size": 3, "classifier_slice_size": 5}
+    options |= {"classifier_part_size": 3, "classifier_slice_size": 5, "classifier_motion_size": 4}
     config = MoFMConfig(**TINY_GEOMETRY, **SIZES, codebook_size=16, id2label=LABELS, **options)
     MoFMForSequenceClassification(config).save_pretrained(path / "actions")
     return path

@@ -10,7 +10,7 @@ from datasets import Dataset
 from scripts import mofm
 from transformers import pipeline
 
-from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling, MoFMForSequenceClassification
 from motion_data.layouts import COCO_KEYPOINTS, SkeletonLayout, canonical_indices, register_layout
 from motion_data.schema import encode_row, motion_features
 from training_mofm.action_folds import finetune_classification
@@ -154,6 +154,29 @@ def test_a_head_alone_leaves_the_backbone_as_it_is(model, tmp_path, part_size):
         assert torch.equal(weight, tuned.mofm.state_dict()[name]), name
     answers = predict(tuned, make_corpus(12, 1), tuned_extractor(tuned))[0].argmax(-1)
     assert (answers == torch.arange(12) % 2).float().mean() > 0.8
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_motion_reader_is_fitted_by_itself_and_answers_beside_the_head(model, tmp_path, frozen):
+    dataset = write_corpus(tmp_path / "set", train=make_corpus(), test=make_corpus(12, 1))
+    options = ClassificationArguments(model=model, freeze_backbone=frozen, part_size=8, motion_size=8)
+    args = arguments(tmp_path / "out", max_steps=1, num_train_epochs=1)
+    figures = finetune_classification(options, DataArguments(dataset=dataset), args)
+    assert figures["accuracy_of_motion"] > 0.8 > figures["accuracy_of_head"]
+    tuned = MoFMForSequenceClassification.from_pretrained(tmp_path / "out")
+    assert tuned.config.classifier_motion_size == 8
+    answers = [
+        predict(tuned, make_corpus(12, 1), tuned_extractor(tuned), answer=f"{name}logits")[0].argmax(-1)
+        for name in ("", "motion_")
+    ]
+    found = [float((answer == torch.arange(12) % 2).float().mean()) for answer in answers]
+    assert found == [figures["accuracy"], figures["accuracy_of_motion"]]
+    again = train_classifier(
+        ClassificationArguments(model=str(tmp_path / "out")), make_corpus(), arguments(tmp_path / "next")
+    )
+    assert again.motion_reader is None and again.config.classifier_motion_size == 0
+    with pytest.raises(ValueError, match="motion_size must be even, got 7"):
+        ClassificationArguments(model=model, motion_size=7)
 
 
 def test_a_head_that_is_lost_is_not_kept(model, tmp_path):
