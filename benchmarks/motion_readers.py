@@ -21,7 +21,7 @@ from datasets import Dataset
 from modeling_mofm import MoFMForSequenceClassification
 from motion_data.corpora.load import load_corpus
 from tokenization_mofm import MoFMFeatureExtractor
-from training_mofm.actions import ClassificationTrainingArguments, predict
+from training_mofm.actions import ClassificationTrainingArguments, draw_fraction, predict
 from training_mofm.augmentation import Augmentation
 from training_mofm.evaluation.metrics import Spread
 from training_mofm.evaluation.protocols import find_protocol
@@ -31,11 +31,12 @@ from training_mofm.samples import ClipMaker
 ANSWERS = {"head": "head_logits", "motion": "motion_logits", "both": "logits"}
 
 
-def accuracies(folder: Path, train: Dataset, test: Dataset, size: int, seed: int) -> dict[str, float]:
+def accuracies(folder: Path, train: Dataset, test: Dataset, fraction: float, size: int, seed: int) -> dict[str, float]:
     """Return the accuracy of each of `ANSWERS` on `test`, with a reader that was fitted on `train`."""
     model = MoFMForSequenceClassification.from_pretrained(folder)
     extractor = MoFMFeatureExtractor.for_config(model.config)
     args = ClassificationTrainingArguments(output_dir="unused", seed=seed, dataloader_num_workers=0)
+    train = train.select(draw_fraction(np.asarray(train["label"][:]), fraction, seed))  # as the model's own rows
     labels, asked = (np.asarray(corpus["label"][:]) for corpus in (train, test))
     add_motion_reader(model.to(args.device), size, train, labels, ClipMaker(extractor, Augmentation()), args)
     found = {}
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--dataset", required=True, help="a motion corpus with protocols.json")
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--models", nargs="+", required=True, help="folders of fine-tuned models, each of all folds")
+    parser.add_argument("--label-fraction", type=float, default=1.0, help="of the models; their seeds are 42, 43 ...")
     parser.add_argument("--motion-size", type=int, default=64)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -60,7 +62,7 @@ def main() -> None:
         for fold in protocol.folds:
             train, test = corpus.select(fold.train), corpus.select(fold.test)
             folder = Path(model, re.sub(r"[^\w.-]+", "-", fold.name))
-            runs.append(accuracies(folder, train, test, args.motion_size, 42 + number))
+            runs.append(accuracies(folder, train, test, args.label_fraction, args.motion_size, 42 + number))
             print(folder, *(f"{name} {value:.3f}" for name, value in runs[-1].items()), flush=True)
     print(f"| {' | '.join(ANSWERS)} |\n|{' --- |' * len(ANSWERS)}")
     print(f"| {' | '.join(str(Spread.over([run[name] for run in runs])) for name in ANSWERS)} |")

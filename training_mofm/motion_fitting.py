@@ -14,6 +14,7 @@ from .arguments import MotionTrainingArguments
 from .samples import ClipMaker, EveryRow, MotionSamples, collate_samples
 
 EPOCHS = 60
+MIN_STEPS = 500  # few recordings are seen more often: after 120 steps it knows next to nothing
 BATCH_SIZE = 32
 PEAK_RATE = 2e-3  # of the learning rate, one cycle
 WEIGHT_DECAY = 0.01
@@ -45,7 +46,7 @@ def add_motion_reader(
     torch.manual_seed(args.seed)
     model.config.classifier_motion_size = size
     reader = model.motion_reader = MotionReader(model.config).to(args.device)
-    steps = EPOCHS * -(-len(train) // BATCH_SIZE)
+    steps = max(EPOCHS * -(-len(train) // BATCH_SIZE), MIN_STEPS)
     samples = MotionSamples(EveryRow(train, labels, maker, args.seed), steps * BATCH_SIZE, args.seed)
     workers = args.dataloader_num_workers
     loader = torch.utils.data.DataLoader(samples, BATCH_SIZE, collate_fn=collate_samples, num_workers=workers)

@@ -13,6 +13,7 @@ from transformers import pipeline
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling, MoFMForSequenceClassification
 from motion_data.layouts import COCO_KEYPOINTS, SkeletonLayout, canonical_indices, register_layout
 from motion_data.schema import encode_row, motion_features
+from training_mofm import motion_fitting
 from training_mofm.action_folds import finetune_classification
 from training_mofm.actions import (
     ClassificationArguments,
@@ -157,7 +158,8 @@ def test_a_head_alone_leaves_the_backbone_as_it_is(model, tmp_path, part_size):
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_a_motion_reader_is_fitted_by_itself_and_answers_beside_the_head(model, tmp_path, frozen):
+def test_a_motion_reader_is_fitted_by_itself_and_answers_beside_the_head(model, tmp_path, frozen, monkeypatch):
+    monkeypatch.setattr(motion_fitting, "MIN_STEPS", 60)
     dataset = write_corpus(tmp_path / "set", train=make_corpus(), test=make_corpus(12, 1))
     options = ClassificationArguments(model=model, freeze_backbone=frozen, part_size=8, motion_size=8)
     args = arguments(tmp_path / "out", max_steps=1, num_train_epochs=1)
