@@ -17,7 +17,7 @@ except ImportError:
     varlen_attn = None
 
 HALF_DTYPES = (torch.float16, torch.bfloat16)
-FIRST_WITH_FLASH = (8, 0)  # compute capability
+FIRST_WITH_FLASH, MAX_HEAD_DIM = (8, 0), 256  # compute capability, and what its kernel takes
 
 
 class PackedClips:
@@ -57,7 +57,8 @@ def can_pack(config: PreTrainedConfig, tokens: Tensor, training: bool, recorded:
         training: whether attention drops weights, if it has a dropout.
         recorded: whether what each layer says is to be returned, with padding.
 
-    On a GPU it takes half precision, for which torch has a kernel for clips of different lengths. A graph that is
+    On a GPU it takes half precision, for which torch has a kernel for clips of different lengths, and heads that the
+    kernel takes. A graph that is
     compiled or exported as a whole has one length for all.
     """
     if recorded or config._attn_implementation != "sdpa" or torch.compiler.is_compiling():
@@ -65,6 +66,9 @@ def can_pack(config: PreTrainedConfig, tokens: Tensor, training: bool, recorded:
     if tokens.device.type == "cpu":
         return True
     if tokens.device.type != "cuda" or varlen_attn is None or (training and config.attention_probs_dropout_prob):
+        return False
+    head_dim = config.hidden_size // config.num_attention_heads
+    if head_dim % 8 or head_dim > MAX_HEAD_DIM:
         return False
     dtype = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else tokens.dtype
     return dtype in HALF_DTYPES and torch.cuda.get_device_capability(tokens.device) >= FIRST_WITH_FLASH
