@@ -318,19 +318,8 @@ class MoFMPredictor(nn.Module):
         """Run the last layer for asked cubes alone, bool `[N, L]`: tokens, cube ids and which are no padding."""
         asking, places, answered = keep_cubes(tokens, asked.gather(1, cube_ids) & kept)
         asking_ids = cube_ids.gather(1, places)
-        sizes = (self.config.grid_size, self.config.hidden_size // self.config.num_attention_heads)
-        last = self.layers[-1]
-        if can_pack(self.config, tokens, self.training, recorded=False):
-            clips, seen = (PackedClips(part, self.config.num_cubes) for part in (answered, kept))
-            context = (seen.pack(tokens), rotary_positions(seen.pack(cube_ids), *sizes))
-            positions = rotary_positions(clips.pack(asking_ids), *sizes)
-            answers = last(clips.pack(asking), positions, None, context, packed=(clips, seen))
-            return clips.unpack(answers), asking_ids, answered
-        context = (tokens, rotary_positions(cube_ids, *sizes))
-        attention_mask = create_bidirectional_mask(
-            config=self.config, inputs_embeds=asking, attention_mask=kept, encoder_hidden_states=tokens
-        )
-        return last(asking, rotary_positions(asking_ids, *sizes), attention_mask, context), asking_ids, answered
+        answers = run_layers(self.layers[-1:], asking, asking_ids, answered, self.config, (tokens, cube_ids, kept))
+        return answers, asking_ids, answered
 
 
 def run_layers(
@@ -339,23 +328,38 @@ def run_layers(
     cube_ids: Tensor,
     kept: Tensor,
     config: MoFMConfig,
+    asked: tuple[Tensor, Tensor, Tensor] | None = None,
     **kwargs: Unpack[TransformersKwargs],
 ) -> Tensor:
-    """Let tokens `[N, P, D]` of cubes attend to each other, layer by layer; False in `kept` `[N, P]` is padding."""
+    """Let tokens of cubes attend to each other, layer by layer, or to others.
+
+    Args:
+        tokens, cube_ids, kept: `[N, P, D]`, `[N, P]` and bool `[N, P]`, False is padding.
+        asked: the same of the tokens that they attend to instead of each other.
+    """
     if not layers:
         return tokens
     recorded = any(
         kwargs.get(name, getattr(config, name, False)) for name in ("output_hidden_states", "output_attentions")
     )
-    clips = PackedClips(kept, config.num_cubes) if can_pack(config, tokens, layers.training, recorded) else None
-    if clips is None:
-        attention_mask = create_bidirectional_mask(config=config, inputs_embeds=tokens, attention_mask=kept)
+    others, other_ids, others_kept = (None, None, kept) if asked is None else asked
+    packed, attention_mask = None, None
+    if can_pack(config, tokens, layers[0].training, recorded):
+        clips = PackedClips(kept, config.num_cubes)
+        packed = (clips, clips if asked is None else PackedClips(others_kept, config.num_cubes))
+        tokens, cube_ids = clips.pack(tokens), clips.pack(cube_ids)
+        if asked is not None:
+            others, other_ids = packed[1].pack(others), packed[1].pack(other_ids)
     else:
-        tokens, cube_ids, attention_mask = clips.pack(tokens), clips.pack(cube_ids), None
-    positions = rotary_positions(cube_ids, config.grid_size, config.hidden_size // config.num_attention_heads)
+        attention_mask = create_bidirectional_mask(
+            config=config, inputs_embeds=tokens, attention_mask=others_kept, encoder_hidden_states=others
+        )
+    sizes = (config.grid_size, config.hidden_size // config.num_attention_heads)
+    positions = rotary_positions(cube_ids, *sizes)
+    context = None if asked is None else (others, rotary_positions(other_ids, *sizes))
     for layer in layers:
-        tokens = layer(tokens, positions, attention_mask, packed=clips and (clips, clips), **kwargs)
-    return tokens if clips is None else clips.unpack(tokens)
+        tokens = layer(tokens, positions, attention_mask, context, packed, **kwargs)
+    return tokens if packed is None else packed[0].unpack(tokens)
 
 
 class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):

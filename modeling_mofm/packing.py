@@ -58,8 +58,7 @@ def can_pack(config: PreTrainedConfig, tokens: Tensor, training: bool, recorded:
         recorded: whether what each layer says is to be returned, with padding.
 
     On a GPU it takes half precision, for which torch has a kernel for clips of different lengths, and heads that the
-    kernel takes. A graph that is
-    compiled or exported as a whole has one length for all.
+    kernel takes. A graph that is compiled or exported as a whole has one length for all.
     """
     if recorded or config._attn_implementation != "sdpa" or torch.compiler.is_compiling():
         return False
