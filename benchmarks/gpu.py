@@ -20,7 +20,7 @@ from benchmarks.loading import loading_rate, training_flops
 from benchmarks.timing import VISIBLE, timed, training_step
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from modeling_mofm.masking import noise_shape
-from modeling_mofm.modeling_mofm import MoFMLayer
+from modeling_mofm.modeling_mofm import compile_layers
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from motion_data.corpora.mixing import Mixture
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
@@ -126,8 +126,7 @@ def measure_steps(
             model = MoFMForMaskedMotionModeling(MoFMConfig.from_preset(preset, **fields)).to(found.device).train()
             model.set_attn_implementation(attention)
             if compiled:
-                for layer in [module for module in model.modules() if isinstance(module, MoFMLayer)]:
-                    layer.compile(dynamic=True)
+                compile_layers(model)
             step = training_step(model, partial(bfloat16_loss, model, batch, labels))
             rate = found.measure(name, step, len(labels), "clips/s")
         except Exception as error:  # what a version of torch cannot do is a row too

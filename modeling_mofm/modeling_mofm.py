@@ -362,6 +362,19 @@ def run_layers(
     return tokens if packed is None else packed[0].unpack(tokens)
 
 
+def compile_layers(model: nn.Module) -> None:
+    """Compile the layers of a model's encoder and predictor, in place, one graph for batches of every length.
+
+    Raises:
+        ValueError: it has none.
+    """
+    layers = [module for module in model.modules() if isinstance(module, MoFMLayer)]
+    if not layers:
+        raise ValueError(f"compile_layers is true; {type(model).__name__} has no layers of MoFM")
+    for layer in layers:
+        layer.compile(dynamic=True)
+
+
 class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
     config_class = MoFMConfig
     base_model_prefix = "mofm"

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from modeling_mofm.modeling_mofm import MoFMLayer
+from modeling_mofm.modeling_mofm import compile_layers
 
 from .samples import StreamedSamples
 
@@ -25,11 +25,7 @@ class MotionTrainer(Trainer):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         if self.args.compile_layers:
-            layers = [module for module in self.model.modules() if isinstance(module, MoFMLayer)]
-            if not layers:
-                raise ValueError(f"compile_layers is true; {type(self.model).__name__} has no layers of MoFM")
-            for layer in layers:
-                layer.compile(dynamic=True)  # one graph for batches of every length
+            compile_layers(self.model)
         self._lost: int | Tensor = 0  # steps whose loss is no number, counted on the device: to ask is to wait
         self.add_callback(_StopWhenLost(self))
 
