@@ -11,8 +11,6 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
 import argparse
-import re
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,6 +19,7 @@ from datasets import Dataset
 from modeling_mofm import MoFMForSequenceClassification
 from motion_data.corpora.load import load_corpus
 from tokenization_mofm import MoFMFeatureExtractor
+from training_mofm.action_folds import fold_folder, measure
 from training_mofm.actions import ClassificationTrainingArguments, draw_fraction, predict
 from training_mofm.augmentation import Augmentation
 from training_mofm.evaluation.metrics import Spread
@@ -28,21 +27,19 @@ from training_mofm.evaluation.protocols import find_protocol
 from training_mofm.motion_fitting import add_motion_reader
 from training_mofm.samples import ClipMaker
 
-ANSWERS = {"head": "head_logits", "motion": "motion_logits", "both": "logits"}
+ANSWERS = {"head": "of_head", "motion": "of_motion", "both": "probabilities"}
 
 
-def accuracies(folder: Path, train: Dataset, test: Dataset, fraction: float, size: int, seed: int) -> dict[str, float]:
+def accuracies(folder: str, train: Dataset, test: Dataset, fraction: float, size: int, seed: int) -> dict[str, float]:
     """Return the accuracy of each of `ANSWERS` on `test`, with a reader that was fitted on `train`."""
     model = MoFMForSequenceClassification.from_pretrained(folder)
     extractor = MoFMFeatureExtractor.for_config(model.config)
     args = ClassificationTrainingArguments(output_dir="unused", seed=seed, dataloader_num_workers=0)
     train = train.select(draw_fraction(np.asarray(train["label"][:]), fraction, seed))  # as the model's own rows
-    labels, asked = (np.asarray(corpus["label"][:]) for corpus in (train, test))
-    add_motion_reader(model.to(args.device), size, train, labels, ClipMaker(extractor, Augmentation()), args)
-    found = {}
-    for name, answer in ANSWERS.items():
-        found[name] = float((predict(model, test, extractor, answer=answer)[0].argmax(1).numpy() == asked).mean())
-    return found
+    maker, labels = ClipMaker(extractor, Augmentation()), np.asarray(train["label"][:])
+    add_motion_reader(model.to(args.device), size, train, labels, maker, args)
+    answers = predict(model, test, extractor)
+    return {name: measure(getattr(answers, field), test)["accuracy"] for name, field in ANSWERS.items()}
 
 
 def main() -> None:
@@ -61,7 +58,7 @@ def main() -> None:
     for number, model in enumerate(args.models):
         for fold in protocol.folds:
             train, test = corpus.select(fold.train), corpus.select(fold.test)
-            folder = Path(model, re.sub(r"[^\w.-]+", "-", fold.name))
+            folder = fold_folder(model, fold)
             runs.append(accuracies(folder, train, test, args.label_fraction, args.motion_size, 42 + number))
             print(folder, *(f"{name} {value:.3f}" for name, value in runs[-1].items()), flush=True)
     print(f"| {' | '.join(ANSWERS)} |\n|{' --- |' * len(ANSWERS)}")

@@ -146,8 +146,8 @@ class MoFMConfig(ThermalCubeConfig):
         for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        lowest = {"predictor_layers": 0, "classifier_part_size": 0, "classifier_slice_size": 1}
-        for name, low in {**lowest, "classifier_motion_size": 0}.items():
+        may_be_0 = ("predictor_layers", "classifier_part_size", "classifier_motion_size")
+        for name, low in {**dict.fromkeys(may_be_0, 0), "classifier_slice_size": 1}.items():
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
         if self.classifier_motion_size % 2:

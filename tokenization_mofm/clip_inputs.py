@@ -11,6 +11,14 @@ from .configuration_cubes import ThermalCubeConfig
 from .thermal_cubes import active_cubes, touched_cubes
 
 
+def known_scores(keypoints: Tensor, scores: Tensor) -> Tensor:
+    """Return `scores` [..., K], 0 of joints that are missing: not above 0, or `keypoints` [..., K, 2] not finite.
+
+    The tokenizer refuses some of these; a model that may be compiled cannot look.
+    """
+    return torch.where((scores > 0) & keypoints.isfinite().all(-1), scores, 0.0)
+
+
 @dataclass
 class ClipInputs:
     """Checked clips, people folded into the batch.
@@ -69,8 +77,7 @@ class ClipInputs:
         precise = torch.promote_types(keypoints.dtype, torch.float32)
         keypoints = keypoints.reshape(-1, F, K, 2).to(precise)
         scores = scores.reshape(-1, F, K).to(precise)
-        # the tokenizer refuses some of these; a model that may be compiled cannot look
-        scores = torch.where((scores > 0) & keypoints.isfinite().all(-1), scores, 0.0)
+        scores = known_scores(keypoints, scores)
         touched = touched_cubes(keypoints, scores, S, cube, config.sigma, config.truncate)
         return cls(keypoints, scores, None, touched, people)
 

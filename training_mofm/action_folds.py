@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 
-import numpy as np
 from datasets import Dataset, concatenate_datasets
+from torch import Tensor
 
 from motion_data.corpora.load import load_corpus
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
@@ -27,7 +27,7 @@ from .arguments import DataArguments
 from .augmentation import Augmentation
 from .evaluation.drawing import write_confusion
 from .evaluation.metrics import MotionClassificationMetric, Spread
-from .evaluation.protocols import find_protocol
+from .evaluation.protocols import Fold, find_protocol
 from .publishing import publish
 from .seen_rows import askable
 
@@ -71,12 +71,22 @@ def finetune_classification(
     figures = []
     for fold in protocol.folds:
         own = deepcopy(args)
-        own.output_dir = os.path.join(args.output_dir, re.sub(r"[^\w.-]+", "-", fold.name))
+        own.output_dir = fold_folder(args.output_dir, fold)
         found = finetune_fold(options, corpus.select(fold.train), corpus.select(fold.test), own, augmentation)
         figures.append(found)
     means = {name: Spread.over([found[name] for found in figures]) for name in figures[0]}
     spread = {f"{name}_std": figure.std for name, figure in means.items()} if len(figures) > 1 else {}
     return {name: figure.value for name, figure in means.items()} | spread
+
+
+def fold_folder(folder: str | os.PathLike, fold: Fold) -> str:
+    """Return where a fold of a fine-tuning is, in the folder of its protocol."""
+    return os.path.join(folder, re.sub(r"[^\w.-]+", "-", fold.name))
+
+
+def measure(probabilities: Tensor, corpus: Dataset) -> dict:
+    """Return the figures of `MotionClassificationMetric` of answers `[rows, num_labels]` about a corpus."""
+    return MotionClassificationMetric().compute(predictions=probabilities.numpy(), references=corpus["label"][:])
 
 
 def finetune_fold(
@@ -96,16 +106,17 @@ def finetune_fold(
     """
     model = train_classifier(options, train, args, augmentation)
     extractor = MoFMFeatureExtractor.for_config(model.config)
+    one = several = predict(model, test, extractor)
+    if options.num_clips > 1 or options.flip_views:
+        several = predict(model, test, extractor, options.num_clips, options.flip_views)
     figures, counts = {}, []
-    for ending, views in (("", (1, False)), ("_of_views", (options.num_clips, options.flip_views))):
-        answers = predict(model, test, extractor, *views)[0]
-        found = MotionClassificationMetric().compute(predictions=answers.numpy(), references=test["label"][:])
+    for ending, answers in (("", one), ("_of_views", several)):
+        found = measure(answers.probabilities, test)
         counts = found.pop("confusion_matrix")
         figures |= {f"{name}{ending}": value for name, value in found.items()}
-    if model.motion_reader is not None:
-        for name, answer in (("head", "head_logits"), ("motion", "motion_logits")):
-            answers = predict(model, test, extractor, answer=answer)[0].argmax(1).numpy()
-            figures[f"accuracy_of_{name}"] = float((answers == np.asarray(test["label"][:])).mean())
+    for name in ("of_head", "of_motion"):
+        if getattr(one, name) is not None:
+            figures[f"accuracy_{name}"] = measure(getattr(one, name), test)["accuracy"]
     if args.process_index == 0:
         write_confusion(args.output_dir, class_names(train), counts)
         model.save_pretrained(args.output_dir)

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -43,6 +44,21 @@ from .samples import ClipMaker, EveryRow, MotionSamples, collate_samples, report
 from .seen_rows import record_rows
 
 NOBODY = Motion(np.zeros((1, MIN_FRAMES, 17, 2)), np.zeros((1, MIN_FRAMES, 17), np.float32))
+
+
+class Predictions(NamedTuple):
+    """What a classifier says of recordings, means over the views of each.
+
+    Args:
+        probabilities: `[rows, num_labels]`.
+        parts: `[rows, T, K, D]`.
+        of_head, of_motion: `[rows, num_labels]`, where there is a motion reader, the probabilities of each of the two.
+    """
+
+    probabilities: Tensor
+    parts: Tensor
+    of_head: Tensor | None = None
+    of_motion: Tensor | None = None
 
 
 @dataclass
@@ -269,7 +285,7 @@ def train_classifier(
         model.mofm.requires_grad_(False)
         model.to(args.device)
         hidden = model.config.classifier_part_size > 0
-        plain, maker = predict(model, train, extractor)[1], ClipMaker(extractor, augmentation)
+        plain, maker = predict(model, train, extractor).parts, ClipMaker(extractor, augmentation)
         views = read_views(model, train, plain, maker, args.seed, MAX_VIEWS if hidden else MAX_LINEAR_VIEWS)
         if hidden:
             fit_hidden_head(model, views, labels, args)
@@ -303,20 +319,18 @@ def predict(
     num_clips: int = 1,
     flip: bool = False,
     batch_size: int = 32,
-    answer: str = "logits",
-) -> tuple[Tensor, Tensor]:
-    """Return the probabilities `[rows, num_labels]` and parts `[rows, T, K, D]` of recordings, means over the views.
+) -> Predictions:
+    """Return what a classifier says of recordings.
 
     Args:
         num_clips, flip: see `views_of`.
         batch_size: recordings at once.
-        answer: whose, "logits", "head_logits" or "motion_logits" of the outputs.
 
     Of a recording in which nobody is seen every class is as likely as any other.
     """
     model.eval()
     corpus = corpus.select_columns(VIEW_COLUMNS).with_format("arrow")
-    probabilities, parts = [], []
+    found: dict[str, list[Tensor]] = {}
     for start in trange(0, len(corpus), batch_size, desc="predicting", leave=False):
         motions, empty = [], []
         for row in range(start, min(start + batch_size, len(corpus))):
@@ -328,13 +342,14 @@ def predict(
         views = [view for motion in motions for view in views_of(motion, extractor, num_clips, flip)]
         batch = {name: values.to(model.device) for name, values in collate_people(views).items()}
         outputs = model(**batch)
-        num_views = len(views) // len(motions)
-        probability = model.probabilities(outputs[answer])
-        probability = probability.unflatten(0, (-1, num_views)).mean(1).cpu()
-        probability[empty] = 1 / probability.shape[1]
-        probabilities.append(probability)
-        parts.append(outputs.parts.float().unflatten(0, (-1, num_views)).mean(1).cpu())
-    return torch.cat(probabilities), torch.cat(parts)
+        answers = {"probabilities": outputs.logits, "of_head": outputs.head_logits, "of_motion": outputs.motion_logits}
+        said = {name: model.probabilities(logits) for name, logits in answers.items() if logits is not None}
+        for name, values in {**said, "parts": outputs.parts.float()}.items():
+            mean = values.unflatten(0, (len(motions), -1)).mean(1).cpu()
+            if name in said:
+                mean[empty] = 1 / mean.shape[1]
+            found.setdefault(name, []).append(mean)
+    return Predictions(**{name: torch.cat(values) for name, values in found.items()})
 
 
 def _with_people(corpus: Dataset) -> np.ndarray:

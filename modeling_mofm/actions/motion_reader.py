@@ -46,7 +46,10 @@ class MotionReader(nn.Module):
         )
 
     def forward(self, keypoints: Tensor, scores: Tensor) -> Tensor:
-        """Return `[B, num_labels]` of `keypoints` [B, (M,) F, K, 2] in map pixels, with `scores` [B, (M,) F, K]."""
+        """Return `[B, num_labels]` of `keypoints` [B, (M,) F, K, 2] in map pixels, with `scores` [B, (M,) F, K].
+
+        Of joints with a score of 0 no coordinate is read.
+        """
         if keypoints.ndim == 4:
             keypoints, scores = keypoints[:, None], scores[:, None]
         people = (scores > 0).any(-1).any(-1)  # B M

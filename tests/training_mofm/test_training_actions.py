@@ -167,10 +167,8 @@ def test_a_motion_reader_is_fitted_by_itself_and_answers_beside_the_head(model, 
     assert figures["accuracy_of_motion"] > 0.8 > figures["accuracy_of_head"]
     tuned = MoFMForSequenceClassification.from_pretrained(tmp_path / "out")
     assert tuned.config.classifier_motion_size == 8
-    answers = [
-        predict(tuned, make_corpus(12, 1), tuned_extractor(tuned), answer=f"{name}logits")[0].argmax(-1)
-        for name in ("", "motion_")
-    ]
+    said = predict(tuned, make_corpus(12, 1), tuned_extractor(tuned))
+    answers = [said.probabilities.argmax(-1), said.of_motion.argmax(-1)]
     found = [float((answer == torch.arange(12) % 2).float().mean()) for answer in answers]
     assert found == [figures["accuracy"], figures["accuracy_of_motion"]]
     again = train_classifier(
@@ -213,7 +211,7 @@ def tuned_extractor(model):
 def test_nobody_in_sight_is_every_class_alike(model):
     options = ClassificationArguments(model=model)
     classifier = make_classifier(options, NAMES).eval()
-    answers, _ = predict(classifier, make_corpus(6, empty=(2,)), tuned_extractor(classifier))
+    answers, *_ = predict(classifier, make_corpus(6, empty=(2,)), tuned_extractor(classifier))
     assert answers[2].tolist() == [0.5, 0.5] and (answers[[0, 1, 3]] != 0.5).all()
 
 
