@@ -131,8 +131,9 @@ class CubeEmbedding(nn.Module):
         grid = active.view(len(rows), rows.shape[1], -1)  # N * T, Y, X
         of_slice, y, x = grid.nonzero(as_tuple=True)
         cubes = project(rows[of_slice, y][:, :, None], columns[of_slice, x][:, None], weight)
-        empty = cubes.new_zeros(*active.shape, len(weight))
-        return empty.masked_scatter(active[..., None], cubes) + bias
+        places = (of_slice * grid.shape[1] + y) * grid.shape[2] + x
+        empty = cubes.new_zeros(grid.numel(), len(weight))
+        return empty.index_copy(0, places, cubes).view(*active.shape, -1) + bias
 
     def embed_reached(self, keypoints: Tensor, scores: Tensor) -> Tensor:
         """Embed as `embed_keypoints` does, from what each joint adds to the cubes that it reaches."""
@@ -239,14 +240,14 @@ class _HeatProjection(torch.autograd.Function):
     def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         rows, columns, weight = ctx.saved_tensors
         of_rows = of_columns = of_weight = None
-        gradient = gradient.to(weight.dtype)  # under autocast it may be another
+        dtype = gradient.dtype  # that of the products, which under autocast is not that of the weights
         if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
-            of_heat = (gradient @ weight.flatten(1)).unflatten(-1, weight.shape[1:])  # ... h w C
-            of_rows = (of_heat * columns).sum_to_size(rows.shape)
-            of_columns = (of_heat * rows).sum_to_size(columns.shape)
+            of_heat = (gradient @ weight.flatten(1).to(dtype)).unflatten(-1, weight.shape[1:])  # ... h w C
+            of_rows = (of_heat * columns).sum_to_size(rows.shape).to(rows.dtype)
+            of_columns = (of_heat * rows).sum_to_size(columns.shape).to(columns.dtype)
         if ctx.needs_input_grad[2]:
-            heat = (rows * columns).flatten(-3).flatten(0, -2)
-            of_weight = (gradient.flatten(0, -2).T @ heat).view_as(weight)
+            heat = (rows * columns).flatten(-3).flatten(0, -2).to(dtype)
+            of_weight = (gradient.flatten(0, -2).T @ heat).view_as(weight).to(weight.dtype)
         return of_rows, of_columns, of_weight
 
 
