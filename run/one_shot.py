@@ -1,4 +1,4 @@
-"""Recognise actions that were shown once: measured on a protocol, nothing trained.
+"""Recognise actions that were shown once: measured on a protocol; the encoder is not trained.
 
 python run/one_shot.py --model mofm --dataset corpora/jhmdb14_2d --protocol jhmdb14_2d/one-shot
 """
@@ -26,6 +26,13 @@ def main() -> int:
     parser.add_argument("--dataset", required=True, help="a corpus with a one-shot protocol")
     parser.add_argument("--protocol", required=True, help="its name")
     parser.add_argument("--metric", action="store_true", help="learn from the other actions what does not matter")
+    parser.add_argument(
+        "--motion-size",
+        type=int,
+        default=0,
+        help="width of a reader of how key-points move, fitted on the other actions in a minute or two; 0 is none",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of its fit")
     parser.add_argument("--cache", help="folder in which features stay, for later runs")
     parser.add_argument("--output-dir", help="save the recogniser, which knows the exemplars, to this folder")
     args = parser.parse_args()
@@ -35,7 +42,7 @@ def main() -> int:
         protocol = askable(args.model, find_protocol(args.dataset, corpus, args.protocol, "one-shot"))
         recogniser = MotionRecogniser.from_pretrained(args.model)
         recogniser.model.to("cuda" if torch.cuda.is_available() else "cpu")
-        figures = measure_one_shot(recogniser, protocol, args.cache, args.metric)
+        figures = measure_one_shot(recogniser, protocol, args.cache, args.metric, args.motion_size, args.seed)
         if args.output_dir:
             recogniser.save_pretrained(args.output_dir)
     for name, figure in figures.items():

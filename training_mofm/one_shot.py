@@ -8,10 +8,26 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from modeling_mofm.actions.recogniser import MotionRecogniser
+from motion_data.keypoints import Motion
 
+from .augmentation import Augmentation
 from .evaluation.frozen import Encoder, read_features
 from .evaluation.metrics import Spread, bootstrap
 from .evaluation.protocols import OneShotFold, Protocol
+from .motion_fitting import fit_motion_reader
+from .samples import ClipMaker
+
+
+class MotionVectors:
+    """What the motion reader of a recogniser says of recordings."""
+
+    name, fingerprint, batch_size = "motion reader", "", 256
+
+    def __init__(self, recogniser: MotionRecogniser):
+        self.recogniser, self.extractor = recogniser, recogniser.extractor
+
+    def __call__(self, clips: list[Motion]) -> np.ndarray:
+        return self.recogniser.embed_motion(clips)
 
 
 def measure_one_shot(
@@ -19,6 +35,8 @@ def measure_one_shot(
     protocol: Protocol,
     cache: str | os.PathLike | None = None,
     metric: bool = False,
+    motion_size: int = 0,
+    seed: int = 0,
 ) -> dict[str, Spread]:
     """Fit a recogniser on the auxiliary rows, show it the exemplars, and ask about the queries.
 
@@ -27,6 +45,9 @@ def measure_one_shot(
         protocol: of the task "one-shot".
         cache: folder in which features stay.
         metric: see `MotionRecogniser.fit`.
+        motion_size: width of a motion reader that is fitted on the auxiliary rows and looks beside the encoder; 0 is
+            none.
+        seed: of its fit.
 
     Returns:
         `accuracy`, each query among the novel classes; `open_set_auroc`, how well the highest similarity tells a class
@@ -39,13 +60,23 @@ def measure_one_shot(
     """
     if protocol.task != "one-shot":
         raise ValueError(f"protocol {protocol.name!r} is of task {protocol.task!r}; it must be 'one-shot'")
-    features = read_features(Encoder("model", recogniser.model), protocol.corpus, cache)
+    of_encoder = read_features(Encoder("model", recogniser.model), protocol.corpus, cache)
     labels = np.asarray(protocol.corpus["label"][:])
     names = protocol.class_names
     outcomes = []
     for fold in protocol.folds:
         if not isinstance(fold, OneShotFold):
             continue
+        features = of_encoder
+        if motion_size:
+            there = fold.auxiliary[of_encoder[fold.auxiliary].any(1)]  # of those with nobody in sight all are 0
+            corpus, maker = protocol.corpus.select(there), ClipMaker(recogniser.extractor, Augmentation())
+            device = recogniser.model.device
+            reader = fit_motion_reader(
+                recogniser.model.config, motion_size, corpus, labels[there], maker, seed, device
+            )
+            recogniser.read_motion_with(reader)
+            features = np.concatenate((of_encoder, read_features(MotionVectors(recogniser), protocol.corpus)), 1)
         recogniser.forget()
         recogniser.fit(features[fold.auxiliary], labels[fold.auxiliary], metric)
         recogniser.teach_features([names[label] for label in labels[fold.exemplars]], features[fold.exemplars])

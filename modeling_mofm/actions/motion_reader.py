@@ -26,11 +26,16 @@ class MotionReader(nn.Module):
     """Logits of actions from distances between key-points and their velocities, the largest over time and people.
 
     `config.classifier_motion_size` is its width.
+
+    Attributes:
+        sizes: width and number of classes.
+        embedding_size: numbers that it says of a clip before classes are named.
     """
 
     def __init__(self, config: MoFMConfig):
         super().__init__()
         size, K = config.classifier_motion_size, config.num_keypoints
+        self.sizes, self.embedding_size = (size, config.num_labels), 4 * size
         self.half = (config.heatmap_size - 1) / 2
         self.streams = nn.ModuleList(
             nn.Sequential(_along_time(inputs, size, 1), _along_time(size, size // 2, 3))
@@ -42,13 +47,22 @@ class MotionReader(nn.Module):
             *(_along_time(2 * size, 4 * size, 3), _along_time(4 * size, 4 * size, 3)),
         )
         self.head = nn.Sequential(
-            nn.Linear(4 * size, 2 * size), nn.GELU(), nn.Dropout(0.5), nn.Linear(2 * size, config.num_labels)
+            nn.Linear(self.embedding_size, 2 * size),
+            nn.GELU(),
+            nn.Dropout(0.5),
+            nn.Linear(2 * size, config.num_labels),
         )
 
     def forward(self, keypoints: Tensor, scores: Tensor) -> Tensor:
-        """Return `[B, num_labels]` of `keypoints` [B, (M,) F, K, 2] in map pixels, with `scores` [B, (M,) F, K].
+        """Return the logits `[B, num_labels]` of clips; for the arguments see `embed`."""
+        return self.head(self.embed(keypoints, scores))
 
-        Of joints with a score of 0 no coordinate is read.
+    def embed(self, keypoints: Tensor, scores: Tensor) -> Tensor:
+        """Return what it says of clips before classes are named, `[B, embedding_size]`; 0 of a clip without anyone.
+
+        Args:
+            keypoints: `[B, (M,) F, K, 2]` in map pixels.
+            scores: `[B, (M,) F, K]`; of joints with a score of 0 no coordinate is read.
         """
         if keypoints.ndim == 4:
             keypoints, scores = keypoints[:, None], scores[:, None]
@@ -61,7 +75,7 @@ class MotionReader(nn.Module):
         else:
             motion = self.read(keypoints, scores)
         motion = motion.unflatten(0, people.shape).masked_fill(~people[..., None], -torch.inf).amax(1)
-        return self.head(torch.where(people.any(1, keepdim=True), motion, 0.0))
+        return torch.where(people.any(1, keepdim=True), motion, 0.0)
 
     def read(self, keypoints: Tensor, scores: Tensor) -> Tensor:
         """Return `[N, C]` of people, `keypoints` [N, F, K, 2] and `scores` [N, F, K]."""

@@ -8,28 +8,36 @@ recogniser.save_pretrained("my-actions")
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors.numpy import load_file, save_file
+from transformers.utils import PushToHubMixin, cached_file
 
 from motion_data.inputs import MotionInput
 from motion_data.keypoints import Motion
-from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
+from tokenization_mofm.clip_inputs import known_scores
+from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
+from ..configuration_mofm import MoFMConfig
 from ..modeling_mofm import MoFMModel, extractor_beside
 from ..motion_pipeline import visible_motions
 from ..scenes import embed_scenes
 from .metric import within_class_axes
+from .motion_reader import MotionReader
 
 FILE, VECTORS = "actions.json", "actions.safetensors"
+READER = "motion_reader."  # before the names of its weights
+READER_SHARE = 0.25  # of a cosine, where a motion reader looks at how key-points move
 UNKNOWN = "unknown"
 
 
-class MotionRecogniser:
+class MotionRecogniser(PushToHubMixin):
     """Compare motion with what was shown, by the cosine of embeddings.
 
     Args:
@@ -38,27 +46,54 @@ class MotionRecogniser:
 
     Attributes:
         threshold: similarity below which an answer is "unknown"; None never says so. `fit` sets it.
+        motion_reader: what looks beside the encoder at how key-points move; `read_motion_with` sets it.
         names: what was taught, in order; an action may be taught several times.
     """
 
     def __init__(self, model: MoFMModel, extractor: MoFMFeatureExtractor | None = None):
         self.model = model.eval()
         self.extractor = extractor or MoFMFeatureExtractor.for_config(model.config)
-        self.threshold: float | None = None
-        self.names: list[str] = []
         slices = model.config.grid_size[0]
-        width = slices * model.config.num_keypoints * model.config.embedding_size
+        self._parts = slices * model.config.num_keypoints * model.config.embedding_size
+        self.motion_reader: MotionReader | None = None
+        self._know_nothing(self._parts)
+
+    def _know_nothing(self, width: int) -> None:
+        self.names: list[str] = []
+        self.threshold: float | None = None
         self._shown = np.zeros((0, width), np.float32)
         self._mean, self._std = np.zeros(width, np.float32), np.ones(width, np.float32)
         self._axes: np.ndarray | None = None  # of the metric
 
+    def read_motion_with(self, reader: MotionReader) -> None:
+        """Let a reader look beside the encoder from now on; what was taught and fitted before is forgotten.
+
+        One that tells other actions apart (`training_mofm.motion_fitting.fit_motion_reader`) sees in new ones too how
+        key-points move.
+        """
+        self.motion_reader = reader.to(self.model.device).eval()
+        self._know_nothing(self._parts + reader.embedding_size)
+
     def embed(self, motions: Sequence[Motion], batch_size: int = 32) -> np.ndarray:
-        """Return the embeddings of motions, `[N, D]`: the parts of everybody in them, the mean over people."""
+        """Return the embeddings of motions, `[N, D]`: the parts of everybody in them, the mean over people.
+
+        With a motion reader what it says of them stands behind.
+        """
         found = []
         for start in range(0, len(motions), batch_size):
             clips = [self.extractor.clip(motion) for motion in motions[start : start + batch_size]]
-            found.append(embed_scenes(self.model, clips).parts.flatten(1).float().cpu().numpy())
+            features = embed_scenes(self.model, clips).parts.flatten(1).float().cpu().numpy()
+            if self.motion_reader is not None:
+                features = np.concatenate((features, self.embed_motion(clips)), 1)
+            found.append(features)
         return np.concatenate(found)
+
+    @torch.no_grad()
+    def embed_motion(self, clips: Sequence[Motion]) -> np.ndarray:
+        """Return what the motion reader says of prepared clips of one or more people each, `[N, D]`."""
+        batch = {name: values.to(self.model.device) for name, values in collate_people(clips).items()}
+        scores = known_scores(batch["keypoints"], batch["scores"])
+        return self.motion_reader.embed(batch["keypoints"], scores).float().cpu().numpy()
 
     def fit(self, features: np.ndarray, labels: Sequence[int], metric: bool = False) -> None:
         """Learn from other actions which directions vary, and how similar two of the same action are.
@@ -86,7 +121,8 @@ class MotionRecogniser:
                 "of one are needed"
             )
         self._mean, self._std = features.mean(0), np.where(features.std(0) > 0, features.std(0), 1)
-        self._axes = within_class_axes((features - self._mean) / self._std, labels) if metric else None
+        parts = ((features - self._mean) / self._std)[:, : self._parts]
+        self._axes = within_class_axes(parts, labels) if metric else None
         similar = self._unit(features[rest]) @ self._unit(features[first]).T  # rest, classes
         own = labels[rest, None] == classes
         known, unknown = similar.max(1), np.where(own, -np.inf, similar).max(1)
@@ -161,32 +197,69 @@ class MotionRecogniser:
             answers.append(answer)
         return answers[0] if len(answers) == 1 else answers
 
-    def save_pretrained(self, folder: str | os.PathLike) -> None:
-        """Save the encoder and what was taught."""
-        self.model.save_pretrained(folder)
+    def save_pretrained(self, folder: str | os.PathLike, **kwargs) -> None:
+        """Save the encoder and what was taught; `kwargs` go to the encoder. `push_to_hub` pushes the same."""
+        self.model.save_pretrained(folder, **kwargs)
         self.extractor.save_pretrained(folder)
-        (Path(folder) / FILE).write_text(json.dumps({"names": self.names, "threshold": self.threshold}, indent=1))
+        facts: dict[str, object] = {"names": self.names, "threshold": self.threshold}
         arrays = {"shown": self._shown, "mean": self._mean, "std": self._std}
         if self._axes is not None:
             arrays["axes"] = self._axes
+        if self.motion_reader is not None:
+            facts["motion_reader"] = self.motion_reader.sizes
+            weights = self.motion_reader.state_dict()
+            arrays |= {f"{READER}{name}": values.cpu().numpy() for name, values in weights.items()}
+        (Path(folder) / FILE).write_text(json.dumps(facts, indent=1))
         arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
         save_file(arrays, Path(folder) / VECTORS)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike, **kwargs) -> MotionRecogniser:
-        """Load an encoder, and what was taught if that lies beside it; `kwargs` go to the encoder."""
+        """Load an encoder, and what was taught if that lies beside it, from a folder or the Hub.
+
+        Args:
+            folder: or Hub id.
+            kwargs: as of any model (`revision`, `token`, `cache_dir`, ...).
+
+        Raises:
+            OSError: an encoder that cannot be loaded, or `actions.json` without `actions.safetensors`.
+        """
         model = MoFMModel.from_pretrained(folder, **kwargs)
         recogniser = cls(model, extractor_beside(model))
-        path = Path(folder)
-        if (path / FILE).is_file():
-            facts, arrays = json.loads((path / FILE).read_text()), load_file(path / VECTORS)
-            recogniser.names, recogniser.threshold = facts["names"], facts["threshold"]
-            recogniser._shown, recogniser._mean, recogniser._std = (arrays[name] for name in ("shown", "mean", "std"))
-            recogniser._axes = arrays.get("axes")
+        file = cached_file(folder, FILE, _raise_exceptions_for_missing_entries=False, **model.hub_options)
+        if file is None:
+            return recogniser
+        facts, arrays = (
+            json.loads(Path(file).read_text()),
+            load_file(cached_file(folder, VECTORS, **model.hub_options)),
+        )
+        if facts.get("motion_reader"):
+            weights = {name[len(READER) :]: array for name, array in arrays.items() if name.startswith(READER)}
+            recogniser.read_motion_with(_reader_of(weights, facts["motion_reader"], model.config))
+        recogniser.names, recogniser.threshold = facts["names"], facts["threshold"]
+        recogniser._shown, recogniser._mean, recogniser._std = (arrays[name] for name in ("shown", "mean", "std"))
+        recogniser._axes = arrays.get("axes")
         return recogniser
 
     def _unit(self, features: np.ndarray) -> np.ndarray:
         scaled = (features - self._mean) / self._std
+        parts, motion = scaled[:, : self._parts], scaled[:, self._parts :]
         if self._axes is not None:
-            scaled = scaled @ self._axes
-        return scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-9)
+            parts = parts @ self._axes
+        if self.motion_reader is None:
+            return _of_length_1(parts)
+        shares = np.sqrt(1 - READER_SHARE), np.sqrt(READER_SHARE)  # the cosine is the mean of both, so weighted
+        return np.concatenate((shares[0] * _of_length_1(parts), shares[1] * _of_length_1(motion)), 1)
+
+
+def _of_length_1(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+
+def _reader_of(weights: dict[str, np.ndarray], sizes: Sequence[int], config: MoFMConfig) -> MotionReader:
+    """Return the motion reader whose weights and `sizes` these are."""
+    config = copy.deepcopy(config)
+    config.classifier_motion_size, config.num_labels = sizes
+    reader = MotionReader(config)
+    reader.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    return reader

@@ -63,6 +63,9 @@ watch.push_to_hub("user/pipeline")
 actions.model.push_to_hub("user/model")
 watch.model.push_to_hub("user/detector")
 watch.tokenizer.push_to_hub("user/tokenizer")
+taught = modeling_mofm.MotionRecogniser.from_pretrained("user/actions")
+taught.teach("reach", {"keypoints": clip})
+taught.push_to_hub("user/taught")
 print(json.dumps({
     "main": main,
     "detector": type(watch.model).__name__,
@@ -70,6 +73,7 @@ print(json.dumps({
     "scores": found["people"][0]["scores"],
     "head": pipeline("motion-anomaly-detection", model="user/head", device="cpu").model.config.anomaly_score,
     "actions": actions({"keypoints": clip}),
+    "taught": [modeling_mofm.MotionRecogniser.from_pretrained(f"user/{name}").names for name in ("taught", "actions")],
 }))
 """
 
@@ -156,6 +160,7 @@ def test_every_head_is_pushed_whole_and_loads_at_a_commit(hub, tmp_path):
     found = json.loads(result.stdout.splitlines()[-1])
     assert found["detector"] == "MoFMForAnomalyDetection" and 4 <= found["reference"] <= 8
     assert len(found["scores"]) == 40 and found["head"] == "classifier" and found["actions"][0]["label"] in names
+    assert found["taught"] == [["reach"], []]
     assert found["main"] != "it loads", "main holds files that cannot be read"
 
     whole = {CODE_FILE, "README.md", "preprocessor_config.json"}

@@ -10,6 +10,7 @@ import copy
 import hashlib
 import json
 import os
+import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,23 @@ class Row:
     figure: Spread
 
 
+class ClipReader(typing.Protocol):
+    """What says something of recordings, some at a time, from clips that its extractor makes."""
+
+    name: str
+    extractor: MoFMFeatureExtractor
+    batch_size: int
+
+    @property
+    def fingerprint(self) -> str:
+        """What its answers depend on, but for the extractor."""
+        ...
+
+    def __call__(self, clips: list[Motion]) -> np.ndarray:
+        """Return the features of clips, `[N, D]`."""
+        ...
+
+
 class Encoder:
     """A frozen encoder as a reader of recordings: the parts of everybody in them, averaged over people.
 
@@ -113,7 +131,7 @@ class RawPoses:
 
 
 def read_features(
-    reader: Encoder | RawPoses,
+    reader: ClipReader,
     corpus: Dataset,
     cache: str | os.PathLike | None = None,
     digests: Sequence[str] | None = None,

@@ -15,7 +15,7 @@ from motion_data.corpora.load import load_corpus
 
 from ..row_digests import row_digests
 from ..seen_rows import UNKNOWN, recorded_rows, unseen
-from .frozen import Encoder, RawPoses, Row, measure, read_features
+from .frozen import ClipReader, Encoder, RawPoses, Row, measure, read_features
 from .metrics import Spread
 from .protocols import TASKS, Protocol, read_protocols
 
@@ -52,7 +52,7 @@ class TaskFigures:
         self.rows: list[Row] = []
         encoder = Encoder(MODEL, model, layers)
         raw = [RawPoses(encoder.extractor, center_frames) for center_frames in (False, True)]
-        self.readers: list[Encoder | RawPoses] = [*raw, encoder]
+        self.readers: list[ClipReader] = [*raw, encoder]
         for seed in range(num_random):
             with torch.random.fork_rng():
                 torch.manual_seed(seed)

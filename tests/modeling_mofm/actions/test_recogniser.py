@@ -7,9 +7,12 @@ from clips import TINY_GEOMETRY
 from datasets import Dataset
 
 from modeling_mofm import MoFMConfig, MoFMModel, MotionRecogniser
+from modeling_mofm.actions.motion_reader import MotionReader
+from modeling_mofm.actions.recogniser import READER_SHARE
 from modeling_mofm.motion_pipeline import visible_motions
 from motion_data.recording import Recording
 from motion_data.schema import encode_row, motion_features
+from tokenization_mofm.feature_extraction_mofm import collate_people
 from training_mofm.evaluation.protocols import Fold, OneShotFold, Protocol
 from training_mofm.one_shot import measure_one_shot
 
@@ -99,6 +102,9 @@ def test_it_is_saved_with_what_it_knows(recogniser, tmp_path):
     assert again.actions == ["left arm"] and again.threshold == recogniser.threshold
     first, second = (one(clip("left arm", seed=2))[-1]["score"] for one in (recogniser, again))
     assert first == pytest.approx(second, rel=1e-4)
+    (tmp_path / "actions.safetensors").unlink()
+    with pytest.raises(OSError, match="actions.safetensors"):
+        MotionRecogniser.from_pretrained(tmp_path)
 
 
 def test_nobody_and_several_recordings(recogniser):
@@ -121,15 +127,63 @@ def test_wrong_lessons_are_refused(recogniser):
         recogniser.fit(np.zeros((3, 816), np.float32), [0, 0, 0])
 
 
-def test_a_protocol_is_measured(recogniser):
+def test_a_motion_reader_has_its_share_and_is_saved(recogniser, tmp_path):
+    alone = MotionRecogniser(recogniser.model)
+    recogniser.teach("head", clip("head"))
+    config = MoFMConfig(**TINY_GEOMETRY, **SIZES, classifier_motion_size=8, num_labels=3)
+    reader = MotionReader(config)
+    recogniser.read_motion_with(reader)
+    assert recogniser.names == [] and recogniser.motion_reader is reader and not reader.training
+    for one in (recogniser, alone):
+        one.teach("left arm", clip("left arm"))
+        one.teach("right leg", clip("right leg"))
+    motions = visible_motions(clip("left arm", seed=4), {}, "coco17")
+    features = recogniser.embed(motions)
+    assert features.shape == (1, 816 + 32)
+    np.testing.assert_array_equal(features[:, :816], alone.embed(motions))
+    motion, shown = features[:, 816:], recogniser.shown[:, 816:]
+    cosines = (motion @ shown.T)[0] / np.linalg.norm(motion) / np.linalg.norm(shown, axis=1)
+    expected = (1 - READER_SHARE) * alone.similarities(features[:, :816])[0] + READER_SHARE * cosines
+    np.testing.assert_allclose(recogniser.similarities(features)[0], expected, rtol=1e-5)
+
+    recogniser.save_pretrained(tmp_path)
+    again = MotionRecogniser.from_pretrained(tmp_path)
+    assert again.names == ["left arm", "right leg"] and again.motion_reader.sizes == (8, 3)
+    np.testing.assert_allclose(again.similarities(again.embed(motions))[0], expected, rtol=1e-3)
+    alone.save_pretrained(tmp_path)  # without one, over what had one
+    assert MotionRecogniser.from_pretrained(tmp_path).motion_reader is None
+
+
+def five_actions():
+    """Return a corpus of six recordings of each action, and a fold that learns from two and shows the other three."""
     actions = list(JOINTS)
     rows = [
         encode_row(clip(action, seed)[None], np.ones((1, 20, 17)), "coco17", label=number)
         for number, action in enumerate(actions)
         for seed in range(6)
     ]
-    corpus = Dataset.from_list(rows, features=motion_features(actions))
     fold = OneShotFold("novel", np.arange(12), np.array([12, 18, 24]), np.r_[13:18, 19:24, 25:30])
+    return Dataset.from_list(rows, features=motion_features(actions)), fold
+
+
+def test_a_motion_reader_is_fitted_on_the_other_actions(recogniser, monkeypatch):
+    for name, value in {"EPOCHS": 1, "MIN_STEPS": 40, "BATCH_SIZE": 12, "PEAK_RATE": 2e-2}.items():
+        monkeypatch.setattr(f"training_mofm.motion_fitting.{name}", value)
+    corpus, _ = five_actions()
+    learnt = np.r_[:6, 24:30]  # actions that are not each other's mirror image
+    fold = OneShotFold("novel", learnt, np.array([6, 12, 18]), np.r_[7:12, 13:18, 19:24])
+    figures = measure_one_shot(recogniser, Protocol("p", "one-shot", corpus, (fold,)), motion_size=8)
+    assert recogniser.motion_reader.sizes == (8, 2) and figures["accuracy"].value > 0.9
+    logits = []
+    for action in ("left arm", "head"):
+        clips = collate_people([recogniser.extractor.clip(*visible_motions(clip(action, 9), {}, "coco17"))])
+        with torch.no_grad():
+            logits.append(recogniser.motion_reader(clips["keypoints"], clips["scores"])[0])
+    assert logits[0].argmax() == 0 and logits[1].argmax() == 1
+
+
+def test_a_protocol_is_measured(recogniser):
+    corpus, fold = five_actions()
     figures = measure_one_shot(recogniser, Protocol("p", "one-shot", corpus, (fold,)))
     assert figures["accuracy"].value > 0.9 and figures["open_set_auroc"].value > 0.9
     assert figures["unknown_rate_known"].value < figures["unknown_rate_novel"].value
