@@ -21,6 +21,7 @@ from motion_data.readers.video.pose_estimation import PoseEstimator
 from motion_data.recording import Recording
 
 from .actions.timeline import STRIDE, WINDOW
+from .anomaly.stream import MotionStream
 from .events import Event
 from .shipped import SHIPPED
 from .watching import load_watchers
@@ -112,18 +113,18 @@ class LiveWatcher:
         self.estimator = estimator
         self.threshold, self.min_confidence = threshold, min_confidence
         self.recognise, self.detect = load_watchers(model, device)
+        self._stream: MotionStream | None = None
 
     def watch(self, pictures: Iterable[tuple[float, np.ndarray]]) -> Iterator[LiveFrame]:
-        """Yield what is seen in each of some pictures.
+        """Yield what is seen in each of some pictures; `close` has the anomalies that go on behind the last.
 
         Args:
             pictures: seconds and `[H, W, 3]` uint8 RGB, such as `LivePictures`.
         """
         layout = self.estimator.layout
-        stream = None
         if self.detect is not None:
             options = {"threshold": self.threshold, "layout": layout, "coordinates": "xy"}
-            stream = self.detect.stream(stride=ANOMALY_STRIDE, **options)
+            self._stream = self.detect.stream(stride=ANOMALY_STRIDE, **options)
         linker = LiveLinker(MAX_MISSED, layout)
         recent: dict[int, _Recent] = {}
         actions: dict[int, tuple[str, float]] = {}
@@ -139,13 +140,20 @@ class LiveWatcher:
             if time - asked >= STRIDE:
                 asked, actions = time, self._actions(recent)
             seen = LiveFrame(time, picture, ids, found.keypoints, found.scores)
-            if stream is not None:
-                for frame in stream.push(found.keypoints, found.scores, people, time):
+            if self._stream is not None:
+                for frame in self._stream.push(found.keypoints, found.scores, people, time):
                     odd = frame.people
                     seen.events += frame.events
             seen.actions = {person: actions[person] for person in people if person in actions}
             seen.odd = {person: odd[person] for person in people if person in odd}
             yield seen
+
+    def close(self) -> list[Event]:
+        """End the watch, and return the anomalies that were not over with the last picture, by their start."""
+        if self._stream is None:
+            return []
+        events = [event for frame in self._stream.close() for event in frame.events]
+        return sorted(events, key=lambda event: (event.start, event.person))
 
     def _actions(self, recent: dict[int, _Recent]) -> dict[int, tuple[str, float]]:
         """Return the likeliest action of everybody who was seen long enough."""

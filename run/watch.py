@@ -14,6 +14,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from modeling_mofm.events import Event
 from modeling_mofm.live import LiveWatcher
 from modeling_mofm.shipped import SHIPPED
 from modeling_mofm.watching import watch
@@ -53,6 +54,14 @@ def watch_camera(args: argparse.Namespace, poses: PoseEstimation) -> list[dict]:
     told: list[dict] = []
     doing: dict[int, str] = {}
     number = 0
+
+    def tell(events: list[Event]) -> None:
+        for event in events:
+            told.append(event.to_dict())
+            print(
+                f"{event.start:8.2f} to {event.end:.2f} s  person {event.person}  odd ({event.score:.2f})", flush=True
+            )
+
     with ExitStack() as stack:
         film = stack.enter_context(AnnotatedFilm(args.output)) if args.output else None
         pictures = stack.enter_context(LivePictures(args.input))  # when everything else is ready
@@ -63,13 +72,12 @@ def watch_camera(args: argparse.Namespace, poses: PoseEstimation) -> list[dict]:
                     if doing.get(person) != label:
                         print(f"{seen.time:8.2f} s  person {person}  {label} ({score:.2f})", flush=True)
                         doing[person] = label
-                for event in seen.events:
-                    told.append(event.to_dict())
-                    print(f"{event.start:8.2f} to {event.end:.2f} s  person {event.person}  odd ({event.score:.2f})")
+                tell(seen.events)
                 if film is not None:
                     film.add(seen.time, seen.picture, seen.keypoints, seen.scores, layout, seen.lines())
         except KeyboardInterrupt:
             pass
+        tell(watcher.close())
         print(f"{number} pictures were seen, {pictures.dropped} came too fast and were dropped")
     return told
 

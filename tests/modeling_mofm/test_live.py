@@ -44,10 +44,12 @@ def seen():
     frames = np.arange(0, motion.scores.shape[1], known_rate(recording.fps) / FPS).astype(int)
     watcher = LiveWatcher(Recorded(motion.keypoints[0, frames], second=60), threshold=0.0)
     pictures = [(number / FPS, np.zeros((8, 8, 3), np.uint8)) for number in range(100)]
-    return list(watcher.watch(pictures))
+    frames = list(watcher.watch(pictures))
+    return frames, watcher.close()
 
 
 def test_people_are_named_and_keep_their_ids(seen):
+    seen, _ = seen
     assert len(seen) == 100 and all(frame.people.tolist() == [0] for frame in seen[:60])
     assert all(sorted(frame.people.tolist()) == [0, 1] for frame in seen[60:])
     places = [frame.keypoints[frame.people.tolist().index(0), :, 0].mean() for frame in seen]
@@ -58,11 +60,14 @@ def test_people_are_named_and_keep_their_ids(seen):
 
 
 def test_anomalies_come_as_scores_and_events(seen):
+    seen, going_on = seen
     assert 0 in seen[50].odd and seen[50].odd[0] > 0
     assert json.dumps([event.to_dict() for frame in seen for event in frame.events]) == "[]", "it goes on to the end"
+    assert [event.person for event in going_on] == [0, 1] and going_on[0].start < 1 < 4 < going_on[0].end
 
 
 def test_a_threshold_that_nothing_reaches_gives_no_event_and_low_confidence_no_name():
     watcher = LiveWatcher(Recorded(np.random.default_rng(0).normal(300, 50, (9, 17, 2)), 99), min_confidence=1.0)
     pictures = ((number / FPS, np.zeros((8, 8, 3), np.uint8)) for number in range(30))
-    assert not any(frame.actions or frame.events for frame in watcher.watch(pictures))
+    assert watcher.close() == []
+    assert not any(frame.actions or frame.events for frame in watcher.watch(pictures)) and watcher.close() == []
