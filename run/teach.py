@@ -21,7 +21,9 @@ from training_mofm.command_line import CommandParser
 def main() -> int:
     parser = CommandParser(__doc__)
     parser.add_argument("shown", nargs="*", help="name=file of actions that are shown, any known format of poses")
-    parser.add_argument("--actions", required=True, help="folder of what was taught; made if it is not there")
+    parser.add_argument(
+        "--actions", required=True, help="folder of what was taught, made if it is not there; to ask also a Hub id"
+    )
     parser.add_argument("--ask", nargs="+", default=[], help="files in which the actions are looked for")
     parser.add_argument("--model", default=str(SHIPPED), help="encoder of a new folder; default: the shipped one")
     parser.add_argument("--layout", choices=layout_names(), help="skeleton layout, where files do not say")
@@ -30,11 +32,16 @@ def main() -> int:
     if wrong:
         parser.error(f"{wrong[0]!r} must be name=file")
     known = (Path(args.actions) / FILE).is_file()
+    if not args.shown and not known and not Path(args.actions).exists():
+        known = args.actions.count("/") == 1  # of the Hub
+    untaught = f"--actions {args.actions!r} holds nothing that was taught; show an action first, as name=file"
     if not known and not args.shown:
-        parser.error(f"--actions {args.actions!r} holds nothing that was taught; show an action first, as name=file")
+        parser.error(untaught)
     options = {"layout": args.layout} if args.layout else {}
     with parser.refusals():
         recogniser = MotionRecogniser.from_pretrained(args.actions if known else args.model)
+        if not recogniser.names and not args.shown:
+            raise ValueError(untaught)
         for pair in args.shown:
             recogniser.teach(*pair.split("=", 1), **options)
         if args.shown:

@@ -31,6 +31,8 @@ def test_what_was_shown_is_found_by_a_later_command(folder, monkeypatch):
 
     result = teach("--actions", "mine", "--ask", "left.npy")
     assert result.returncode == 2 and "holds nothing that was taught" in result.stderr
+    result = teach("--actions", "user/taught", "--ask", "left.npy")  # might be on the Hub, which is not asked in tests
+    assert result.returncode == 1 and "couldn't find them in the cached files" in result.stderr
     result = teach("--actions", "mine", "--model", "mofm", "out left=left.npy", "out right=right.npy")
     assert result.returncode == 0 and "mine knows out left, out right" in result.stdout, result.stderr
     result = teach("--actions", "mine", "--ask", "left again.npy", "right.npy")
