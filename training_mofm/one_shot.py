@@ -45,8 +45,8 @@ def measure_one_shot(
         protocol: of the task "one-shot".
         cache: folder in which features stay.
         metric: see `MotionRecogniser.fit`.
-        motion_size: width of a motion reader that is fitted on the auxiliary rows and looks beside the encoder; 0 is
-            none.
+        motion_size: width of a motion reader that is fitted on the auxiliary rows and looks beside the encoder; 0
+            leaves the recogniser as it is.
         seed: of its fit.
 
     Returns:
@@ -56,10 +56,13 @@ def measure_one_shot(
         resampled queries, of several folds over the folds.
 
     Raises:
-        ValueError: another task, or auxiliary rows that `MotionRecogniser.fit` cannot use.
+        ValueError: another task, a `motion_size` that is odd or below 0, or auxiliary rows that `MotionRecogniser.fit`
+            cannot use.
     """
     if protocol.task != "one-shot":
         raise ValueError(f"protocol {protocol.name!r} is of task {protocol.task!r}; it must be 'one-shot'")
+    if motion_size < 0 or motion_size % 2:
+        raise ValueError(f"motion_size must be even and at least 0, got {motion_size}")
     of_encoder = read_features(Encoder("model", recogniser.model), protocol.corpus, cache)
     labels = np.asarray(protocol.corpus["label"][:])
     names = protocol.class_names
@@ -67,15 +70,14 @@ def measure_one_shot(
     for fold in protocol.folds:
         if not isinstance(fold, OneShotFold):
             continue
-        features = of_encoder
         if motion_size:
             there = fold.auxiliary[of_encoder[fold.auxiliary].any(1)]  # of those with nobody in sight all are 0
             corpus, maker = protocol.corpus.select(there), ClipMaker(recogniser.extractor, Augmentation())
-            device = recogniser.model.device
-            reader = fit_motion_reader(
-                recogniser.model.config, motion_size, corpus, labels[there], maker, seed, device
-            )
+            config, device = recogniser.model.config, recogniser.model.device
+            reader = fit_motion_reader(config, motion_size, corpus, labels[there], maker, seed, device)
             recogniser.read_motion_with(reader)
+        features = of_encoder
+        if recogniser.motion_reader is not None:
             features = np.concatenate((of_encoder, read_features(MotionVectors(recogniser), protocol.corpus)), 1)
         recogniser.forget()
         recogniser.fit(features[fold.auxiliary], labels[fold.auxiliary], metric)

@@ -173,7 +173,12 @@ def test_a_motion_reader_is_fitted_on_the_other_actions(recogniser, monkeypatch)
     learnt = np.r_[:6, 24:30]  # actions that are not each other's mirror image
     fold = OneShotFold("novel", learnt, np.array([6, 12, 18]), np.r_[7:12, 13:18, 19:24])
     figures = measure_one_shot(recogniser, Protocol("p", "one-shot", corpus, (fold,)), motion_size=8)
-    assert recogniser.motion_reader.sizes == (8, 2) and figures["accuracy"].value > 0.9
+    reader = recogniser.motion_reader
+    assert reader.sizes == (8, 2) and figures["accuracy"].value > 0.9
+    again = measure_one_shot(recogniser, Protocol("p", "one-shot", corpus, (fold,)))
+    assert recogniser.motion_reader is reader and again["open_set_auroc"].value == figures["open_set_auroc"].value
+    with pytest.raises(ValueError, match="motion_size must be even and at least 0, got 7"):
+        measure_one_shot(recogniser, Protocol("p", "one-shot", corpus, (fold,)), motion_size=7)
     logits = []
     for action in ("left arm", "head"):
         clips = collate_people([recogniser.extractor.clip(*visible_motions(clip(action, 9), {}, "coco17"))])
