@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("corpus", help="folder or Hub id; 'synthetic' is the embedded one")
     parser.add_argument("--output", required=True, help="pickle to write, .pkl")
     args = parser.parse_args()
-    with parser.refusals():
+    with parser.refusals(args.output):
         counts = write_annotations(args.corpus, args.output)
     print(f"{args.output}: {', '.join(f'{count} {split}' for split, count in counts.items())} clips")
     return 0

@@ -24,7 +24,7 @@ from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import MoFMTokenizer
 from tokenization_mofm.drawing import draw_clip
 from tokenization_mofm.gallery import draw_motion_book
-from training_mofm.command_line import CommandParser
+from training_mofm.command_line import CommandParser, at_least
 from training_mofm.evaluation.drawing import draw_confusion, draw_curves, read_confusion
 from training_mofm.samples import held_out_clips
 
@@ -35,22 +35,20 @@ def main() -> int:
     parser = CommandParser(__doc__)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--clip", type=int, default=0, help="which of the first 64 clips, with its tokens")
-    what.add_argument("--book", type=int, metavar="WORDS", help="the words that are used most")
+    what.add_argument("--book", type=at_least(1), metavar="WORDS", help="the words that are used most")
     what.add_argument("--explain", metavar="FILE", help="a recording, by what its action is recognised")
     what.add_argument("--confusion", metavar="FOLDER", help="what a fine-tuned model takes for what")
     what.add_argument("--curves", nargs="+", metavar="FOLDER", help="what trainings logged")
     parser.add_argument("--model", default=str(SHIPPED), help="a folder or Hub id; default: the shipped one")
     parser.add_argument("--dataset", default=SYNTHETIC, help="corpus of clips and words, from its held-out part")
     parser.add_argument(
-        "--clips", type=int, default=256, help="rows that words are looked for in; default %(default)s"
+        "--clips", type=at_least(1), default=256, help="rows that words are looked for in; default %(default)s"
     )
     parser.add_argument("--output", required=True, help="picture to write")
     args = parser.parse_args()
     if Path(args.output).suffix.lower() not in PICTURES:
         parser.error(f"--output is {args.output!r}; it must end in one of {', '.join(PICTURES)}")
-    if args.book is not None and args.book < 1:
-        parser.error(f"--book must be at least 1, got {args.book}")
-    with parser.refusals():
+    with parser.refusals(args.output):
         draw(args).savefig(args.output, dpi=110)
     return 0
 

@@ -14,7 +14,7 @@ import torch
 from modeling_mofm import MoFMForMaskedMotionModeling
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import MoFMTokenizer
-from training_mofm.command_line import CommandParser
+from training_mofm.command_line import CommandParser, at_least
 from training_mofm.evaluation.dved import evaluate_dved
 from training_mofm.evaluation.pretraining import evaluate_mofm
 from training_mofm.samples import held_out_clips
@@ -29,12 +29,12 @@ def main() -> None:
         "--dataset", nargs="+", default=[SYNTHETIC], help="corpora, each measured on its held-out part"
     )
     parser.add_argument("--split", default="test", help="train or test")
-    parser.add_argument("--clips", type=int, default=0, help="rows to measure on; 0 takes all of them")
-    parser.add_argument("--seeds", type=int, default=3, help="choices of masks; the spread is over them")
+    parser.add_argument("--clips", type=at_least(0), default=0, help="rows to measure on; 0 takes all of them")
+    parser.add_argument("--seeds", type=at_least(1), default=3, help="choices of masks; the spread is over them")
     parser.add_argument("--output", help="write the figures to this JSON file too")
     args = parser.parse_args()
 
-    with parser.refusals():
+    with parser.refusals(args.output):
         device = "cuda" if torch.cuda.is_available() else "cpu"
         tokenizer = MoFMTokenizer.from_pretrained(args.model).to(device)
         model = None
@@ -53,9 +53,9 @@ def main() -> None:
             print(name)
             for key, value in figures[name].items():
                 print(f"  {key:28s} {value:.4f}")
-    if args.output:
-        with open(args.output, "w") as file:
-            json.dump(figures, file, indent=2)
+        if args.output:
+            with open(args.output, "w") as file:
+                json.dump(figures, file, indent=2)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from datasets.utils.logging import disable_progress_bar
 
 from modeling_mofm import MoFMModel
 from modeling_mofm.shipped import SHIPPED
-from training_mofm.command_line import CommandParser
+from training_mofm.command_line import CommandParser, at_least
 from training_mofm.evaluation.protocols import TASKS
 from training_mofm.evaluation.tables import TaskFigures, task_table
 
@@ -49,12 +49,14 @@ def main() -> int:
         action=argparse.BooleanOptionalAction,
         help="fit the people of a recording by one box, or each by their own; default: as the model says",
     )
-    parser.add_argument("--random", type=int, default=1, help="encoders with random weights; default %(default)s")
+    parser.add_argument(
+        "--random", type=at_least(0), default=1, help="encoders with random weights; default %(default)s"
+    )
     parser.add_argument("--output", help="folder for figures.json and the features, which later runs reuse")
     args = parser.parse_args()
     disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    with parser.refusals():
+    with parser.refusals(f"{args.output}/figures.json" if args.output else None):
         model = MoFMModel.from_pretrained(args.model).to(device)
         model.config.embed_centered |= args.embed_centered
         if args.shared_box is not None:

@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--output", required=True, help=f"file to write, {' or '.join(SUFFIXES)}")
     parser.add_argument("--int8", action="store_true", help="matrices in 8 bits: smaller, and a little less exact")
     args = parser.parse_args()
-    with parser.refusals():
+    with parser.refusals(args.output):
         difference = export_graph(load_graph(args.task, args.model), args.output, args.int8)
     size = Path(args.output).stat().st_size / 1e6
     print(f"{args.output}: {size:.1f} MB, within {difference:.1e} of the model on generated motion")

@@ -12,21 +12,20 @@ from pathlib import Path
 
 from motion_data.corpora.inspect import inspect_corpus, write_sheet
 from motion_data.corpora.load import load_splits
-from training_mofm.command_line import CommandParser
+from training_mofm.command_line import CommandParser, at_least
 
 
 def main() -> int:
     parser = CommandParser(__doc__)
     parser.add_argument("corpus", help="folder, packed .npz file or Hub id; 'synthetic' is the embedded one")
     parser.add_argument("--output", default="corpus.html", help="the sheet to write; default %(default)s")
-    parser.add_argument("--samples", type=int, default=6, help="clips to draw; default %(default)s")
+    parser.add_argument("--samples", type=at_least(0), default=6, help="clips to draw; default %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of their choice")
     args = parser.parse_args()
 
-    with parser.refusals():
-        splits = load_splits(args.corpus)
-    found = inspect_corpus(splits, args.samples, args.seed)
-    write_sheet(found, Path(args.output), args.corpus)
+    with parser.refusals(args.output):
+        found = inspect_corpus(load_splits(args.corpus), args.samples, args.seed)
+        write_sheet(found, Path(args.output), args.corpus)
     for split, clips in found.statistics.clips.items():
         print(f"{split}: {clips} clips, {found.statistics.frames[split]} frames")
     for problem, count in found.problems.most_common():

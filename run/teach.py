@@ -38,7 +38,7 @@ def main() -> int:
     if not known and not args.shown:
         parser.error(untaught)
     options = {"layout": args.layout} if args.layout else {}
-    with parser.refusals():
+    with parser.refusals(f"{args.actions}/config.json" if args.shown else None):
         recogniser = MotionRecogniser.from_pretrained(args.actions if known else args.model)
         if not recogniser.names and not args.shown:
             raise ValueError(untaught)

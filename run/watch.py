@@ -101,11 +101,11 @@ def main() -> int:
     allowed = (".mp4",) if live else (*PICTURES, *SUFFIXES)
     if args.output and Path(args.output).suffix.lower() not in allowed:
         parser.error(f"--output is {args.output!r}; it must end in one of {', '.join(allowed)}")
-    with parser.refusals():
+    with parser.refusals(args.output, args.events):
         poses = PoseEstimation(args.pose_model, mediapipe_python=args.mediapipe_python, weights=args.weights)
         told = (watch_camera if live else watch_recordings)(args, poses)
-    if args.events:
-        Path(args.events).write_text(json.dumps(told, indent=1) + "\n")
+        if args.events:
+            Path(args.events).write_text(json.dumps(told, indent=1) + "\n")
     return 0
 
 

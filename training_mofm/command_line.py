@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 WIDTH = 110  # characters of a line of help, at most
 EXAMPLE = re.compile(r"^(?:python|accelerate launch) run/\w+\.py", re.MULTILINE)
 OPTION = re.compile(r"^--\w[\w-]*")
 REFUSALS = (ValueError, OSError, ImportError, FloatingPointError)  # whose message says what to do
+
+
+def at_least(low: int) -> Callable[[str], int]:
+    """Return the type of an option that is a whole number and not below `low`."""
+
+    def number(given: str) -> int:
+        if not re.fullmatch(r"[+-]?\d+", given) or int(given) < low:
+            raise argparse.ArgumentTypeError(f"must be a whole number, at least {low}, got {given!r}")
+        return int(given)
+
+    return number
+
+
+def make_place(path: str) -> None:
+    """Make the folder of a file that is to be written when the work is done.
+
+    Raises:
+        OSError: the file could not be written; saying why.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise PermissionError(f"{path} cannot be written: permission denied")
 
 
 class _ShortHelp(argparse.Action):
@@ -50,9 +77,17 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n{self.prog} --help tells its options\n")
 
     @contextmanager
-    def refusals(self) -> Iterator[None]:
-        """End the script with status 1 where what it does is refused, and print the reason without a traceback."""
+    def refusals(self, *outputs: str | None) -> Iterator[None]:
+        """End the script with status 1 where what it does is refused, and print the reason without a traceback.
+
+        Args:
+            outputs: files that the script is to write at its end; what makes that impossible is refused before it
+                begins. None is no file.
+        """
         try:
+            for path in outputs:
+                if path:
+                    make_place(path)
             yield
         except REFUSALS as error:
             self.exit(1, f"{self.prog}: {error}\n")

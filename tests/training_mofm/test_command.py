@@ -79,7 +79,10 @@ def test_arguments_reach_the_script_and_its_status_comes_back(monkeypatch, capsy
         (["pretrain", "--tokenizer", "t", "--eval-strategy", "steps", "--output-dir", "o"], 2, "it must be 'no'"),
         (["train-tokenizer"], 2, "output_dir is missing"),
         (["draw", "--clip", "64", "--output", "a.png"], 1, "--clip must be from 0 to 63, got 64"),
-        (["draw", "--book", "0", "--output", "a.png"], 2, "--book must be at least 1, got 0"),
+        (["draw", "--book", "0", "--output", "a.png"], 2, "--book: must be a whole number, at least 1, got '0'"),
+        (["evaluate-pretraining", "--model", "m", "--seeds", "x"], 2, "--seeds: must be a whole number, at least 1"),
+        (["watch", "gone.json", "--events", "."], 1, ". is a folder; name a file"),  # before the input is missed
+        (["calibrate", "gone", "--false-alarms-per-hour", "2", "--output-dir", "/proc/none"], 1, "/proc/none"),
         (["draw", "--output", "a.xyz"], 2, "--output is 'a.xyz'; it must end in one of .png, "),
         (["evaluate", "--dataset", "synthetic"], 1, "corpus 'synthetic' has no protocols.json beside it"),
         (["finetune", "--task", "anomaly", "--model", "m", "--mode", "odd", "--output-dir", "o"], 2, "mode must be"),
@@ -96,6 +99,16 @@ def test_what_is_refused_is_told_in_a_line(options, status, reason, monkeypatch,
     shown = capsys.readouterr().err.strip()
     assert stopped.value.code == status and reason in shown and "Traceback" not in shown
     assert shown.splitlines()[-2 if status == 2 else -1].startswith(f"mofm {options[0]}")
+
+
+def test_folders_of_what_is_to_be_written_are_made_before_the_work(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit):
+        call(monkeypatch, "watch", str(tmp_path / "gone.json"), "--events", str(tmp_path / "new" / "events.json"))
+    assert (tmp_path / "new").is_dir() and not list((tmp_path / "new").iterdir())
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, "draw", "--output", str(tmp_path / "file" / "clip.png"))
+    assert stopped.value.code == 1
 
 
 def test_help_imports_nothing_heavy():
