@@ -100,6 +100,9 @@ class LiveWatcher:
         threshold: of anomalies; None takes that of the model, and without one there are scores but no events.
         min_confidence: actions that are less likely are not named.
         device: None takes a GPU where there is one.
+
+    Raises:
+        ValueError: a `min_confidence` out of range; `watch` refuses a threshold that is no finite number.
     """
 
     def __init__(
@@ -110,6 +113,8 @@ class LiveWatcher:
         min_confidence: float = 0.0,
         device: str | None = None,
     ):
+        if not 0 <= min_confidence <= 1:
+            raise ValueError(f"min_confidence must be from 0 to 1, got {min_confidence}")
         self.estimator = estimator
         self.threshold, self.min_confidence = threshold, min_confidence
         self.recognise, self.detect = load_watchers(model, device)

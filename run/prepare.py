@@ -21,7 +21,7 @@ from motion_data.layouts import layout_names
 from motion_data.options import COORDINATES, ORIGINS, UNITS, UP_AXES, ReadOptions
 from motion_data.readers.registry import FormatError, formats
 from motion_data.readers.video.estimation_options import DETECTOR, PoseEstimation, add_pose_options
-from training_mofm.command_line import CommandParser
+from training_mofm.command_line import CommandParser, at_least
 
 SKIPPED = 3
 
@@ -112,7 +112,7 @@ def main() -> int:
     parser.add_argument("--parts", help="folder in which what is read stays, for later preparations")
     parser.add_argument("--license", default="", help="of the material, as the Hub names licences")
     parser.add_argument("--on-error", choices=ON_ERROR, default="raise", help="what a file that cannot be read does")
-    parser.add_argument("--workers", type=int, default=1, help="processes that read; default %(default)s")
+    parser.add_argument("--workers", type=at_least(1), default=1, help="processes that read; default %(default)s")
     parser.add_argument("--push-to-hub", metavar="USER/NAME", help="upload the corpus to this dataset repository")
     parser.add_argument("--private", action="store_true", help="make that repository private")
     args = parser.parse_args()

@@ -23,7 +23,7 @@ from motion_data.pose_results import is_result
 from motion_data.resampling import Joints, between, known_rate, nearest_frame
 
 from ..events import JOIN, SHORTEST, Event, EventWatch
-from .scorer import AnomalyScorer
+from .scorer import AnomalyScorer, event_threshold
 
 HOLD = 0.2  # seconds: frames nearer than this are joined by straight lines, between others nobody was seen
 SAME = 1e-6  # of a frame: what rounding does to times
@@ -98,7 +98,7 @@ class MotionStream:
         join, shortest: of events, as in `events.find_events`.
 
     Raises:
-        ValueError: an unknown layout, or fps that are not positive.
+        ValueError: an unknown layout, fps that are not positive, or a threshold that is no finite number.
     """
 
     def __init__(
@@ -119,8 +119,9 @@ class MotionStream:
             get_layout(options.layout)
         self.options = replace(options, axes=AXES)
         self._decisions: ReadOptions | None = None
-        threshold = scorer.model.config.event_threshold if threshold is None else threshold
-        self._watch = None if threshold is None else EventWatch(threshold, join, shortest)
+        config = scorer.model.config
+        told = threshold is not None or config.event_threshold is not None
+        self._watch = EventWatch(event_threshold(config, threshold), join, shortest) if told else None
         self._restart()
 
     def _restart(self) -> None:

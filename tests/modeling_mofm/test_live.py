@@ -70,4 +70,6 @@ def test_a_threshold_that_nothing_reaches_gives_no_event_and_low_confidence_no_n
     watcher = LiveWatcher(Recorded(np.random.default_rng(0).normal(300, 50, (9, 17, 2)), 99), min_confidence=1.0)
     pictures = ((number / FPS, np.zeros((8, 8, 3), np.uint8)) for number in range(30))
     assert watcher.close() == []
+    with pytest.raises(ValueError, match="min_confidence must be from 0 to 1, got 1.5"):
+        LiveWatcher(watcher.estimator, min_confidence=1.5)
     assert not any(frame.actions or frame.events for frame in watcher.watch(pictures)) and watcher.close() == []

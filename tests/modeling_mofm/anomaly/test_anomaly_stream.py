@@ -285,6 +285,12 @@ def test_wrong_rates_are_refused(fps):
         MotionStream(CountingScorer(), fps=fps)
 
 
+@pytest.mark.parametrize("threshold", [math.inf, math.nan])
+def test_a_threshold_that_is_no_finite_number_is_refused(threshold):
+    with pytest.raises(ValueError, match=f"threshold of events is {threshold}; give a number"):
+        MotionStream(CountingScorer(), threshold=threshold)
+
+
 def test_frames_hold_their_own_scores_and_options_say_what_they_mean():
     motion = make_motion(1, 20)
     stated = ReadOptions(coordinates="xyc", min_score=0.5, max_score=100)
