@@ -164,9 +164,6 @@ def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> li
     if known.get("space") in ("camera", "world"):  # such coordinates are metres, y up
         options = replace(options, coordinates="xyz", units="m", up_axis="y")
     poses = interpret(keypoints, scores, options, stated, default_layout)
-    people, track_ids = len(poses.keypoints), known.get("track_ids", [])
-    if len(track_ids) not in (0, people):
-        raise ValueError(f"track_ids must be {people} ids, one for each person, got {len(track_ids)}")
     return [Recording(poses.keypoints, poses.scores, poses.layout, **known)]
 
 

@@ -149,6 +149,8 @@ def as_numbers(field: str, values: object) -> np.ndarray:
         if isinstance(values, np.ma.MaskedArray):  # what is masked is missing
             return values.astype(np.float64).filled(np.nan)
         array = np.asarray(values)
+        if array.dtype.kind == "c":
+            raise TypeError("they are complex")
         if array.dtype.kind not in "fiub":
             array = array.astype(np.float64)
         return array.astype(np.float64)

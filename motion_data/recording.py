@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from numbers import Real
 
 import numpy as np
 
@@ -25,13 +26,18 @@ class Recording:
         space: one of `SPACES`; "" takes "image" for 2D and "world" for 3D.
         fps: frames per second; 0 is unknown.
         frame_size: width and height of the picture, pixels; (0, 0) is unknown.
-        track_ids: the source's own id of each of the M people; [] is unknown.
+        track_ids: the source's own id of each of the M people, the same of those that are parts of one track; [] is
+            unknown.
         first_frame: frame of the source at which the recording starts.
         label: name of the action; "" is none.
         frame_labels: `[F]` uint8, 1 is anomalous; None is none.
         subject: number of the person who acts; -1 is unknown.
         camera: name of the camera; "" is unknown.
         split: split that the source puts it in, such as "train"; "" is none.
+
+    Raises:
+        ValueError: a space that key-points of so many dimensions cannot be in, a rate that is no number of 0 or more,
+            or ids that are not one for each person.
     """
 
     keypoints: np.ndarray
@@ -58,6 +64,11 @@ class Recording:
                 f"space is {self.space!r} of {dimensions}D key-points; it must be 'image' for 2D, 'camera' or 'world' "
                 "for 3D"
             )
+        if not isinstance(self.fps, Real) or not 0 <= self.fps < np.inf:
+            raise ValueError(f"fps must be a finite number, 0 or more, got {self.fps!r}")
+        people, ids = len(self.keypoints), list(self.track_ids)
+        if len(ids) not in (0, people):
+            raise ValueError(f"track_ids must be {people} ids, one for each person, or none, got {ids}")
 
     @property
     def unit(self) -> str:

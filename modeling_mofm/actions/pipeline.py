@@ -90,8 +90,9 @@ class MotionClassificationPipeline(MotionPipeline):
         if len(along) + ("min_confidence" in shown) and not along.get("events"):
             raise ValueError(f"{', '.join((*along, *shown))} are of events; give events=True as well")
         for name, value in (("top_k", shown.get("top_k")), ("num_clips", num_clips)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1{', or None for all' * (name == 'top_k')}, got {value}")
+            if value is not None and (value < 1 or value % 1):
+                either = ", or None for all" * (name == "top_k")
+                raise ValueError(f"{name} must be a whole number, 1 or more{either}, got {value}")
         if explain and along.get("events"):
             raise ValueError("explain is True and so is events; one answer for the recording can be explained")
         if not 0 <= shown.get("min_confidence", 0) <= 1:

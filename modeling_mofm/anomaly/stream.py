@@ -25,8 +25,8 @@ from motion_data.resampling import Joints, between, known_rate, nearest_frame
 from ..events import JOIN, SHORTEST, Event, EventWatch
 from .scorer import AnomalyScorer, event_threshold
 
-HOLD = 0.2  # seconds: frames nearer than this are joined by straight lines, between others nobody was seen
-SAME = 1e-6  # of a frame: what rounding does to times
+HOLD = 0.2  # seconds: frames at most so far apart are joined by straight lines, between others nobody was seen
+SAME = 1e-6  # of a frame, or seconds: what rounding does to times
 
 People = dict[int, Joints]  # track id -> joints [17, 2] and their scores [17]
 
@@ -252,7 +252,7 @@ class MotionStream:
         """Yield the frames at the model's rate since the last one pushed in which someone is, and who."""
         rate = self.scorer.fps
         first, last = self._frame + 1, math.floor(place + SAME)
-        joined = now - self._time <= HOLD
+        joined = now - self._time <= HOLD + SAME
         for frame in range(first, last + 1) if joined else sorted({first, last} if first <= last else ()):
             before, after = frame - (self._time - self._start) * rate, place - frame  # in frames
             weight = before / (before + after) if before + after > SAME else 1.0

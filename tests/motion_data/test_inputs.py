@@ -320,7 +320,10 @@ def test_ids_are_whole_numbers():
     [
         ({}, "inputs has nothing; it must have keypoints"),
         ({"keypoints": walk(), "frames": 3}, "inputs has .'frames'.; allowed are keypoints, scores"),
-        ({"keypoints": walk(), "track_ids": [1, 2]}, "track_ids must be 1 ids"),
+        ({"keypoints": walk(), "track_ids": [1, 2]}, "track_ids must be 1 ids, one for each person"),
+        ({"keypoints": walk(), "fps": float("nan")}, "fps must be a finite number, 0 or more, got nan"),
+        ({"keypoints": walk(), "fps": "25"}, "fps must be a finite number, 0 or more, got '25'"),
+        (walk() * 1j, "keypoints must be an array of numbers.*they are complex"),
         ([result(walk()[:, 0]), result(walk(num_joints=26)[:, 0])], "different shapes"),
         ([None, None, result(walk()[:0, 0])], "nobody in any"),
         (walk()[0, 0], r"shape \(17, 2\)"),

@@ -126,7 +126,7 @@ def sway(fps, seconds=3.0, people=2):
 
 
 @pytest.mark.parametrize("rate", [30.0, 25.0])
-@pytest.mark.parametrize("fps", [10, 24, 60])
+@pytest.mark.parametrize("fps", [5, 10, 24, 60])
 def test_at_any_rate_a_stream_answers_what_the_batch_answers(dved, fps, rate):
     scorer = make_scorer(dved, rate=rate, window=0.4)
     motion, times = sway(fps)
