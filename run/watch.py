@@ -25,15 +25,14 @@ from motion_data.readers.video.estimation_options import MOVENET, PoseEstimation
 from motion_data.readers.video.live import LivePictures, is_live
 from motion_data.readers.video.pose_estimation import load_estimator
 from motion_data.resampling import known_rate
-from training_mofm.command_line import CommandParser
+from training_mofm.command_line import REFUSALS, CommandParser
 
 PICTURES = (".png", ".svg", ".pdf")
 
 
-def watch_recordings(args: argparse.Namespace, poses: PoseEstimation) -> list[dict]:
-    """Watch files, draw the first recording in them, and return what was told."""
+def watch_recordings(args: argparse.Namespace, poses: PoseEstimation, told: list[dict]) -> None:
+    """Watch files, draw the first recording in them, and add what is told to `told`."""
     options = {name: value for name in ("layout", "fps") if (value := getattr(args, name)) is not None}
-    told = []
     with noted_once():  # what it is drawn with is decided again
         for seen in watch(args.input, args.model, args.threshold, args.min_confidence, poses=poses, **options):
             print(seen.recording.name or Path(args.input).name)
@@ -44,14 +43,12 @@ def watch_recordings(args: argparse.Namespace, poses: PoseEstimation) -> list[di
                 else:
                     seen.draw().savefig(args.output, dpi=110)
             told.append(seen.to_dict())
-    return told
 
 
-def watch_camera(args: argparse.Namespace, poses: PoseEstimation) -> list[dict]:
-    """Watch pictures as they come, say what changes, and return the anomalies."""
+def watch_camera(args: argparse.Namespace, poses: PoseEstimation, told: list[dict]) -> None:
+    """Watch pictures as they come, say what changes, and add the anomalies to `told`."""
     watcher = LiveWatcher(load_estimator(poses), args.model, args.threshold, args.min_confidence)
     layout = watcher.estimator.layout or ""
-    told: list[dict] = []
     doing: dict[int, str] = {}
     number = 0
 
@@ -77,9 +74,14 @@ def watch_camera(args: argparse.Namespace, poses: PoseEstimation) -> list[dict]:
                     film.add(seen.time, seen.picture, seen.keypoints, seen.scores, layout, seen.lines())
         except KeyboardInterrupt:
             pass
-        tell(watcher.close())
+        finally:
+            tell(watcher.close())
         print(f"{number} pictures were seen, {pictures.dropped} came too fast and were dropped")
-    return told
+
+
+def write_events(path: str | None, told: list[dict]) -> None:
+    if path:
+        Path(path).write_text(json.dumps(told, indent=1) + "\n")
 
 
 def main() -> int:
@@ -103,9 +105,14 @@ def main() -> int:
         parser.error(f"--output is {args.output!r}; it must end in one of {', '.join(allowed)}")
     with parser.refusals(args.output, args.events):
         poses = PoseEstimation(args.pose_model, mediapipe_python=args.mediapipe_python, weights=args.weights)
-        told = (watch_camera if live else watch_recordings)(args, poses)
-        if args.events:
-            Path(args.events).write_text(json.dumps(told, indent=1) + "\n")
+        told: list[dict] = []
+        try:
+            (watch_camera if live else watch_recordings)(args, poses, told)
+        except REFUSALS:
+            if told:  # a camera that breaks off takes nothing along
+                write_events(args.events, told)
+            raise
+        write_events(args.events, told)
     return 0
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import mofm
 
 from modeling_mofm.live import LiveWatcher
 from motion_data.inputs import as_recordings
 from motion_data.readers.detections import Detections
+from motion_data.readers.video.decoding import VideoError
 from motion_data.resampling import known_rate
 from motion_data.views import view
 
@@ -37,12 +39,16 @@ class Recorded:
             )
 
 
-@pytest.fixture(scope="module")
-def seen():
+def squat():
+    """Return the key-points of somebody who squats, `[F, 17, 2]`."""
     (recording,) = as_recordings(CLIPS / "squat.json")
     motion = view(recording)
-    frames = np.arange(0, motion.scores.shape[1], known_rate(recording.fps) / FPS).astype(int)
-    watcher = LiveWatcher(Recorded(motion.keypoints[0, frames], second=60), threshold=0.0)
+    return motion.keypoints[0, np.arange(0, motion.scores.shape[1], known_rate(recording.fps) / FPS).astype(int)]
+
+
+@pytest.fixture(scope="module")
+def seen():
+    watcher = LiveWatcher(Recorded(squat(), second=60), threshold=0.0)
     pictures = [(number / FPS, np.zeros((8, 8, 3), np.uint8)) for number in range(100)]
     frames = list(watcher.watch(pictures))
     return frames, watcher.close()
@@ -73,3 +79,35 @@ def test_a_threshold_that_nothing_reaches_gives_no_event_and_low_confidence_no_n
     with pytest.raises(ValueError, match="min_confidence must be from 0 to 1, got 1.5"):
         LiveWatcher(watcher.estimator, min_confidence=1.5)
     assert not any(frame.actions or frame.events for frame in watcher.watch(pictures)) and watcher.close() == []
+
+
+class BreaksOff:
+    """A camera of 40 pictures, then none."""
+
+    dropped = 0
+
+    def __init__(self, source):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def __iter__(self):
+        for number in range(40):
+            yield number / FPS, np.zeros((8, 8, 3), np.uint8)
+        raise VideoError("the pictures broke off: gone")
+
+
+def test_what_was_told_before_a_camera_breaks_off_is_written(monkeypatch, tmp_path):
+    monkeypatch.setattr("motion_data.readers.video.live.LivePictures", BreaksOff)
+    monkeypatch.setattr(
+        "motion_data.readers.video.pose_estimation.load_estimator", lambda poses: Recorded(squat(), second=99)
+    )
+    result = mofm("watch", "camera", "--threshold", "0", "--events", tmp_path / "events.json")
+    assert result.returncode == 1 and "mofm watch: the pictures broke off: gone" in result.stderr
+    (event,) = json.loads((tmp_path / "events.json").read_text())
+    assert event["label"] == "anomaly" and event["person"] == 0 and event["end"] > 1
+    assert f"{event['end']:.2f} s  person 0  odd" in result.stdout
