@@ -42,6 +42,7 @@ NEAR = 0.3  # of the height: what a body may always move from frame to frame
 MOST = 0.5  # of the frames
 MANY = 0.05  # of the frames
 SLIM = 10.0  # times as long as wide
+SLOWEST, QUICKEST = 1.0, 1000.0  # frames a second of any camera of people
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,9 @@ def doubts(recording: Recording) -> list[Doubt]:
     found: dict[str, list[str]] = {}  # kind -> where
     if people > max(frames, 2):
         found["there are more people than frames"] = [f"{people} people, {frames} frames; see axes"]
+    if recording.fps and not SLOWEST <= recording.fps <= QUICKEST:
+        turned = f", {1 / recording.fps:g} if that is the seconds of a frame" if recording.fps < SLOWEST else ""
+        found["no camera has this frame rate"] = [f"fps is {recording.fps:g}{turned}"]
     lengths = np.linalg.norm(points[..., _ENDS[:, 1], :] - points[..., _ENDS[:, 0], :], axis=-1)  # M F parts
     height = _heights(lengths)
     metres = points.shape[-1] == 3

@@ -110,6 +110,13 @@ def test_half_bodies_and_odd_shapes(seen):
     assert "people are far longer than wide" in kinds(seen * [0.03, 1])
 
 
+def test_rates_that_are_something_else(seen):
+    doubt = kinds(seen, fps=0.04)["no camera has this frame rate"]
+    assert doubt == "fps is 0.04, 25 if that is the seconds of a frame"
+    assert kinds(seen, fps=90000.0)["no camera has this frame rate"] == "fps is 90000"
+    assert "no camera has this frame rate" not in {**kinds(seen, fps=0.0), **kinds(seen, fps=1.0)}
+
+
 def test_people_are_named_and_missing_joints_are_not_read(seen):
     people = np.stack([seen, np.where(np.arange(17)[:, None] == 9, 0, seen)])
     assert kinds(people)["parts of bodies change their length"].startswith("person 1: left forearm")
