@@ -11,6 +11,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 MAX_GAP = 0.4  # seconds out of sight after which a person starts another track
+PROGRESS_AFTER = 5.0  # seconds of work on a recording's windows after which progress is shown
 
 
 def tracks(present: np.ndarray, max_gap: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

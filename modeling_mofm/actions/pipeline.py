@@ -7,6 +7,7 @@ from itertools import islice
 
 import numpy as np
 import torch
+from tqdm import trange
 
 from motion_data.inputs import MotionInput, as_recordings, input_options
 from motion_data.keypoints import Motion, NobodyVisibleError
@@ -17,6 +18,7 @@ from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, coll
 
 from ..modeling_mofm import extractor_beside
 from ..motion_pipeline import MotionPipeline, visible_motion
+from ..windows import PROGRESS_AFTER
 from .clip_views import views_of
 from .explain import explain_action
 from .timeline import action_events, cut_stretches
@@ -133,7 +135,7 @@ class MotionClassificationPipeline(MotionPipeline):
         if not views:
             return {**model_inputs, "probabilities": [None for _ in recordings]}
         parts = []
-        for start in range(0, len(views), MAX_CLIPS):
+        for start in trange(0, len(views), MAX_CLIPS, desc="naming", delay=PROGRESS_AFTER, leave=False):
             batch = collate_people(views[start : start + MAX_CLIPS])
             batch = {name: values.to(self.model.device) for name, values in batch.items()}
             parts.append(self.model.probabilities(self.model(**batch).logits).cpu())

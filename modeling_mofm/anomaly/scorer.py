@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from tqdm import tqdm, trange
 
 from motion_data.keypoints import MIN_FRAMES, Motion, sample_frames
 from motion_data.resampling import frames_in, grid_frames, known_rate, resample
@@ -20,7 +21,16 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 from ..configuration_mofm import MoFMConfig
 from ..events import JOIN, SHORTEST, find_events, highest_allowed
 from ..modeling_mofm import WORD_HEADS
-from ..windows import MAX_GAP, fill_missing, follows, over_people, place_at_centres, sliding_windows, smooth
+from ..windows import (
+    MAX_GAP,
+    PROGRESS_AFTER,
+    fill_missing,
+    follows,
+    over_people,
+    place_at_centres,
+    sliding_windows,
+    smooth,
+)
 from .explain import Explanation, explain
 from .modeling import MoFMForAnomalyDetection, MoFMForAnomalyDetectionOutput
 
@@ -256,7 +266,7 @@ class AnomalyScorer:
             )
         found = [
             (np.arange(motion.scores.shape[1]) / known_rate(fps), self.score(motion, fps).people)
-            for motion, fps in recordings
+            for motion, fps in tqdm(recordings, desc="scoring normal motion", leave=False)
         ]
         threshold = highest_allowed(found, false_alarms_per_hour * hours, join, shortest)
         alarms = sum(len(find_events(times, scores, threshold, None, join, shortest)) for times, scores in found)
@@ -276,7 +286,7 @@ class AnomalyScorer:
         window, stride = self.window_frames, self.stride_frames
         people, starts = sliding_windows(motion.scores.any(-1), window, stride, self.gap_frames)
         scores, joints = np.zeros(len(people)), np.zeros((len(people), motion.scores.shape[-1]))
-        for first in range(0, len(people), self.batch_size):
+        for first in trange(0, len(people), self.batch_size, desc="scoring", delay=PROGRESS_AFTER, leave=False):
             batch = slice(first, first + self.batch_size)
             frames = starts[batch, None] + np.arange(window)
             who = people[batch, None]
