@@ -103,7 +103,8 @@ def _draw_person(
 class AnnotatedFilm:
     """Write pictures with people and what is said of them drawn over: `with AnnotatedFilm("out.mp4") as film:`.
 
-    The film is in place when it is closed without an error. Needs `pip install mofm[plot,video]`.
+    The film is in place when it is closed, with what it had until then, also where a camera broke off.
+    Needs `pip install mofm[plot,video]`.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -117,15 +118,15 @@ class AnnotatedFilm:
     def __enter__(self) -> AnnotatedFilm:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._film is None:
             return
         self._film.mux(self._stream.encode())
         self._film.close()
-        if kind is None or kind is KeyboardInterrupt:  # how a camera is stopped
+        if self._last >= 0:
             os.replace(self._unfinished, self.path)
-        else:
-            self._unfinished.unlink()
+        else:  # not even one picture
+            self._unfinished.unlink(missing_ok=True)
 
     def add(
         self,
@@ -169,9 +170,10 @@ class AnnotatedFilm:
                 pen.text(place, line, fill="black", font=font)
         image = image.crop((0, 0, width // 2 * 2, height // 2 * 2))
         frame = av.VideoFrame.from_image(image)
-        self._last = max(round(time * 1000), self._last + 1)
-        frame.pts, frame.time_base = self._last, Fraction(1, 1000)
+        now = max(round(time * 1000), self._last + 1)
+        frame.pts, frame.time_base = now, Fraction(1, 1000)
         self._film.mux(self._stream.encode(frame))
+        self._last = now
 
 
 def _write_film(pictures: Iterator[Image], fps: float, path: Path) -> None:

@@ -112,9 +112,14 @@ def test_what_was_seen_is_drawn_over_the_pictures(tmp_path):
     assert [frame.time for frame in frames] == pytest.approx([0, 0.25, 0.5, 0.75, 1.0], abs=2e-3)
     picture = frames[2].to_ndarray(format="rgb24").astype(int)
     assert picture.shape == (90, 120, 3) and np.abs(picture - 128).max() > 60 and np.abs(picture[-5:] - 128).max() < 20
-    with pytest.raises(RuntimeError), AnnotatedFilm(tmp_path / "broken.mp4") as film:
-        film.add(0, np.zeros((32, 32, 3), np.uint8), body, np.ones((1, 17)), "coco17", ["0"])
+    black = np.zeros((32, 32, 3), np.uint8)
+    with pytest.raises(RuntimeError), AnnotatedFilm(tmp_path / "broken off.mp4") as film:
+        film.add(0, black, body, np.ones((1, 17)), "coco17", ["0"])
         raise RuntimeError
-    assert [file.name for file in tmp_path.iterdir()] == ["out.mp4"]
+    with av.open(str(tmp_path / "broken off.mp4")) as container:
+        assert len(list(container.decode(video=0))) == 1
+    with pytest.raises(ValueError), AnnotatedFilm(tmp_path / "never begun.mp4") as film:
+        film.add(0, black, body, np.ones((1, 17)), "coco17", ["a line for nobody", "0"])
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["broken off.mp4", "out.mp4"]
     with pytest.raises(ValueError, match="must end in .mp4"):
         AnnotatedFilm("out.avi")
