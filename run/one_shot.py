@@ -14,7 +14,7 @@ from datasets.utils.logging import disable_progress_bar
 
 from modeling_mofm import MotionRecogniser
 from motion_data.corpora.load import load_corpus
-from training_mofm.command_line import CommandParser
+from training_mofm.command_line import CommandParser, at_least
 from training_mofm.evaluation.protocols import find_protocol
 from training_mofm.one_shot import measure_one_shot
 from training_mofm.seen_rows import askable
@@ -28,9 +28,9 @@ def main() -> int:
     parser.add_argument("--metric", action="store_true", help="learn from the other actions what does not matter")
     parser.add_argument(
         "--motion-size",
-        type=int,
+        type=at_least(0),
         default=0,
-        help="width of a reader of how key-points move, fitted on the other actions in a minute or two; 0 is none",
+        help="width of a reader of how key-points move, fitted on the other actions in a few minutes; 0 is none",
     )
     parser.add_argument("--seed", type=int, default=0, help="of its fit")
     parser.add_argument("--cache", help="folder in which features stay, for later runs")

@@ -229,10 +229,8 @@ class MotionRecogniser(PushToHubMixin):
         file = cached_file(folder, FILE, _raise_exceptions_for_missing_entries=False, **model.hub_options)
         if file is None:
             return recogniser
-        facts, arrays = (
-            json.loads(Path(file).read_text()),
-            load_file(cached_file(folder, VECTORS, **model.hub_options)),
-        )
+        facts = json.loads(Path(file).read_text())
+        arrays = load_file(cached_file(folder, VECTORS, **model.hub_options))
         if facts.get("motion_reader"):
             weights = {name[len(READER) :]: array for name, array in arrays.items() if name.startswith(READER)}
             recogniser.read_motion_with(_reader_of(weights, facts["motion_reader"], model.config))
