@@ -30,8 +30,8 @@ def at_least(low: int) -> Callable[[str], int]:
     return number
 
 
-def make_place(path: str) -> None:
-    """Make the folder of a file that is to be written when the work is done.
+def make_place(path: str) -> list[Path]:
+    """Make the folder of a file that is to be written when the work is done; return the new ones, innermost first.
 
     Raises:
         OSError: the file could not be written; saying why.
@@ -39,9 +39,11 @@ def make_place(path: str) -> None:
     file = Path(path)
     if file.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file")
+    made = [folder for folder in file.absolute().parents if not folder.exists()]
     file.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(file if file.exists() else file.parent, os.W_OK):
         raise PermissionError(f"{path} cannot be written: permission denied")
+    return made
 
 
 class _ShortHelp(argparse.Action):
@@ -82,14 +84,17 @@ class CommandParser(argparse.ArgumentParser):
 
         Args:
             outputs: files that the script is to write at its end; what makes that impossible is refused before it
-                begins. None is no file.
+                begins. None is no file. Their folders are made, and go again with a refusal if nothing is in them.
         """
+        made: list[Path] = []
         try:
             for path in outputs:
-                if path:
-                    make_place(path)
+                made += make_place(path) if path else []
             yield
         except REFUSALS as error:
+            for folder in made:
+                if folder.exists() and not any(folder.iterdir()):
+                    folder.rmdir()
             self.exit(1, f"{self.prog}: {error}\n")
 
     def is_main(self, option: argparse.Action) -> bool:

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from training_mofm.command import COMMANDS, EXAMPLE, main, scripts, usage
+from training_mofm.command_line import CommandParser
 
 
 def call(monkeypatch, *arguments):
@@ -103,12 +104,15 @@ def test_what_is_refused_is_told_in_a_line(options, status, reason, monkeypatch,
 
 def test_folders_of_what_is_to_be_written_are_made_before_the_work(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(SystemExit):
-        call(monkeypatch, "watch", str(tmp_path / "gone.json"), "--events", str(tmp_path / "new" / "events.json"))
-    assert (tmp_path / "new").is_dir() and not list((tmp_path / "new").iterdir())
     with pytest.raises(SystemExit) as stopped:
         call(monkeypatch, "draw", "--output", str(tmp_path / "file" / "clip.png"))
     assert stopped.value.code == 1
+    wanted = tmp_path / "new" / "one" / "events.json"
+    with pytest.raises(SystemExit):  # nothing is left of a refusal
+        call(monkeypatch, "watch", str(tmp_path / "gone.json"), "--events", str(wanted))
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+    with CommandParser("").refusals(str(wanted)):
+        wanted.write_text("there is a place")
 
 
 def test_help_imports_nothing_heavy():
