@@ -118,6 +118,7 @@ def test_saved_pipelines_open_again(recognise, tmp_path):
     ("options", "message"),
     [
         ({"top_k": 0}, "top_k must be a whole number, 1 or more, or None for all, got 0"),
+        ({"num_clips": 0}, "num_clips must be a whole number, 1 or more, got 0"),
         ({"num_clips": 1.5}, "num_clips must be a whole number, 1 or more, got 1.5"),
         ({"clips": 2}, r"unknown arguments \['clips'\]; allowed are top_k, num_clips"),
     ],

@@ -161,7 +161,12 @@ def test_the_stream_of_a_pipeline(detector):
             ValueError,
             r"inputs has \['frames'\]; allowed are keypoints",
         ),
-        ({"keypoints": np.ones((9, 17, 2)), "track_ids": [1, 2]}, {}, ValueError, r"ids, .* got \[1, 2\]"),
+        (
+            {"keypoints": np.ones((9, 17, 2)), "track_ids": [1, 2]},
+            {},
+            ValueError,
+            r"track_ids must be 1 ids, .* got \[1, 2\]",
+        ),
         (np.ones((9, 12, 2)), {}, ValueError, "has 12 joints without names, and no layout has that many"),
         (
             np.ones((9, 17, 2)),
