@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--fps", type=float, help="frames per second, where files do not say")
     args = parser.parse_args()
     options = {name: value for name in ("layout", "fps") if (value := getattr(args, name)) is not None}
-    with parser.refusals(f"{args.output_dir}/config.json"):
+    with parser.refusals(folder=args.output_dir):
         device = "cuda" if torch.cuda.is_available() else "cpu"
         detector = MoFMForAnomalyDetection.from_pretrained(args.model).to(device)
         tokenizer = MoFMTokenizer.from_pretrained(args.model)

@@ -56,7 +56,7 @@ def main() -> int:
     args = parser.parse_args()
     disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    with parser.refusals(f"{args.output}/figures.json" if args.output else None):
+    with parser.refusals(folder=args.output):
         model = MoFMModel.from_pretrained(args.model).to(device)
         model.config.embed_centered |= args.embed_centered
         if args.shared_box is not None:

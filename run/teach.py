@@ -31,14 +31,13 @@ def main() -> int:
     wrong = [pair for pair in args.shown if "=" not in pair]
     if wrong:
         parser.error(f"{wrong[0]!r} must be name=file")
-    known = (Path(args.actions) / FILE).is_file()
-    if not args.shown and not known and not Path(args.actions).exists():
-        known = args.actions.count("/") == 1  # of the Hub
+    on_hub = not args.shown and not Path(args.actions).exists() and args.actions.count("/") == 1
+    known = on_hub or (Path(args.actions) / FILE).is_file()
     untaught = f"--actions {args.actions!r} holds nothing that was taught; show an action first, as name=file"
     if not known and not args.shown:
         parser.error(untaught)
     options = {"layout": args.layout} if args.layout else {}
-    with parser.refusals(f"{args.actions}/config.json" if args.shown else None):
+    with parser.refusals(folder=args.actions if args.shown else None):
         recogniser = MotionRecogniser.from_pretrained(args.actions if known else args.model)
         if not recogniser.names and not args.shown:
             raise ValueError(untaught)

@@ -79,22 +79,24 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n{self.prog} --help tells its options\n")
 
     @contextmanager
-    def refusals(self, *outputs: str | None) -> Iterator[None]:
+    def refusals(self, *outputs: str | None, folder: str | None = None) -> Iterator[None]:
         """End the script with status 1 where what it does is refused, and print the reason without a traceback.
 
         Args:
             outputs: files that the script is to write at its end; what makes that impossible is refused before it
                 begins. None is no file. Their folders are made, and go again with a refusal if nothing is in them.
+            folder: that it is to write several files to, likewise.
         """
+        files = [*outputs, os.path.join(folder, "any") if folder else None]
         made: list[Path] = []
         try:
-            for path in outputs:
+            for path in files:
                 made += make_place(path) if path else []
             yield
         except REFUSALS as error:
-            for folder in made:
-                if folder.exists() and not any(folder.iterdir()):
-                    folder.rmdir()
+            for new in made:
+                if new.exists() and not any(new.iterdir()):
+                    new.rmdir()
             self.exit(1, f"{self.prog}: {error}\n")
 
     def is_main(self, option: argparse.Action) -> bool:

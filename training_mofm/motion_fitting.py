@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +14,6 @@ from tqdm import tqdm
 from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 from modeling_mofm.actions.motion_reader import MotionReader
 from modeling_mofm.configuration_mofm import MoFMConfig
-from tokenization_mofm.clip_inputs import known_scores
 
 from .arguments import MotionTrainingArguments
 from .samples import ClipMaker, EveryRow, MotionSamples, collate_samples
@@ -85,12 +83,10 @@ def fit_motion_reader(
     """
     torch.manual_seed(seed)
     classes, labels = np.unique(labels, return_inverse=True)
-    config = copy.deepcopy(config)
-    config.classifier_motion_size, config.num_labels = size, len(classes)
-    reader = MotionReader(config).to(device)
+    reader = MotionReader(config, (size, len(classes))).to(device)
 
     def loss(clips: dict[str, Tensor]) -> Tensor:
-        logits = reader(clips["keypoints"], known_scores(clips["keypoints"], clips["scores"]))
+        logits = reader(clips["keypoints"], clips["scores"])
         return F.cross_entropy(logits, clips["labels"], label_smoothing=SMOOTHING)
 
     _fit(reader, loss, EveryRow(train, labels, maker, seed), seed)

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from modeling_mofm.actions.recogniser import MotionRecogniser
 from motion_data.keypoints import Motion
+from tokenization_mofm.fingerprint import fingerprint
 
 from .augmentation import Augmentation
 from .evaluation.frozen import Encoder, read_features
@@ -21,10 +22,15 @@ from .samples import ClipMaker
 class MotionVectors:
     """What the motion reader of a recogniser says of recordings."""
 
-    name, fingerprint, batch_size = "motion reader", "", 256
+    name, batch_size = "motion reader", 256
 
     def __init__(self, recogniser: MotionRecogniser):
         self.recogniser, self.extractor = recogniser, recogniser.extractor
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of its weights."""
+        return fingerprint(self.recogniser.motion_reader)
 
     def __call__(self, clips: list[Motion]) -> np.ndarray:
         return self.recogniser.embed_motion(clips)

@@ -16,8 +16,6 @@ from transformers.processing_utils import Unpack
 from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
-from tokenization_mofm.clip_inputs import known_scores
-
 from ..configuration_mofm import MoFMConfig
 from ..embeddings import MotionEmbeddings, centred_in_map, parts_of
 from ..modeling_mofm import MoFMModel, MoFMModelOutput, MoFMPreTrainedModel
@@ -154,7 +152,7 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
             scores = torch.ones_like(keypoints[..., 0])
         if self.config.ignored_keypoints:
             scores, _ = self._leave_out(keypoints, scores, None)
-        return self.motion_reader(keypoints, known_scores(keypoints, scores))
+        return self.motion_reader(keypoints, scores)
 
     def average(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the logits of the mean of the probabilities of two answers, `[B, num_labels]`."""

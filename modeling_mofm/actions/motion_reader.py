@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tokenization_mofm.clip_inputs import known_scores
+
 from ..configuration_mofm import MoFMConfig
 
 FRAMES_BETWEEN = (1, 4)  # the places whose difference is a velocity, a fast one and a slow one
@@ -25,17 +27,20 @@ class TimeConvolution(nn.Conv1d):
 class MotionReader(nn.Module):
     """Logits of actions from distances between key-points and their velocities, the largest over time and people.
 
-    `config.classifier_motion_size` is its width.
+    Args:
+        config: `num_keypoints` and `heatmap_size`, and its sizes.
+        sizes: width and number of classes; None takes `config.classifier_motion_size` and `config.num_labels`.
 
     Attributes:
         sizes: width and number of classes.
         embedding_size: numbers that it says of a clip before classes are named.
     """
 
-    def __init__(self, config: MoFMConfig):
+    def __init__(self, config: MoFMConfig, sizes: tuple[int, int] | None = None):
         super().__init__()
-        size, K = config.classifier_motion_size, config.num_keypoints
-        self.sizes, self.embedding_size = (size, config.num_labels), 4 * size
+        self.sizes = sizes or (config.classifier_motion_size, config.num_labels)
+        (size, num_labels), K = self.sizes, config.num_keypoints
+        self.embedding_size = 4 * size
         self.half = (config.heatmap_size - 1) / 2
         self.streams = nn.ModuleList(
             nn.Sequential(_along_time(inputs, size, 1), _along_time(size, size // 2, 3))
@@ -50,7 +55,7 @@ class MotionReader(nn.Module):
             nn.Linear(self.embedding_size, 2 * size),
             nn.GELU(),
             nn.Dropout(0.5),
-            nn.Linear(2 * size, config.num_labels),
+            nn.Linear(2 * size, num_labels),
         )
 
     def forward(self, keypoints: Tensor, scores: Tensor) -> Tensor:
@@ -62,8 +67,10 @@ class MotionReader(nn.Module):
 
         Args:
             keypoints: `[B, (M,) F, K, 2]` in map pixels.
-            scores: `[B, (M,) F, K]`; of joints with a score of 0 no coordinate is read.
+            scores: `[B, (M,) F, K]`; of a joint whose score is not above 0 no coordinate is read, and one whose
+                coordinates are not finite is missing too.
         """
+        scores = known_scores(keypoints, scores)
         if keypoints.ndim == 4:
             keypoints, scores = keypoints[:, None], scores[:, None]
         people = (scores > 0).any(-1).any(-1)  # B M

@@ -8,7 +8,6 @@ recogniser.save_pretrained("my-actions")
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 from collections.abc import Sequence
@@ -21,10 +20,8 @@ from transformers.utils import PushToHubMixin, cached_file
 
 from motion_data.inputs import MotionInput
 from motion_data.keypoints import Motion
-from tokenization_mofm.clip_inputs import known_scores
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
-from ..configuration_mofm import MoFMConfig
 from ..modeling_mofm import MoFMModel, extractor_beside
 from ..motion_pipeline import visible_motions
 from ..scenes import embed_scenes
@@ -92,8 +89,7 @@ class MotionRecogniser(PushToHubMixin):
     def embed_motion(self, clips: Sequence[Motion]) -> np.ndarray:
         """Return what the motion reader says of prepared clips of one or more people each, `[N, D]`."""
         batch = {name: values.to(self.model.device) for name, values in collate_people(clips).items()}
-        scores = known_scores(batch["keypoints"], batch["scores"])
-        return self.motion_reader.embed(batch["keypoints"], scores).float().cpu().numpy()
+        return self.motion_reader.embed(**batch).float().cpu().numpy()
 
     def fit(self, features: np.ndarray, labels: Sequence[int], metric: bool = False) -> None:
         """Learn from other actions which directions vary, and how similar two of the same action are.
@@ -233,7 +229,9 @@ class MotionRecogniser(PushToHubMixin):
         arrays = load_file(cached_file(folder, VECTORS, **model.hub_options))
         if facts.get("motion_reader"):
             weights = {name[len(READER) :]: array for name, array in arrays.items() if name.startswith(READER)}
-            recogniser.read_motion_with(_reader_of(weights, facts["motion_reader"], model.config))
+            reader = MotionReader(model.config, tuple(facts["motion_reader"]))
+            reader.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+            recogniser.read_motion_with(reader)
         recogniser.names, recogniser.threshold = facts["names"], facts["threshold"]
         recogniser._shown, recogniser._mean, recogniser._std = (arrays[name] for name in ("shown", "mean", "std"))
         recogniser._axes = arrays.get("axes")
@@ -252,12 +250,3 @@ class MotionRecogniser(PushToHubMixin):
 
 def _of_length_1(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-
-
-def _reader_of(weights: dict[str, np.ndarray], sizes: Sequence[int], config: MoFMConfig) -> MotionReader:
-    """Return the motion reader whose weights and `sizes` these are."""
-    config = copy.deepcopy(config)
-    config.classifier_motion_size, config.num_labels = sizes
-    reader = MotionReader(config)
-    reader.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-    return reader

@@ -120,8 +120,8 @@ class MotionStream:
         self.options = replace(options, axes=AXES)
         self._decisions: ReadOptions | None = None
         config = scorer.model.config
-        told = threshold is not None or config.event_threshold is not None
-        self._watch = EventWatch(event_threshold(config, threshold), join, shortest) if told else None
+        threshold = config.event_threshold if threshold is None else threshold
+        self._watch = None if threshold is None else EventWatch(event_threshold(config, threshold), join, shortest)
         self._restart()
 
     def _restart(self) -> None:

@@ -20,7 +20,7 @@ from datasets import Dataset
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, normalize
 from tqdm import trange
 
 from modeling_mofm.modeling_mofm import MoFMModel
@@ -201,7 +201,7 @@ def _outcome(task: str, method: str, fold: Fold | OneShotFold, features: np.ndar
     """Return the metric of a fold and its arrays: true labels, and answers or scores."""
     if isinstance(fold, OneShotFold):
         scale = StandardScaler().fit(features[fold.auxiliary])
-        exemplars, queries = (_unit(scale.transform(features[ids])) for ids in (fold.exemplars, fold.queries))
+        exemplars, queries = (normalize(scale.transform(features[ids])) for ids in (fold.exemplars, fold.queries))
         answers = labels[fold.exemplars][(queries @ exemplars.T).argmax(1)]
         return _accuracy, (labels[fold.queries], answers)
     if method == "majority":
@@ -231,10 +231,6 @@ def _turned(learn: np.ndarray, ask: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         return learn, ask
     axes = np.linalg.qr(learn.T)[0]
     return learn @ axes, ask @ axes
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
 def _accuracy(labels: np.ndarray, answers: np.ndarray) -> float:
