@@ -18,7 +18,8 @@ from modeling_mofm.shipped import SHIPPED
 from motion_data.corpora.sources import find_sources
 from motion_data.inputs import as_recordings, input_options
 from motion_data.keypoints import Motion, NobodyVisibleError
-from motion_data.layouts import layout_names
+from motion_data.notes import noted_once
+from motion_data.option_arguments import add_read_options, given_options
 from motion_data.views import EVERYBODY, view
 from tokenization_mofm import MoFMTokenizer
 from training_mofm.command_line import CommandParser
@@ -45,16 +46,15 @@ def main() -> int:
     parser.add_argument("--output-dir", required=True, help="folder for the detector with its threshold")
     parser.add_argument("--stride", type=float, help="seconds between windows; default: one frame")
     parser.add_argument("--gate", type=float, help="ask about the words of suspicious windows only")
-    parser.add_argument("--layout", choices=layout_names(), help="skeleton layout, where files do not say")
-    parser.add_argument("--fps", type=float, help="frames per second, where files do not say")
+    add_read_options(parser)
     args = parser.parse_args()
-    options = {name: value for name in ("layout", "fps") if (value := getattr(args, name)) is not None}
     with parser.refusals(folder=args.output_dir):
         device = "cuda" if torch.cuda.is_available() else "cpu"
         detector = MoFMForAnomalyDetection.from_pretrained(args.model).to(device)
         tokenizer = MoFMTokenizer.from_pretrained(args.model)
         scorer = AnomalyScorer(detector, tokenizer, stride=args.stride, gate=args.gate)
-        found = scorer.calibrate(normal_motion(args.normal, options), args.false_alarms_per_hour)
+        with noted_once():  # of many files
+            found = scorer.calibrate(normal_motion(args.normal, given_options(args)), args.false_alarms_per_hour)
         detector.save_pretrained(args.output_dir)
         tokenizer.save_pretrained(args.output_dir)
     print(

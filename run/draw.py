@@ -21,6 +21,7 @@ from modeling_mofm.actions.explain import explain_action
 from modeling_mofm.modeling_mofm import extractor_beside
 from modeling_mofm.shipped import SHIPPED
 from motion_data.corpora.load import SYNTHETIC, load_corpus
+from motion_data.option_arguments import add_read_options, given_options
 from tokenization_mofm import MoFMTokenizer
 from tokenization_mofm.drawing import draw_clip
 from tokenization_mofm.gallery import draw_motion_book
@@ -45,6 +46,7 @@ def main() -> int:
         "--clips", type=at_least(1), default=256, help="rows that words are looked for in; default %(default)s"
     )
     parser.add_argument("--output", required=True, help="picture to write")
+    add_read_options(parser)
     args = parser.parse_args()
     if Path(args.output).suffix.lower() not in PICTURES:
         parser.error(f"--output is {args.output!r}; it must end in one of {', '.join(PICTURES)}")
@@ -60,7 +62,7 @@ def draw(args: argparse.Namespace):
         return draw_curves(args.curves)
     if args.explain:
         model = MoFMForSequenceClassification.from_pretrained(args.model)
-        clips = extractor_beside(model)(args.explain)
+        clips = extractor_beside(model)(args.explain, **given_options(args))
         keypoints, scores = clips["keypoints"][0], clips["scores"][0]
         first = int((scores > 0).sum((1, 2)).argmax())  # who is seen most
         found = explain_action(model, keypoints, scores)

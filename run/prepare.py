@@ -17,8 +17,8 @@ from huggingface_hub.utils import validate_repo_id
 
 from motion_data.corpora.prepare import ON_ERROR, Preparation, PrepareOptions, prepare_corpus
 from motion_data.corpora.share import push_corpus
-from motion_data.layouts import layout_names
-from motion_data.options import COORDINATES, ORIGINS, UNITS, UP_AXES, ReadOptions
+from motion_data.option_arguments import add_read_options, given_options
+from motion_data.options import ReadOptions
 from motion_data.readers.registry import FormatError, formats
 from motion_data.readers.video.estimation_options import DETECTOR, PoseEstimation, add_pose_options
 from training_mofm.command_line import CommandParser, at_least
@@ -26,22 +26,8 @@ from training_mofm.command_line import CommandParser, at_least
 SKIPPED = 3
 
 
-def add_read_options(parser: argparse.ArgumentParser) -> None:
-    """Add what files may not say themselves, one option for each field of `ReadOptions`."""
+def add_track_options(parser: argparse.ArgumentParser) -> None:
     read = ReadOptions()
-    said = parser.add_argument_group("what files may not say themselves; what they do say is kept")
-    said.add_argument("--layout", choices=layout_names(), help="skeleton layout")
-    said.add_argument("--fps", type=float, default=read.fps, help="frames per second")
-    said.add_argument("--frame-size", type=int, nargs=2, default=read.frame_size, help="width and height in pixels")
-    said.add_argument("--coordinates", choices=COORDINATES, help="what the last axis of arrays holds; c is the score")
-    said.add_argument("--axes", help="order of the axes of arrays: M people, F frames, K joints, C coordinates")
-    said.add_argument("--units", choices=UNITS, help="of 3D coordinates; else from the length of the limbs")
-    said.add_argument("--origin", choices=ORIGINS, help="where (0, 0) of 2D arrays is; else from signs")
-    said.add_argument("--up-axis", choices=UP_AXES, help="of 3D coordinates; else from the bodies")
-    said.add_argument("--min-score", type=float, default=read.min_score, help="joints below it are missing")
-    said.add_argument("--max-score", type=float, default=read.max_score, help="score that means certain")
-    said.add_argument("--split", default=read.split, help="which of the splits of a file that states several")
-    said.add_argument("--override", nargs="+", default=read.override, help="options that win over what files say")
     tracks = parser.add_argument_group("tracks")
     tracks.add_argument(
         "--max-frames", type=int, default=read.max_frames, help="longer recordings are cut; default %(default)s"
@@ -54,11 +40,9 @@ def add_read_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_options(args: argparse.Namespace, poses: PoseEstimation | None) -> ReadOptions:
-    said = {name: getattr(args, name) for name in ReadOptions.__dataclass_fields__ if hasattr(args, name)}
-    return ReadOptions(
-        **said | {"frame_size": tuple(args.frame_size), "override": tuple(args.override), "poses": poses}
-    )
+def read_options(args: argparse.Namespace) -> ReadOptions:
+    tracks = {name: getattr(args, name) for name in ("max_frames", "min_track", "max_gap")}
+    return ReadOptions(**given_options(args), **tracks, poses=pose_estimation(args))
 
 
 def add_video_options(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +84,7 @@ def main() -> int:
     parser.add_argument("--output", required=True, help="folder of the corpus; made here")
     parser.add_argument("--format", choices=list(formats()), help="format of every file; else each is recognised")
     add_read_options(parser)
+    add_track_options(parser)
     add_video_options(parser)
     parser.add_argument(
         "--test-fraction", type=float, default=0.1, help="of the subjects, or files; default %(default)s"
@@ -120,8 +105,9 @@ def main() -> int:
     with parser.refusals():
         if args.push_to_hub:
             validate_repo_id(args.push_to_hub)
-        read = read_options(args, pose_estimation(args))
-        options = PrepareOptions(args.format, read, args.labels, args.test_fraction, args.license, args.on_error)
+        options = PrepareOptions(
+            args.format, read_options(args), args.labels, args.test_fraction, args.license, args.on_error
+        )
         try:
             done = prepare_corpus(args.paths, args.output, options, args.workers, args.parts)
         except FormatError as error:

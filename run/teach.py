@@ -14,7 +14,7 @@ from pathlib import Path
 from modeling_mofm import MotionRecogniser
 from modeling_mofm.actions.recogniser import FILE
 from modeling_mofm.shipped import SHIPPED
-from motion_data.layouts import layout_names
+from motion_data.option_arguments import add_read_options, given_options
 from training_mofm.command_line import CommandParser
 
 
@@ -26,7 +26,7 @@ def main() -> int:
     )
     parser.add_argument("--ask", nargs="+", default=[], help="files in which the actions are looked for")
     parser.add_argument("--model", default=str(SHIPPED), help="encoder of a new folder; default: the shipped one")
-    parser.add_argument("--layout", choices=layout_names(), help="skeleton layout, where files do not say")
+    add_read_options(parser)
     args = parser.parse_args()
     wrong = [pair for pair in args.shown if "=" not in pair]
     if wrong:
@@ -36,7 +36,7 @@ def main() -> int:
     untaught = f"--actions {args.actions!r} holds nothing that was taught; show an action first, as name=file"
     if not known and not args.shown:
         parser.error(untaught)
-    options = {"layout": args.layout} if args.layout else {}
+    options = given_options(args)
     with parser.refusals(folder=args.actions if args.shown else None):
         recogniser = MotionRecogniser.from_pretrained(args.actions if known else args.model)
         if not recogniser.names and not args.shown:

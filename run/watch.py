@@ -19,8 +19,8 @@ from modeling_mofm.live import LiveWatcher
 from modeling_mofm.shipped import SHIPPED
 from modeling_mofm.watching import watch
 from motion_data.animation import SUFFIXES, AnnotatedFilm, animate
-from motion_data.layouts import layout_names
 from motion_data.notes import noted_once
+from motion_data.option_arguments import add_read_options, given_options
 from motion_data.readers.video.estimation_options import MOVENET, PoseEstimation, add_pose_options
 from motion_data.readers.video.live import LivePictures, is_live
 from motion_data.readers.video.pose_estimation import load_estimator
@@ -32,17 +32,19 @@ PICTURES = (".png", ".svg", ".pdf")
 
 def watch_recordings(args: argparse.Namespace, poses: PoseEstimation, told: list[dict]) -> None:
     """Watch files, draw the first recording in them, and add what is told to `told`."""
-    options = {name: value for name in ("layout", "fps") if (value := getattr(args, name)) is not None}
     with noted_once():  # what it is drawn with is decided again
-        for seen in watch(args.input, args.model, args.threshold, args.min_confidence, poses=poses, **options):
-            print(seen.recording.name or Path(args.input).name)
+        for seen in watch(
+            args.input, args.model, args.threshold, args.min_confidence, poses=poses, **given_options(args)
+        ):
+            name = seen.recording.name or Path(args.input).name
+            print(name)
             print("\n".join(f"  {line}" for line in seen.lines()))
             if args.output and seen.motion is not None and not told:
                 if Path(args.output).suffix.lower() in SUFFIXES:
                     animate(seen.motion, known_rate(seen.recording.fps), args.output, seen.captions(), seen.tints())
                 else:
                     seen.draw().savefig(args.output, dpi=110)
-            told.append(seen.to_dict())
+            told.append(seen.to_dict() | {"name": name})
 
 
 def watch_camera(args: argparse.Namespace, poses: PoseEstimation, told: list[dict]) -> None:
@@ -95,11 +97,13 @@ def main() -> int:
     parser.add_argument("--events", help="JSON to write")
     parser.add_argument("--threshold", type=float, help="anomaly score from which something is odd")
     parser.add_argument("--min-confidence", type=float, default=0.0, help="leave out actions that are less likely")
-    parser.add_argument("--layout", choices=layout_names(), help="skeleton layout, where the file does not say")
-    parser.add_argument("--fps", type=float, help="frames per second, where the file does not say")
+    add_read_options(parser)
     add_pose_options(parser.add_argument_group("videos and cameras"), MOVENET)
     args = parser.parse_args()
     live = args.live or is_live(args.input)
+    given = given_options(args)
+    if live and given:
+        parser.error(f"--{next(iter(given)).replace('_', '-')} is about files of poses, not pictures of a camera")
     allowed = (".mp4",) if live else (*PICTURES, *SUFFIXES)
     if args.output and Path(args.output).suffix.lower() not in allowed:
         parser.error(f"--output is {args.output!r}; it must end in one of {', '.join(allowed)}")
