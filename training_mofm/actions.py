@@ -239,6 +239,7 @@ def make_classifier(
     config.label2id = {name: number for number, name in enumerate(names)}
     config.classifier_dropout = options.classifier_dropout
     config.classifier_motion_size = 0  # it is fitted by itself, at the end
+    config.reference_size, config.anomaly_score = 0, "distance"  # of a detector, which is not in it
     if not has_head:
         config.ignored_keypoints = list(ignored_keypoints)
         config.classifier_part_size, config.classifier_slice_size = options.part_size, options.slice_size
@@ -264,7 +265,8 @@ def train_classifier(
     An interrupted run goes on from its last checkpoint.
 
     Raises:
-        ValueError: labels that cannot be learnt, or a checkpoint of another size, before training starts.
+        ValueError: labels that cannot be learnt, or what another training left in the output directory, before
+            training starts.
         OSError: a model that cannot be loaded, or an output directory that cannot be written.
     """
     check_run(args)
@@ -279,6 +281,8 @@ def train_classifier(
     rows = draw_fraction(labels, options.label_fraction, args.seed)
     train, labels = train.select(rows), labels[rows]
     digests = row_digests(train)
+    check_checkpoint(args.output_dir, model.config, SIZE_FIELDS)
+    check_identity(args, digests, options=options, labels=digest_of(labels), augmentation=augmentation)
     if args.process_index == 0:
         record_rows(args.output_dir, digests, *([] if options.from_scratch else [options.model]))
     if options.freeze_backbone:
@@ -292,8 +296,6 @@ def train_classifier(
         else:
             fit_linear_head(model, views, labels)
         return add_motion_reader(model, options.motion_size, train, labels, maker, args)
-    check_checkpoint(args.output_dir, model.config, SIZE_FIELDS)
-    check_identity(args, digests, options=options, labels=digest_of(labels), augmentation=augmentation)
     check_space(model, args)
     if args.max_steps <= 0:  # the epoch is part of a sample's index, so that a resumed run goes on where it was
         per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size

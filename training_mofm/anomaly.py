@@ -133,10 +133,10 @@ def train_unsupervised(
                 f"{len(clips['keypoints'])} normal clips are {name}, and {needed} are needed; give more recordings, "
                 "longer ones, or another held_out_fraction"
             )
+    check_checkpoint(args.output_dir, config, SIZE_FIELDS)
+    check_words(args.output_dir, tokenizer)
+    check_identity(args, digests, options=options)
     if args.max_steps > 0:
-        check_checkpoint(args.output_dir, config, SIZE_FIELDS)
-        check_words(args.output_dir, tokenizer)
-        check_identity(args, digests, options=options)
         learn_words(model, tokenizer, normal, args)
     config.anomaly_score = options.anomaly_score
     config.window_seconds = options.window or config.window_seconds

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from modeling_mofm.windows import MAX_GAP, sliding_windows
 from motion_data.keypoints import MIN_FRAMES, Motion, NobodyVisibleError, sample_frames
+from motion_data.notes import noted_once
 from motion_data.resampling import FPS, frames_in, known_rate, resample, source_frames
 from motion_data.rows import row_recording
 from motion_data.views import MEASURING, USUAL_VIEW, choose_segment, view
@@ -53,6 +54,7 @@ def window_rate(corpus: Dataset, rows: Sequence[int]) -> float:
     return rates.pop() if len(rates) == 1 else FPS
 
 
+@noted_once()
 def normal_clips(
     corpus: Dataset,
     rows: Sequence[int],
@@ -130,6 +132,7 @@ def hold_out(corpus: Dataset, rows: Sequence[int], share: float, seed: int = 0) 
     return np.sort(rows[~held]), np.sort(rows[held])
 
 
+@noted_once()
 def labelled_clips(
     corpus: Dataset,
     rows: Sequence[int],

@@ -1,7 +1,8 @@
 """What a training is a training of: data, rows, labels and options, written beside its checkpoints.
 
 A run goes on from a checkpoint only if all of these are the same: else it would return the weights of another training
-and call them its own. The number of steps may change, to go on for longer.
+and call them its own. It does not write over the model of another either. The number of steps may change, to go on for
+longer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from transformers import TrainingArguments
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from motion_data.corpora.load import GENERATED, load_corpus
 
@@ -49,14 +51,14 @@ def digest_of(*values: object) -> str:
 
 
 def check_identity(args: TrainingArguments, rows: Iterable[str] | None, **facts: object) -> None:
-    """Refuse to go on from the checkpoint of another training, and write what this one is.
+    """Refuse to go on from the checkpoint of another training or to write over its model; write what this one is.
 
     Args:
         rows: hashes of the rows, in their order; None is a stream.
         facts: whatever else decides what is learnt; dataclasses of arguments become their fields.
 
     Raises:
-        ValueError: naming the first fact that differs, its value there and here.
+        ValueError: naming the first fact that differs, its value there and here; or a model of unknown origin.
     """
     batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
     here: dict[str, object] = {name: getattr(args, name) for name in SHAPING} | {"batch": batch}
@@ -66,8 +68,13 @@ def check_identity(args: TrainingArguments, rows: Iterable[str] | None, **facts:
     here = {name: value for name, value in here.items() if name not in MEASURING}
     here = json.loads(json.dumps(here, default=str))
     path = Path(args.output_dir) / FILE
-    if last_checkpoint(args.output_dir) is not None:
-        there = json.loads(path.read_text()) if path.is_file() else {}
+    if last_checkpoint(args.output_dir) is not None or path.with_name(SAFE_WEIGHTS_NAME).is_file():
+        if not path.is_file():
+            raise ValueError(
+                f"output_dir {args.output_dir!r} holds a model, and no {FILE} that tells how it was trained; it must "
+                "be another folder"
+            )
+        there = json.loads(path.read_text())
         for name, value in here.items():
             if there.get(name) != value:
                 raise ValueError(

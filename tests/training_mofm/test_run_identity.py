@@ -69,8 +69,21 @@ def test_another_training_is_not_gone_on_with(tmp_path, changed, message):
 
 def test_a_checkpoint_of_an_unknown_training_is_refused(tmp_path):
     leave_a_checkpoint(tmp_path)
-    with pytest.raises(ValueError, match="seed of the training .* is 'unknown', but this one's is 42"):
+    with pytest.raises(ValueError, match="holds a model, and no run.json that tells how it was trained"):
         check_identity(arguments(tmp_path), [])
+
+
+def test_the_model_of_another_training_is_not_written_over(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(ValueError, match="output_dir .* holds a model, and no run.json"):
+        check_identity(arguments(tmp_path), ["a"])
+    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
+    (tmp_path / "model.safetensors").unlink()
+    check_identity(arguments(tmp_path), ["a"])
+    (tmp_path / "model.safetensors").touch()
+    check_identity(arguments(tmp_path), ["a"])  # the same is made again
+    with pytest.raises(ValueError, match="seed of the training in output_dir .* is 42, but this one's is 3"):
+        check_identity(arguments(tmp_path, seed=3), ["a"])
 
 
 def test_what_models_learnt_from_is_handed_on(tmp_path):

@@ -179,6 +179,18 @@ def test_a_motion_reader_is_fitted_by_itself_and_answers_beside_the_head(model, 
         ClassificationArguments(model=model, motion_size=7)
 
 
+def test_a_head_is_not_written_over_by_one_of_other_rows(model, tmp_path):
+    options = ClassificationArguments(model=model, freeze_backbone=True)
+    dataset = write_corpus(tmp_path / "set", train=make_corpus(), test=make_corpus(12, 1))
+    other = write_corpus(tmp_path / "other", train=make_corpus(20, 2), test=make_corpus(12, 1))
+    finetune_classification(options, DataArguments(dataset=dataset), arguments(tmp_path / "out"))
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    with pytest.raises(ValueError, match="rows of the training in output_dir .* or output_dir be another folder"):
+        finetune_classification(options, DataArguments(dataset=other), arguments(tmp_path / "out"))
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+    finetune_classification(options, DataArguments(dataset=dataset), arguments(tmp_path / "out"))
+
+
 def test_a_head_that_is_lost_is_not_kept(model, tmp_path):
     options = ClassificationArguments(model=model, freeze_backbone=True, part_size=8)
     args = arguments(tmp_path, num_train_epochs=9, learning_rate=1e38)
