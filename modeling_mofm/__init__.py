@@ -39,6 +39,7 @@ for task, pipeline_class, auto_class in (
     )
 
 __all__ = [
+    "SHIPPED",
     "AnomalyScorer",
     "MoFMConfig",
     "MoFMFeatureExtractor",

@@ -26,7 +26,7 @@ from .actions.modeling import MoFMForSequenceClassification
 from .anomaly.modeling import MoFMForAnomalyDetection
 from .anomaly.scorer import check_detector
 from .fitting import fit_into_map
-from .modeling_mofm import MoFMModel, extractor_beside
+from .modeling_mofm import MoFMModel, NotFittedError, extractor_beside
 
 TOLERANCE = 1e-4  # by which a written file may differ from the model, on generated motion
 SUFFIXES = (".onnx", ".pt2")
@@ -158,7 +158,7 @@ def load_graph(task: str, name_or_path: str, **options) -> MotionGraph:
 def _actions(name: str, options: dict) -> MotionGraph:
     model = MoFMForSequenceClassification.from_pretrained(name, **options)
     if "classifier" in model.new_parts:
-        raise ValueError(f"{name!r} has no weights of the classifier; train it with run/finetune.py")
+        raise NotFittedError(f"{name!r} has no weights of the classifier; train it with run/finetune.py")
     return ActionGraph(model, extractor_beside(model))
 
 

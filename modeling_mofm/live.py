@@ -96,7 +96,7 @@ class LiveWatcher:
 
     Args:
         estimator: sees the people.
-        model: folder or Hub id that holds a classifier, and perhaps a detector.
+        model: folder or Hub id that holds a classifier, a detector or both.
         threshold: of anomalies; None takes that of the model, and without one there are scores but no events.
         min_confidence: actions that are less likely are not named.
         device: None takes a GPU where there is one.
@@ -163,7 +163,7 @@ class LiveWatcher:
     def _actions(self, recent: dict[int, _Recent]) -> dict[int, tuple[str, float]]:
         """Return the likeliest action of everybody who was seen long enough."""
         ready = {person: last for person, last in recent.items() if last.seconds >= STRIDE}
-        if not ready:
+        if not ready or self.recognise is None:
             return {}
         answers = self.recognise([last.recording(self.estimator.layout) for last in ready.values()], top_k=1)
         found = {

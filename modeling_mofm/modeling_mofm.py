@@ -375,6 +375,10 @@ def compile_layers(model: nn.Module) -> None:
         layer.compile(dynamic=True)
 
 
+class NotFittedError(ValueError):
+    """A model is asked for what nothing has trained it for."""
+
+
 class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
     config_class = MoFMConfig
     base_model_prefix = "mofm"
@@ -414,6 +418,12 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
             options["revision"] = commit
         model.hub_options = MappingProxyType(options)
         return (model, info) if wants_info else model
+
+    def train(self, mode: bool = True):
+        """See `torch.nn.Module.train`; weights that were new are about to be learnt."""
+        if mode and self.new_parts:
+            self.new_parts -= {name.split(".")[0] for name, _ in self.named_parameters()}
+        return super().train(mode)
 
     def save_companions(self, folder: str | os.PathLike) -> None:
         """Save the tokenizer that lies where the model was loaded from; where there is none, the feature extractor."""

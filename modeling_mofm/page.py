@@ -28,6 +28,7 @@ from tokenization_mofm.gallery import WordUse, draw_word, word_use
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from .actions.recogniser import MotionRecogniser
+from .modeling_mofm import MoFMModel
 from .shipped import SHIPPED, shipped_clips
 from .watching import load_watchers, watch_recording
 
@@ -91,7 +92,7 @@ class PageAnswers:
     ):
         self.recognise, self.detect = load_watchers(model)
         self.tokenizer = MoFMTokenizer.from_pretrained(model)
-        self.recogniser = MotionRecogniser(self.recognise.model.mofm, self.tokenizer.feature_extractor)
+        self.recogniser = MotionRecogniser(MoFMModel.from_pretrained(model), self.tokenizer.feature_extractor)
         self.options = input_options(poses=poses)
         self.threshold = threshold
         self._made = None if folder else tempfile.TemporaryDirectory(prefix="mofm-page-")  # goes when the page does

@@ -25,7 +25,8 @@ from motion_data.views import EVERYBODY, view
 
 from .actions.pipeline import MotionClassificationPipeline
 from .anomaly.pipeline import MotionAnomalyPipeline
-from .modeling_mofm import MoFMPreTrainedModel
+from .configuration_mofm import MoFMConfig
+from .modeling_mofm import NotFittedError
 from .shipped import SHIPPED
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Watched:
     Args:
         recording: as it was read.
         motion: all people in 2D, `[M, F, 17, 2]`; None where nobody is in sight.
-        actions: events of `motion-classification`.
+        actions: events of `motion-classification`; [] without a classifier.
         anomalies: events of `motion-anomaly-detection`; None without a threshold.
         scores: `[M, F]` anomaly scores, NaN where there is none; None without a detector.
         threshold: of the anomalies.
@@ -152,34 +153,48 @@ class Watched:
 
 
 def load_watchers(
-    model: str | MoFMPreTrainedModel, device: str | None = None
-) -> tuple[MotionClassificationPipeline, MotionAnomalyPipeline | None]:
-    """Load what names actions, and what finds anomalies where the model has a reference of normal motion."""
-    recognise = pipeline("motion-classification", model=model, device=device)
-    has_detector = recognise.model.config.reference_size
-    return recognise, pipeline("motion-anomaly-detection", model=model, device=device) if has_detector else None
+    model: str, device: str | None = None
+) -> tuple[MotionClassificationPipeline | None, MotionAnomalyPipeline | None]:
+    """Load what names actions and what finds anomalies; None for what a model was not trained or fitted for.
+
+    Raises:
+        NotFittedError: it was for neither.
+    """
+    try:
+        recognise = pipeline("motion-classification", model=model, device=device)
+    except NotFittedError:
+        recognise = None
+    config = MoFMConfig.from_pretrained(model)
+    is_detector = config.reference_size or config.anomaly_score == "classifier"
+    detect = pipeline("motion-anomaly-detection", model=model, device=device) if is_detector else None
+    if recognise is None and detect is None:
+        raise NotFittedError(
+            f"{model!r} has neither a head that names actions nor a reference of normal motion; run/finetune.py "
+            "fits both"
+        )
+    return recognise, detect
 
 
 def watch(
     inputs: MotionInput,
-    model: str | MoFMPreTrainedModel = str(SHIPPED),
+    model: str = str(SHIPPED),
     threshold: float | None = None,
     min_confidence: float = 0.0,
     device: str | None = None,
     **options,
 ) -> Iterator[Watched]:
-    """Say what people do in the recordings of an input, and what is odd where the model has a detector.
+    """Say what people do in the recordings of an input and what is odd, as far as the model was trained for it.
 
     Args:
         inputs: whatever `motion_data.inputs.as_recordings` takes, such as a path.
-        model: folder or Hub id that holds a classifier, and perhaps a detector.
+        model: folder or Hub id that holds a classifier, a detector or both.
         threshold: of anomalies; None takes that of the model, and without one there are scores but no events.
         min_confidence: actions that are less likely are left out.
         device: None takes a GPU where there is one.
         options: what the input does not say itself (`motion_data.inputs.INPUT_OPTIONS`).
 
     Raises:
-        FileNotFoundError, ValueError: see `as_recordings`.
+        FileNotFoundError, ValueError: see `as_recordings` and `load_watchers`.
     """
     recordings = as_recordings(inputs, input_options(**options))
     recognise, detect = load_watchers(model, device)
@@ -189,7 +204,7 @@ def watch(
 
 def watch_recording(
     recording: Recording,
-    recognise: MotionClassificationPipeline,
+    recognise: MotionClassificationPipeline | None,
     detect: MotionAnomalyPipeline | None = None,
     threshold: float | None = None,
     min_confidence: float = 0.0,
@@ -200,7 +215,8 @@ def watch_recording(
     except NobodyVisibleError:
         return Watched(recording, None, [])
     with noted_once():
-        seen = Watched(recording, motion, recognise(recording, events=True, min_confidence=min_confidence))
+        actions = recognise(recording, events=True, min_confidence=min_confidence) if recognise else []
+        seen = Watched(recording, motion, actions)
         if detect is None:
             return seen
         threshold = detect.model.config.event_threshold if threshold is None else threshold

@@ -173,6 +173,8 @@ class MoFMTokenizer(WholeRepository, PushToHubMixin):
         """
         name = pretrained_model_name_or_path
         inside = "/".join(part for part in (subfolder, DVED_FOLDER) if part)
+        if os.path.isdir(name) and not os.path.isdir(os.path.join(name, inside)):
+            raise OSError(f"{str(name)!r} holds no tokenizer: there is no folder {inside} in it")
         precision = {} if dtype is None else {"dtype": dtype}
         dved = DVEDModel.from_pretrained(name, subfolder=inside, **precision, **kwargs)
         extractor = MoFMFeatureExtractor.from_pretrained(name, subfolder=subfolder, **kwargs)

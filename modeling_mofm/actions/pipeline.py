@@ -16,7 +16,7 @@ from motion_data.resampling import known_rate
 from motion_data.views import EVERYBODY, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 
-from ..modeling_mofm import extractor_beside
+from ..modeling_mofm import NotFittedError, extractor_beside
 from ..motion_pipeline import MotionPipeline, visible_motion
 from ..windows import PROGRESS_AFTER
 from .clip_views import views_of
@@ -36,10 +36,18 @@ class MotionClassificationPipeline(MotionPipeline):
         recognise("alphapose.json")[0]["label"]
 
     All people of a recording are one scene, with one answer. The feature extractor is loaded from the model's folder.
+
+    Raises:
+        NotFittedError: a model without a trained head.
     """
 
     def __init__(self, model, feature_extractor: MoFMFeatureExtractor | None = None, **kwargs):
         config = model.config
+        if "classifier" in model.new_parts:
+            raise NotFittedError(
+                f"{model.name_or_path!r} has no weights of a head that names actions; train one with "
+                "run/finetune.py --task classification"
+            )
         feature_extractor = feature_extractor or extractor_beside(model)
         for name in ("num_frames", "heatmap_size"):
             if getattr(feature_extractor, name) != getattr(config, name):

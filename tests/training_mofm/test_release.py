@@ -14,11 +14,13 @@ from scripts import mofm
 from transformers import AutoModel, AutoModelForPreTraining, AutoModelForSequenceClassification, pipeline
 
 from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMotionModeling
+from modeling_mofm.modeling_mofm import NotFittedError
 from modeling_mofm.shipped import check_files
-from modeling_mofm.watching import watch
+from modeling_mofm.watching import load_watchers, watch
 from motion_data.corpora.load import load_corpus
 from motion_data.rows import decode_row
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
+from training_mofm.actions import ClassificationArguments, make_classifier
 from training_mofm.release import ReleaseArguments, release
 
 GEOMETRY = {"num_frames": 8, "heatmap_size": 24, "cube_size": (4, 6, 6), "codebook_size": 32}
@@ -105,6 +107,25 @@ def test_the_head_recognises_what_it_learnt(pretrained, released):
     answers = recognise(given, top_k=1, batch_size=32)
     right = [answer[0]["label"] == names[corpus[row]["label"]] for row, answer in zip(rows, answers, strict=True)]
     assert np.mean(right) > 2.5 / 12
+
+
+def test_one_is_watched_by_what_a_model_was_trained_for(released, tmp_path):
+    keypoints, scores = decode_row(load_corpus("synthetic", "test")[3])
+    clip = {"keypoints": keypoints, "scores": scores, "fps": 30.0}
+    detector = MoFMForAnomalyDetection.from_pretrained(released)
+    detector.save_pretrained(tmp_path / "detector")
+    MoFMTokenizer.from_pretrained(released).save_pretrained(tmp_path / "detector")
+    (seen,) = watch(clip, str(tmp_path / "detector"), device="cpu")
+    assert seen.actions == [] and np.isfinite(seen.scores).any() and seen.draw()
+    head = make_classifier(ClassificationArguments(model=released), ["a", "b"])
+    head.save_pretrained(tmp_path / "head")
+    (seen,) = watch(clip, str(tmp_path / "head"), device="cpu")
+    assert seen.actions[0]["label"] in ("a", "b") and seen.scores is None
+    with pytest.raises(OSError, match="head' holds no tokenizer: there is no folder dved in it"):
+        pipeline("motion-anomaly-detection", model=str(tmp_path / "head"), device="cpu")
+    head.mofm.save_pretrained(tmp_path / "encoder")
+    with pytest.raises(NotFittedError, match="encoder' has neither a head that names actions nor a reference"):
+        load_watchers(str(tmp_path / "encoder"))
 
 
 def test_a_recording_is_watched_in_one_call(released):

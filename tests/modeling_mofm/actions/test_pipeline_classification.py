@@ -10,6 +10,7 @@ from datasets import Dataset
 from transformers import pipeline
 
 from modeling_mofm import MoFMConfig, MoFMForSequenceClassification, MotionClassificationPipeline
+from modeling_mofm.modeling_mofm import NotFittedError
 from motion_data.recording import Recording
 from motion_data.schema import encode_row, motion_features
 from tokenization_mofm import MoFMFeatureExtractor
@@ -42,6 +43,18 @@ def motion(seed=0, people=1, frames=20):
 
 def scores_of(answer):
     return {entry["label"]: entry["score"] for entry in answer}
+
+
+def test_a_head_that_was_never_trained_does_not_answer(folder, tmp_path):
+    encoder = MoFMForSequenceClassification.from_pretrained(folder).mofm
+    encoder.save_pretrained(tmp_path)
+    MoFMFeatureExtractor.for_config(encoder.config).save_pretrained(tmp_path)
+    with pytest.raises(NotFittedError, match="has no weights of a head that names actions; train one with"):
+        pipeline("motion-classification", model=str(tmp_path), device="cpu")
+    model = MoFMForSequenceClassification.from_pretrained(tmp_path)
+    assert model.new_parts
+    model.train()  # what a trainer does first
+    assert pipeline("motion-classification", model=model.eval(), device="cpu")(motion())
 
 
 def test_a_folder_is_enough(recognise):
