@@ -32,7 +32,7 @@ def main() -> None:
     prog = f"{sys.argv[0]} --task {task.task}"
     parser = TrainingParser((arguments, DataArguments, training_arguments), __doc__, prog=prog)
     options, data, training = parser.parse_args_into_dataclasses(rest)
-    with parser.refusals():
+    with parser.refusals(folder=training.output_dir):
         figures = finetune(options, data, training)
     if training.process_index == 0:
         for name, value in figures.items():

@@ -15,7 +15,7 @@ from training_mofm.probing import ProbeArguments
 def main() -> None:
     parser = TrainingParser((MoFMArguments, DataArguments, ProbeArguments, MotionTrainingArguments), __doc__)
     model, data, probes, training = parser.parse_args_into_dataclasses()
-    with parser.refusals():
+    with parser.refusals(folder=training.output_dir):
         metrics = pretrain(model, data, training, probes)
     if training.process_index == 0:
         print("\nheld-out figures:")

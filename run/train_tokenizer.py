@@ -14,7 +14,7 @@ from training_mofm.dved import DVEDArguments, train_dved
 def main() -> None:
     parser = TrainingParser((DVEDArguments, DataArguments, MotionTrainingArguments), __doc__)
     model, data, training = parser.parse_args_into_dataclasses()
-    with parser.refusals():
+    with parser.refusals(folder=training.output_dir):
         metrics = train_dved(model, data, training)
     if training.process_index == 0:
         print("\nheld-out figures:")

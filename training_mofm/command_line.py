@@ -9,13 +9,15 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 WIDTH = 110  # characters of a line of help, at most
 EXAMPLE = re.compile(r"^(?:python|accelerate launch) run/\w+\.py", re.MULTILINE)
 OPTION = re.compile(r"^--\w[\w-]*")
+SHIPPED_NAME = "mofm"  # as a value of these, in any folder that holds none of this name: the weights that come along
+MODELS = ("model", "tokenizer")
 REFUSALS = (ValueError, OSError, ImportError, FloatingPointError)  # whose message says what to do
 
 
@@ -39,10 +41,25 @@ def make_place(path: str) -> list[Path]:
     file = Path(path)
     if file.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file")
-    made = [folder for folder in file.absolute().parents if not folder.exists()]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(file if file.exists() else file.parent, os.W_OK):
+    if file.exists() and not os.access(file, os.W_OK):
         raise PermissionError(f"{path} cannot be written: permission denied")
+    return make_folder(str(file.parent))
+
+
+def make_folder(path: str) -> list[Path]:
+    """Make a folder that is to be written to; return the new ones, innermost first.
+
+    Raises:
+        OSError: nothing could be written to it; saying why.
+    """
+    folder = Path(path).absolute()
+    file = next((place for place in (folder, *folder.parents) if place.is_file()), None)
+    if file is not None:
+        raise NotADirectoryError(f"{path} cannot be a folder: {file} is a file")
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{path} cannot be written to: permission denied")
     return made
 
 
@@ -55,7 +72,8 @@ class _ShortHelp(argparse.Action):
 class CommandParser(argparse.ArgumentParser):
     """Parser of a script of `run/`: `--help` is what fits a screen, `--help-all` everything.
 
-    Names of options may be written with "-" and with "_". Options of argument groups are seldom needed: the short help
+    Names of options may be written with "-" and with "_"; `--model mofm` names the weights that come along, wherever
+    the script is started. Options of argument groups are seldom needed: the short help
     tells their names only.
 
     Args:
@@ -72,7 +90,14 @@ class CommandParser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
         given = sys.argv[1:] if args is None else args
-        return super().parse_known_args([OPTION.sub(lambda name: _spelt(name[0]), one) for one in given], namespace)
+        spelt = [OPTION.sub(lambda name: _spelt(name[0]), one) for one in given]
+        parsed, rest = super().parse_known_args(spelt, namespace)
+        for option in MODELS:
+            if getattr(parsed, option, None) == SHIPPED_NAME and not os.path.exists(SHIPPED_NAME):
+                from modeling_mofm.shipped import SHIPPED  # loaded here: help takes no second
+
+                setattr(parsed, option, str(SHIPPED))
+        return parsed, rest
 
     def error(self, message: str) -> NoReturn:
         """End the script: its options are wrong. Of the usage, which may be a hundred lines, the help tells."""
@@ -87,15 +112,15 @@ class CommandParser(argparse.ArgumentParser):
                 begins. None is no file. Their folders are made, and go again with a refusal if nothing is in them.
             folder: that it is to write several files to, likewise.
         """
-        files = [*outputs, os.path.join(folder, "any") if folder else None]
         made: list[Path] = []
         try:
-            for path in files:
+            for path in outputs:
                 made += make_place(path) if path else []
+            made += make_folder(folder) if folder else []
             yield
         except REFUSALS as error:
             for new in made:
-                if new.exists() and not any(new.iterdir()):
+                with suppress(OSError):  # of one that is no longer empty
                     new.rmdir()
             self.exit(1, f"{self.prog}: {error}\n")
 

@@ -92,6 +92,8 @@ def find_sources(
             unknown.append(name)
     if videos and not found:
         raise ValueError(f"{len(videos)} files are videos, such as {videos[0]}; name a pose model to read them")
+    if not found and not unknown:
+        raise ValueError(f"there are no files in {', '.join(map(str, paths))}")
     if not found and len(unknown) == 1:
         raise ValueError(f"{unknown[0]} {no_format(Path(unknown[0]))}")
     if not found:

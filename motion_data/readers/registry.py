@@ -129,5 +129,7 @@ def format_of(path: Path) -> Format | None:
 
 def no_format(path: Path) -> str:
     """Return why a file is not read, and what to do."""
+    if path.is_dir():
+        return "is a folder, and no recording itself; name a file in it, or make a corpus of it (`mofm prepare`)"
     instead = INSTEAD.get(path.suffix.lower())
     return f"is of no known format; {instead or 'known are ' + ', '.join(formats())}"

@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from modeling_mofm.shipped import SHIPPED
+from motion_data.inputs import input_options
+from motion_data.option_arguments import add_read_options, given_options
 from training_mofm.command import COMMANDS, EXAMPLE, main, scripts, usage
 from training_mofm.command_line import CommandParser
 
@@ -84,6 +87,8 @@ def test_arguments_reach_the_script_and_its_status_comes_back(monkeypatch, capsy
         (["evaluate-pretraining", "--model", "m", "--seeds", "x"], 2, "--seeds: must be a whole number, at least 1"),
         (["watch", "gone.json", "--events", "."], 1, ". is a folder; name a file"),  # before the input is missed
         (["calibrate", "gone", "--false-alarms-per-hour", "2", "--output-dir", "/proc/none"], 1, "/proc/none"),
+        (["watch", "camera", "--frame-size", "640", "480"], 2, "--frame-size is about files of poses"),
+        (["teach", "--actions", "a", "wave=gone.json", "--frame-size", "640", "0"], 1, "frame_size must be a width"),
         (["draw", "--output", "a.xyz"], 2, "--output is 'a.xyz'; it must end in one of .png, "),
         (["evaluate", "--dataset", "synthetic"], 1, "corpus 'synthetic' has no protocols.json beside it"),
         (["finetune", "--task", "anomaly", "--model", "m", "--mode", "odd", "--output-dir", "o"], 2, "mode must be"),
@@ -113,6 +118,30 @@ def test_folders_of_what_is_to_be_written_are_made_before_the_work(monkeypatch, 
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
     with CommandParser("").refusals(str(wanted)):
         wanted.write_text("there is a place")
+
+
+def test_the_weights_that_come_along_have_a_name_in_any_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    parser = CommandParser("")
+    parser.add_argument("--model")
+    parser.add_argument("--tokenizer")
+    said = ["--model", "mofm", "--tokenizer", "user/mofm"]
+    assert vars(parser.parse_args(said)) == {"model": str(SHIPPED), "tokenizer": "user/mofm"}
+    (tmp_path / "mofm").mkdir()
+    assert parser.parse_args(said).model == "mofm"
+
+
+def test_what_files_may_not_say_is_told_by_the_same_options_everywhere(monkeypatch, capsys):
+    parser = CommandParser("")
+    add_read_options(parser)
+    assert given_options(parser.parse_args([])) == {}
+    said = parser.parse_args(["--frame-size", "640", "480", "--coordinates", "xyc", "--override", "layout", "fps"])
+    given = {"frame_size": (640, 480), "coordinates": "xyc", "override": ("layout", "fps")}
+    assert given_options(said) == given and input_options(**given).frame_size == (640, 480)
+    for command in ("prepare", "watch", "teach", "calibrate", "draw"):
+        with pytest.raises(SystemExit):
+            call(monkeypatch, command, "--help-all")
+        assert "--up-axis" in capsys.readouterr().out
 
 
 def test_help_imports_nothing_heavy():

@@ -315,6 +315,9 @@ def test_sources_are_found_and_named(files, tmp_path, toy):
         find_sources([tmp_path / "a.mat"])
     with pytest.raises(ValueError, match="none of the 2 files in .* is of a known format; known are .*toy"):
         find_sources([files / "notes.txt", tmp_path / "a.mat"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="there are no files in .*empty$"):
+        find_sources([tmp_path / "empty"])
     with pytest.raises(FileNotFoundError, match="nowhere"):
         find_sources([tmp_path / "nowhere"])
 
