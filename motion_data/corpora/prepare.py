@@ -147,7 +147,9 @@ def prepare_corpus(
         shutil.rmtree(written, ignore_errors=True)
         all_parts = [job.part for job in jobs]
         statistics, skipped, notes, doubted = write_shards(all_parts, written, options.test_fraction, options.license)
-        done = Preparation(statistics, len(sources), skipped, unknown, notes, _warnings(statistics, doubted))
+        unsaid = [source.name for source in sources if options.labels and source.name not in labels]
+        warnings = [*_unsaid(unsaid, len(sources)), *_warnings(statistics, doubted)]
+        done = Preparation(statistics, len(sources), skipped, unknown, notes, warnings)
         write_manifest(written, {"fingerprint": fingerprint, **asdict(done)})
         if output.exists():
             raise FileExistsError(f"output {str(output)!r} appeared meanwhile; name another folder, or remove it")
@@ -217,11 +219,22 @@ def _prepared(output: Path, fingerprint: str) -> Preparation:
     return Preparation(**facts)
 
 
+def _unsaid(unsaid: list[str], count: int) -> list[str]:
+    if not unsaid:
+        return []
+    return [f"labels say nothing of {len(unsaid)} of {count} files, such as {unsaid[0]}"]
+
+
 def _warnings(statistics: CorpusStatistics, doubted: dict[str, tuple[int, str]]) -> list[str]:
     warnings = [
         f"{kind}: {count} of {statistics.num_clips} recordings, such as {example}"
         for kind, (count, example) in sorted(doubted.items(), key=lambda entry: -entry[1][0])
     ]
+    if unknown := statistics.fps.get("0", 0):
+        warnings.append(
+            f"the frame rate of {unknown} of {statistics.num_clips} recordings is unknown, and taken for 30 wherever "
+            "seconds count; give fps"
+        )
     if TEST in statistics.clips:
         return warnings
     return [

@@ -58,6 +58,17 @@ def test_a_table_labels_files_and_stretches(files, tmp_path):
     assert by_source["walk/take2.npy"]["label"] == "" and len(rows) == 11
 
 
+def test_files_that_labels_leave_out_and_unknown_rates_are_told(files, tmp_path):
+    labels = table(tmp_path, "file,label\nwalk/take0,walk\nfall/take1,fall\n")
+    done = prepare_corpus(
+        [files], tmp_path / "corpus", PrepareOptions(read=ReadOptions(layout="coco17"), labels=labels)
+    )
+    assert "labels say nothing of 8 of 10 files, such as " in done.warnings[0]
+    assert "the frame rate of 10 of 10 recordings is unknown" in "".join(done.warnings)
+    done = prepare_corpus([files], tmp_path / "all", PrepareOptions(read=READ, labels="folders"))
+    assert not [warning for warning in done.warnings if "labels" in warning or "rate" in warning]
+
+
 def test_stretches_may_cross_where_long_files_are_cut(files, tmp_path):
     labels = table(tmp_path, "file,start,end,label\nwalk/take0,2,18,walk\n")
     rows = rows_of(files, tmp_path, labels, ReadOptions(layout="coco17", fps=10, max_frames=30))

@@ -275,7 +275,7 @@ def test_doubts_about_bodies_are_counted(tmp_path):
     person[:] = np.sort(person[:1], 1)
     for number in range(3):
         np.save(tmp_path / f"{number}.npy", person * [1, -1 if number else 1] + [0, 400])
-    options = PrepareOptions(read=ReadOptions(layout="coco17"), test_fraction=0.5)
+    options = PrepareOptions(read=ReadOptions(layout="coco17", fps=25), test_fraction=0.5)
     done = prepare_corpus([tmp_path], tmp_path / "out", options)
     (warning,) = done.warnings
     assert re.fullmatch(
