@@ -53,7 +53,7 @@ def main() -> None:
             clips = held_out_clips(load_corpus(corpus, "test"), tokenizer.feature_extractor, args.clips)
             figures = evaluate_dved(tokenizer.dved, clips) | rate(tokenizer.dved, clips)
             found[name][corpus] = figures
-            cells = " | ".join(f"{figures[column]:.3f}" for column in COLUMNS)
+            cells = " | ".join(f"{figures.get(column, float('nan')):.3f}" for column in COLUMNS)
             print(f"| {name} | {corpus} | {figures['clip_bits']:.0f} | {figures['bits']:.2f} | {cells} |", flush=True)
     if args.json:
         with open(args.json, "w") as file:

@@ -49,6 +49,7 @@ def test_what_anyone_could_draw_stands_beside_it(dved, batch, monkeypatch):
     mean = target.mean((0, 1)).expand_as(target)
     assert figures["mean_l1"] == pytest.approx((mean - target).abs().mean().item(), rel=1e-4)
     assert figures["mean_psnr"] > figures["black_psnr"]
+    assert figures["peak_lost"] == 1 and "peak_error" not in figures and figures["true_peak_error"] > 0
 
 
 def test_an_untrained_reconstruction_is_worse_and_independent_of_the_batch(dved, batch):
