@@ -124,61 +124,80 @@ def protocols(name: str, arrays: Arrays) -> dict:
     | the same, /anomaly-validation            | within its training rows: choices are made here                     |
     | ymja_hockey_2d/supervised-anomaly       | penalty against No_penalty, on its folds                             |
     """
-    lists: dict[str, list[str]] = {}
-    specs: dict[str, dict] = {}
-    names, labels, classes = arrays["names"], arrays["labels"], arrays["class_names"].tolist()
+    found = _Protocols(name, arrays)
+    if name in ("jhmdb14_2d", "msr_action3d", "ymja_hockey_2d"):
+        found.add_splits()
+    if name in NOVEL_CLASSES:
+        found.add_one_shot()
+    if name.startswith("uiprmd"):
+        found.add_movements()
+    return {"lists": found.lists, "protocols": {f"{name}/{task}": spec for task, spec in found.specs.items()}}
 
-    def listed(title: str, mask: np.ndarray) -> dict:
-        lists[title] = [f"{name}/{sequence}" for sequence in names[mask].tolist()]
+
+class _Protocols:
+    """What is added to a protocols.json: lists of recordings, and the protocols of tasks, which name them."""
+
+    def __init__(self, name: str, arrays: Arrays):
+        self.name, self.arrays = name, arrays
+        self.names, self.labels, self.classes = arrays["names"], arrays["labels"], arrays["class_names"].tolist()
+        self.cross_subject = name == "msr_action3d"
+        self.lists: dict[str, list[str]] = {}
+        self.specs: dict[str, dict] = {}
+
+    def listed(self, title: str, mask: np.ndarray) -> dict:
+        self.lists[title] = [f"{self.name}/{sequence}" for sequence in self.names[mask].tolist()]
         return {"recording": title}
 
-    def one_class(fold: dict, train: np.ndarray, test: np.ndarray) -> dict:
-        chosen = [
-            fold | {"name": f"normal is {class_name}", "normal": {"label": [class_name]}}
-            for label, class_name in enumerate(classes)
-            if (labels[train] == label).any() and 0 < (labels[test] != label).mean() < 1
-        ]
-        return {"task": "anomaly", "cross_subject": name == "msr_action3d", "folds": chosen}
+    def fold(self, name: str, learn: str, ask: str, train: np.ndarray, test: np.ndarray) -> dict:
+        return {"name": name, "learn": self.listed(learn, train), "ask": self.listed(ask, test)}
 
-    if name in ("jhmdb14_2d", "msr_action3d", "ymja_hockey_2d"):
-        if name == "ymja_hockey_2d":
+    def add_splits(self) -> None:
+        arrays = self.arrays
+        if self.name == "ymja_hockey_2d":
             parts = {f"fold{n}": (arrays["fold5"] != n, arrays["fold5"] == n) for n in range(5)}
         else:
-            keys = ["split1", "split2", "split3"] if name == "jhmdb14_2d" else ["cross_subject"]
+            keys = ["split1", "split2", "split3"] if self.name == "jhmdb14_2d" else ["cross_subject"]
             parts = {key: (arrays[key] == 0, arrays[key] == 1) for key in keys}
-        folds = [
-            {"name": key, "learn": listed(f"{key} train", train), "ask": listed(f"{key} test", test)}
-            for key, (train, test) in parts.items()
-        ]
-        cross_subject = name == "msr_action3d"
-        specs["classification"] = {"task": "classification", "cross_subject": cross_subject, "folds": folds}
-        learn, ask = validation_rows(arrays, next(iter(parts.values()))[0])
-        if ask.any():
-            fold = {
-                "name": "validation",
-                "learn": listed("validation train", learn),
-                "ask": listed("validation", ask),
-            }
-            specs["validation"] = {"task": "classification", "cross_subject": cross_subject, "folds": [fold]}
-        if name == "ymja_hockey_2d":
+        folds = [self.fold(key, f"{key} train", f"{key} test", *part) for key, part in parts.items()]
+        task = {"task": "classification", "cross_subject": self.cross_subject}
+        self.specs["classification"] = task | {"folds": folds}
+        first = next(iter(parts.values()))
+        choices = validation_rows(arrays, first[0])
+        within = []
+        if choices[1].any():
+            within = [self.fold("validation", "validation train", "validation", *choices)]
+            self.specs["validation"] = task | {"folds": within}
+        if self.name == "ymja_hockey_2d":
             normal = {"normal": {"label": [NO_PENALTY]}}
-            specs["supervised-anomaly"] = {"task": "supervised-anomaly", "folds": [fold | normal for fold in folds]}
-        else:
-            specs["anomaly"] = one_class(folds[0], *next(iter(parts.values())))
-            if ask.any():
-                specs["anomaly-validation"] = one_class(fold, learn, ask)
-    if name in NOVEL_CLASSES:
-        novel = [classes.index(label) for label in NOVEL_CLASSES[name]]
-        by_name = np.argsort(names, kind="stable")
-        exemplars = np.isin(np.arange(len(names)), [by_name[np.argmax(labels[by_name] == label)] for label in novel])
+            self.specs["supervised-anomaly"] = {"task": "supervised-anomaly", "folds": [one | normal for one in folds]}
+            return
+        self.specs["anomaly"] = self.one_class(folds[0], *first)
+        if within:
+            self.specs["anomaly-validation"] = self.one_class(within[0], *choices)
+
+    def one_class(self, fold: dict, train: np.ndarray, test: np.ndarray) -> dict:
+        """Return the protocol in which each class of a fold is once the normal one."""
+        labels = self.labels
+        chosen = [
+            fold | {"name": f"normal is {class_name}", "normal": {"label": [class_name]}}
+            for label, class_name in enumerate(self.classes)
+            if (labels[train] == label).any() and 0 < (labels[test] != label).mean() < 1
+        ]
+        return {"task": "anomaly", "cross_subject": self.cross_subject, "folds": chosen}
+
+    def add_one_shot(self) -> None:
+        novel = list(NOVEL_CLASSES[self.name])
+        by_name = np.argsort(self.names, kind="stable")
+        firsts = [by_name[np.argmax(self.labels[by_name] == self.classes.index(label))] for label in novel]
         fold = {
             "name": "novel classes",
-            "auxiliary": {"not": {"label": list(NOVEL_CLASSES[name])}},
-            "exemplars": listed("exemplars", exemplars),
-            "queries": {"label": list(NOVEL_CLASSES[name]), "not": {"recording": "exemplars"}},
+            "auxiliary": {"not": {"label": novel}},
+            "exemplars": self.listed("exemplars", np.isin(np.arange(len(self.names)), firsts)),
+            "queries": {"label": novel, "not": {"recording": "exemplars"}},
         }
-        specs["one-shot"] = {"task": "one-shot", "folds": [fold]}
-    if name.startswith("uiprmd"):
+        self.specs["one-shot"] = {"task": "one-shot", "folds": [fold]}
+
+    def add_movements(self) -> None:
         pairs = [[2 * number + 1, 2 * number + 2] for number in range(5)]
         for suffix, chosen in (("", pairs), ("-9-10", [list(UIPRMD_TEST_SUBJECTS)])):
             folds = [
@@ -188,12 +207,11 @@ def protocols(name: str, arrays: Arrays) -> dict:
                     "ask": {"label": [movement], "subject": pair},
                     "normal": {"anomalous": False},
                 }
-                for movement in classes
+                for movement in self.classes
                 for pair in chosen
             ]
             for task in ("anomaly", "supervised-anomaly"):
-                specs[task + suffix] = {"task": task, "cross_subject": True, "folds": folds}
-    return {"lists": lists, "protocols": {f"{name}/{task}": spec for task, spec in specs.items()}}
+                self.specs[task + suffix] = {"task": task, "cross_subject": True, "folds": folds}
 
 
 def validation_rows(arrays: Arrays, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

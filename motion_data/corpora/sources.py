@@ -90,22 +90,24 @@ def find_sources(
             found.setdefault(path.resolve(), (path, name))
         else:
             unknown.append(name)
-    if videos and not found:
-        raise ValueError(f"{len(videos)} files are videos, such as {videos[0]}; name a pose model to read them")
-    if not found and not unknown:
-        raise ValueError(f"there are no files in {', '.join(map(str, paths))}")
-    if not found and len(unknown) == 1:
-        raise ValueError(f"{unknown[0]} {no_format(Path(unknown[0]))}")
     if not found:
-        raise ValueError(
-            f"none of the {len(unknown)} files in {', '.join(map(str, paths))} is of a known format; known are "
-            f"{', '.join(formats())}"
-        )
+        raise ValueError(_nothing_found(paths, unknown, videos))
     name, times = Counter(name for _, name in found.values()).most_common(1)[0]
     if times > 1:
         raise ValueError(f"{times} of the files are named {name!r}; a corpus names its sources, so names must differ")
     sources = [Source.of(path, name) for path, name in found.values()]
     return sorted(sources, key=lambda source: hash_of(source.name)), sorted(unknown + videos)
+
+
+def _nothing_found(paths: Sequence[str | os.PathLike], unknown: list[str], videos: list[str]) -> str:
+    if videos:
+        return f"{len(videos)} files are videos, such as {videos[0]}; name a pose model to read them"
+    places = ", ".join(map(str, paths))
+    if not unknown:
+        return f"there are no files in {places}"
+    if len(unknown) == 1:
+        return f"{unknown[0]} {no_format(Path(unknown[0]))}"
+    return f"none of the {len(unknown)} files in {places} is of a known format; known are {', '.join(formats())}"
 
 
 def hash_of(text: str) -> str:
