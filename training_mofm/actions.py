@@ -285,22 +285,43 @@ def train_classifier(
     check_identity(args, digests, options=options, labels=digest_of(labels), augmentation=augmentation)
     if args.process_index == 0:
         record_rows(args.output_dir, digests, *([] if options.from_scratch else [options.model]))
-    if options.freeze_backbone:
-        model.mofm.requires_grad_(False)
-        model.to(args.device)
-        hidden = model.config.classifier_part_size > 0
-        plain, maker = predict(model, train, extractor).parts, ClipMaker(extractor, augmentation)
-        views = read_views(model, train, plain, maker, args.seed, MAX_VIEWS if hidden else MAX_LINEAR_VIEWS)
-        if hidden:
-            fit_hidden_head(model, views, labels, args)
-        else:
-            fit_linear_head(model, views, labels)
-        return add_motion_reader(model, options.motion_size, train, labels, maker, args)
+    maker = ClipMaker(extractor, augmentation)
+    learn = _fit_head if options.freeze_backbone else _fine_tune
+    learn(model, options, train, labels, maker, args)
+    return add_motion_reader(model, options.motion_size, train, labels, maker, args)
+
+
+def _fit_head(
+    model: MoFMForSequenceClassification,
+    options: ClassificationArguments,
+    train: Dataset,
+    labels: np.ndarray,
+    maker: ClipMaker,
+    args: ClassificationTrainingArguments,
+) -> None:
+    model.mofm.requires_grad_(False)
+    model.to(args.device)
+    hidden = model.config.classifier_part_size > 0
+    plain = predict(model, train, maker.extractor).parts
+    views = read_views(model, train, plain, maker, args.seed, MAX_VIEWS if hidden else MAX_LINEAR_VIEWS)
+    if hidden:
+        fit_hidden_head(model, views, labels, args)
+    else:
+        fit_linear_head(model, views, labels)
+
+
+def _fine_tune(
+    model: MoFMForSequenceClassification,
+    options: ClassificationArguments,
+    train: Dataset,
+    labels: np.ndarray,
+    maker: ClipMaker,
+    args: ClassificationTrainingArguments,
+) -> None:
     check_space(model, args)
     if args.max_steps <= 0:  # the epoch is part of a sample's index, so that a resumed run goes on where it was
         per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         args.max_steps = max(math.ceil(args.num_train_epochs * len(train) / per_step), 1)
-    maker = ClipMaker(extractor, augmentation)
     source = EveryRow(train, labels, maker, args.seed)
     trainer = ClassificationTrainer(
         model=model,
@@ -310,7 +331,6 @@ def train_classifier(
         layer_decay=1.0 if options.from_scratch else options.layer_decay,
     )
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
-    return add_motion_reader(model, options.motion_size, train, labels, maker, args)
 
 
 @torch.no_grad()
