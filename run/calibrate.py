@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument("--gate", type=float, help="ask about the words of suspicious windows only")
     add_read_options(parser)
     args = parser.parse_args()
-    with parser.refusals(folder=args.output_dir):
+    with parser.refusals(new_folder=args.output_dir):
         device = "cuda" if torch.cuda.is_available() else "cpu"
         detector = MoFMForAnomalyDetection.from_pretrained(args.model).to(device)
         tokenizer = MoFMTokenizer.from_pretrained(args.model)

@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--output-dir", help="save the recogniser, which knows the exemplars, to this folder")
     args = parser.parse_args()
     disable_progress_bar()
-    with parser.refusals(folder=args.output_dir):
+    with parser.refusals(new_folder=args.output_dir):
         corpus = load_corpus(args.dataset, None)
         protocol = askable(args.model, find_protocol(args.dataset, corpus, args.protocol, "one-shot"))
         recogniser = MotionRecogniser.from_pretrained(args.model)

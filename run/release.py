@@ -14,7 +14,7 @@ from training_mofm.release import ReleaseArguments, release
 def main() -> None:
     parser = TrainingParser(ReleaseArguments, __doc__)
     (options,) = parser.parse_args_into_dataclasses()
-    with parser.refusals(folder=options.output_dir):
+    with parser.refusals():
         counts = release(options)
     for name, count in counts.items():
         print(f"  {name:16s} {count}")

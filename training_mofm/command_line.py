@@ -104,19 +104,25 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n{self.prog} --help tells its options\n")
 
     @contextmanager
-    def refusals(self, *outputs: str | None, folder: str | None = None) -> Iterator[None]:
+    def refusals(
+        self, *outputs: str | None, folder: str | None = None, new_folder: str | None = None
+    ) -> Iterator[None]:
         """End the script with status 1 where what it does is refused, and print the reason without a traceback.
 
         Args:
             outputs: files that the script is to write at its end; what makes that impossible is refused before it
                 begins. None is no file. Their folders are made, and go again with a refusal if nothing is in them.
             folder: that it is to write several files to, likewise.
+            new_folder: the same, of a model; one that holds anything is refused.
         """
         made: list[Path] = []
         try:
             for path in outputs:
                 made += make_place(path) if path else []
-            made += make_folder(folder) if folder else []
+            if new_folder and Path(new_folder).is_dir() and any(Path(new_folder).iterdir()):
+                raise FileExistsError(f"{new_folder} is not empty; name a new folder")
+            for path in (folder, new_folder):
+                made += make_folder(path) if path else []
             yield
         except REFUSALS as error:
             for new in made:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,10 +184,16 @@ def fit_normal(
 def release(options: ReleaseArguments) -> dict[str, int]:
     """Put everything together in `options.output_dir`, and return how much of each there is.
 
+    It is made beside that folder, and takes its name when it is whole.
+
     Raises:
+        FileExistsError: the folder is there, and not empty.
         ValueError: corpora without classes, or a class that no corpus has.
         OSError: a model that cannot be loaded, or a folder that cannot be written.
     """
+    whole = Path(options.output_dir)
+    if whole.exists() and any(whole.iterdir()):
+        raise FileExistsError(f"output_dir {options.output_dir!r} is not empty; name a new folder")
     tokenizer = MoFMTokenizer.from_pretrained(options.model)
     corpora = [load_corpus(name, "train") for name in options.dataset]
     titles = {title for corpus in corpora for title in class_names(corpus)}
@@ -197,7 +204,8 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     base = MoFMForMaskedMotionModeling.from_pretrained(options.model)
     for model in (base, tokenizer.dved):
         round_weights(model)
-    folder = Path(options.output_dir)
+    folder = whole.with_name(whole.name + ".partial")
+    shutil.rmtree(folder, ignore_errors=True)
     tokenizer.save_pretrained(folder)
     store(tokenizer.dved.state_dict(), folder / DVED_FOLDER / WEIGHTS)
     base.config.words = MoFMTokenizer.from_pretrained(folder).fingerprint
@@ -222,6 +230,9 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     store(tensors, folder / WEIGHTS)
     record_rows(folder, read_rows(DataArguments(dataset=options.dataset)), options.model)
     write_hashes(folder)
+    if whole.exists():
+        whole.rmdir()
+    os.replace(folder, whole)
     return {"clips": len(clips), "actions": len(config.id2label), "normal windows": config.reference_size}
 
 

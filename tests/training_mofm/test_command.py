@@ -144,6 +144,24 @@ def test_what_files_may_not_say_is_told_by_the_same_options_everywhere(monkeypat
         assert "--up-axis" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["calibrate", "gone", "--false-alarms-per-hour", "2", "--output-dir", "model"],
+        ["teach", "--actions", "model", "wave=gone.json"],
+        ["one-shot", "--model", "m", "--dataset", "gone", "--protocol", "p", "--output-dir", "model"],
+    ],
+)
+def test_a_model_is_not_written_over(options, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_text("weeks of work")
+    with pytest.raises(SystemExit) as stopped:
+        call(monkeypatch, *options)
+    assert stopped.value.code == 1 and "model is not empty; name a new folder" in capsys.readouterr().err
+    assert (tmp_path / "model" / "model.safetensors").read_text() == "weeks of work"
+
+
 def test_help_imports_nothing_heavy():
     code = "import sys, training_mofm.command as c; c.usage(); print('torch' in sys.modules, 'numpy' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

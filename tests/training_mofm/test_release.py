@@ -52,6 +52,9 @@ def released(pretrained, tmp_path_factory):
     )
     counts = release(options)
     assert counts == {"clips": 12 * 4 * 2, "actions": 12, "normal windows": 20}
+    assert [file.name for file in folder.parent.iterdir()] == ["mofm"]
+    with pytest.raises(FileExistsError, match="output_dir .* is not empty; name a new folder"):
+        release(options)
     return str(folder)
 
 
