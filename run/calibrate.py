@@ -19,10 +19,10 @@ from motion_data.corpora.sources import find_sources
 from motion_data.inputs import as_recordings, input_options
 from motion_data.keypoints import Motion, NobodyVisibleError
 from motion_data.notes import noted_once
-from motion_data.option_arguments import add_read_options, given_options
 from motion_data.views import EVERYBODY, view
 from tokenization_mofm import MoFMTokenizer
 from training_mofm.command_line import CommandParser
+from training_mofm.option_arguments import add_read_options, given_options
 
 
 def normal_motion(paths: list[str], options: dict) -> Iterator[tuple[Motion, float]]:

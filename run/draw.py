@@ -21,12 +21,12 @@ from modeling_mofm.actions.explain import explain_action
 from modeling_mofm.modeling_mofm import extractor_beside
 from modeling_mofm.shipped import SHIPPED
 from motion_data.corpora.load import SYNTHETIC, load_corpus
-from motion_data.option_arguments import add_read_options, given_options
 from tokenization_mofm import MoFMTokenizer
 from tokenization_mofm.drawing import draw_clip
 from tokenization_mofm.gallery import draw_motion_book
 from training_mofm.command_line import CommandParser, at_least
 from training_mofm.evaluation.drawing import draw_confusion, draw_curves, read_confusion
+from training_mofm.option_arguments import add_read_options, given_options
 from training_mofm.samples import held_out_clips
 
 PICTURES = (".png", ".svg", ".pdf", ".jpg")

@@ -17,11 +17,11 @@ from huggingface_hub.utils import validate_repo_id
 
 from motion_data.corpora.prepare import ON_ERROR, Preparation, PrepareOptions, prepare_corpus
 from motion_data.corpora.share import push_corpus
-from motion_data.option_arguments import add_read_options, given_options
 from motion_data.options import ReadOptions
 from motion_data.readers.registry import FormatError, formats
 from motion_data.readers.video.estimation_options import DETECTOR, PoseEstimation, add_pose_options
 from training_mofm.command_line import CommandParser, at_least
+from training_mofm.option_arguments import add_read_options, given_options
 
 SKIPPED = 3
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from modeling_mofm import MotionRecogniser
 from modeling_mofm.actions.recogniser import FILE
 from modeling_mofm.shipped import SHIPPED
-from motion_data.option_arguments import add_read_options, given_options
 from training_mofm.command_line import CommandParser
+from training_mofm.option_arguments import add_read_options, given_options
 
 
 def main() -> int:

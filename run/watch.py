@@ -20,12 +20,12 @@ from modeling_mofm.shipped import SHIPPED
 from modeling_mofm.watching import watch
 from motion_data.animation import SUFFIXES, AnnotatedFilm, animate
 from motion_data.notes import noted_once
-from motion_data.option_arguments import add_read_options, given_options
 from motion_data.readers.video.estimation_options import MOVENET, PoseEstimation, add_pose_options
 from motion_data.readers.video.live import LivePictures, is_live
 from motion_data.readers.video.pose_estimation import load_estimator
 from motion_data.resampling import known_rate
 from training_mofm.command_line import REFUSALS, CommandParser
+from training_mofm.option_arguments import add_read_options, given_options
 
 PICTURES = (".png", ".svg", ".pdf")
 

@@ -7,9 +7,9 @@ import pytest
 
 from modeling_mofm.shipped import SHIPPED
 from motion_data.inputs import input_options
-from motion_data.option_arguments import add_read_options, given_options
 from training_mofm.command import COMMANDS, EXAMPLE, main, scripts, usage
 from training_mofm.command_line import CommandParser
+from training_mofm.option_arguments import add_read_options, given_options
 
 
 def call(monkeypatch, *arguments):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .inputs import INPUT_OPTIONS
-from .layouts import layout_names
-from .options import COORDINATES, ORIGINS, UNITS, UP_AXES
+from motion_data.inputs import INPUT_OPTIONS
+from motion_data.layouts import layout_names
+from motion_data.options import COORDINATES, ORIGINS, UNITS, UP_AXES
 
 NAMES = tuple(name for name in INPUT_OPTIONS if name != "poses")  # which is told by options of its own
 
