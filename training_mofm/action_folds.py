@@ -120,7 +120,8 @@ def finetune_fold(
     if args.process_index == 0:
         write_confusion(args.output_dir, class_names(train), counts)
         model.save_pretrained(args.output_dir)
-        extractor.save_pretrained(args.output_dir)
+        model.save_companions(args.output_dir)
+        extractor.save_pretrained(args.output_dir)  # as this model reads clips
         (Path(args.output_dir) / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
         publish(args, datasets, figures)
     return figures

@@ -249,6 +249,7 @@ def make_classifier(
     if has_head and not options.from_scratch:
         return MoFMForSequenceClassification.from_pretrained(options.model, config=config)
     model = MoFMForSequenceClassification(config)
+    model.name_or_path = options.model  # whose tokenizer goes along
     if not options.from_scratch:
         model.mofm = MoFMModel.from_pretrained(options.model, config=config)
     return model

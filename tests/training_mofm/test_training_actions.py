@@ -1,6 +1,7 @@
 """Fine-tuning for actions: on splits and on the folds of a protocol, resumed, probed, and refused before any work."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from transformers import pipeline
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling, MoFMForSequenceClassification
 from motion_data.layouts import COCO_KEYPOINTS, SkeletonLayout, canonical_indices, register_layout
 from motion_data.schema import encode_row, motion_features
+from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor, MoFMTokenizer
 from training_mofm import motion_fitting
 from training_mofm.action_folds import finetune_classification
 from training_mofm.actions import (
@@ -177,6 +179,19 @@ def test_a_motion_reader_is_fitted_by_itself_and_answers_beside_the_head(model, 
     assert again.motion_reader is None and again.config.classifier_motion_size == 0
     with pytest.raises(ValueError, match="motion_size must be even, got 7"):
         ClassificationArguments(model=model, motion_size=7)
+
+
+def test_what_lies_beside_the_model_goes_along(model, tmp_path):
+    shutil.copytree(model, tmp_path / "model")
+    MoFMTokenizer(DVEDModel(DVEDConfig(**TINY_GEOMETRY, codebook_size=32, hidden_size=16))).save_pretrained(
+        tmp_path / "model"
+    )
+    dataset = write_corpus(tmp_path / "set", train=make_corpus(), test=make_corpus(12, 1))
+    options = ClassificationArguments(model=str(tmp_path / "model"), freeze_backbone=True, shared_box=True)
+    finetune_classification(options, DataArguments(dataset=dataset), arguments(tmp_path / "out"))
+    words = [MoFMTokenizer.from_pretrained(tmp_path / name) for name in ("model", "out")]
+    assert words[0].fingerprint == words[1].fingerprint
+    assert MoFMFeatureExtractor.from_pretrained(tmp_path / "out").shared_box
 
 
 def test_a_head_is_not_written_over_by_one_of_other_rows(model, tmp_path):
