@@ -100,14 +100,16 @@ class Watched:
 
         if self.motion is None:
             raise ValueError("nobody is in sight; there is nothing to draw")
-        rows = [2.2, 0.5 + 0.35 * len({event["person"] for event in self.actions} or {0})]
-        rows += [1.6] if self.scores is not None else []
-        figure = Figure(figsize=(10, sum(rows) + 0.6), layout="constrained")
-        axes = figure.subplots(len(rows), 1, sharex=True, height_ratios=rows)
-        self._draw_poses(axes[0])
-        self._draw_actions(axes[1])
+        rows = [(self._draw_poses, 2.2)]  # and inches
+        if self.actions:
+            rows.append((self._draw_actions, 0.5 + 0.35 * len({event["person"] for event in self.actions})))
         if self.scores is not None:
-            self._draw_scores(axes[2])
+            rows.append((self._draw_scores, 1.6))
+        heights = [height for _, height in rows]
+        figure = Figure(figsize=(10, sum(heights) + 0.6), layout="constrained")
+        axes = figure.subplots(len(rows), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
+        for (draw, _), place in zip(rows, axes, strict=True):
+            draw(place)
         axes[-1].set_xlabel("time, seconds")
         axes[-1].set_xlim(self.times[0], self.times[-1])
         return figure
@@ -137,7 +139,7 @@ class Watched:
             text = f"{event['label'].replace('_', ' ')} {event['score']:.2f}"
             axes.text(middle, row, text, ha="center", va="center", fontsize=8, clip_on=True)
         axes.set(yticks=range(len(people)), yticklabels=[f"person {person}" for person in people])
-        axes.set_ylim(max(len(people), 1) - 0.5, -0.5)
+        axes.set_ylim(len(people) - 0.5, -0.5)
 
     def _draw_scores(self, axes) -> None:
         for row, scores in enumerate(self.scores):

@@ -37,7 +37,8 @@ def main() -> int:
     if not known and not args.shown:
         parser.error(untaught)
     options = given_options(args)
-    with parser.refusals(**{"folder" if known else "new_folder": args.actions if args.shown else None}):
+    place = args.actions if args.shown else None
+    with parser.refusals(folder=place if known else None, new_folder=None if known else place):
         recogniser = MotionRecogniser.from_pretrained(args.actions if known else args.model)
         if not recogniser.names and not args.shown:
             raise ValueError(untaught)
