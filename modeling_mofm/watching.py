@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from transformers import pipeline
+from transformers.utils import logging
 
 from motion_data.drawing import draw_body
 from motion_data.inputs import MotionInput, as_recordings, input_options
@@ -162,10 +163,14 @@ def load_watchers(
     Raises:
         NotFittedError: it was for neither.
     """
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # that a head is not there is asked here, and no news
     try:
         recognise = pipeline("motion-classification", model=model, device=device)
     except NotFittedError:
         recognise = None
+    finally:
+        logging.set_verbosity(verbosity)
     config = MoFMConfig.from_pretrained(model)
     is_detector = config.reference_size or config.anomaly_score == "classifier"
     detect = pipeline("motion-anomaly-detection", model=model, device=device) if is_detector else None
