@@ -121,6 +121,8 @@ class ClassificationTrainingArguments(MotionTrainingArguments):
     num_train_epochs: float = field(default=60.0, metadata={"help": "Times each row is seen."})
     weight_decay: float = field(default=0.05, metadata={"help": "AdamW's weight decay."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Label smoothing."})
+    # what stands for masked cubes is in the model, and nothing is masked
+    ddp_find_unused_parameters: bool | None = field(default=True, metadata={"help": "Not all parameters are used."})
 
 
 class ClassificationTrainer(MotionTrainer):

@@ -83,6 +83,8 @@ class AnomalyTrainingArguments(MotionTrainingArguments):
         },
     )
     learning_rate: float = field(default=1e-4, metadata={"help": "Peak learning rate."})
+    # a supervised detector predicts no words, and masks nothing
+    ddp_find_unused_parameters: bool | None = field(default=True, metadata={"help": "Not all parameters are used."})
 
 
 def train_unsupervised(

@@ -7,6 +7,7 @@ how a launcher starts, is the question.
 import importlib
 import multiprocessing
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -53,6 +54,15 @@ def start(code, *arguments, env=(), cwd="."):
 def run(code, *arguments, env=(), cwd="."):
     """Run it to its end, and return its `returncode`, `stdout` and `stderr`."""
     return start(code, *arguments, env=env, cwd=cwd).wait()
+
+
+def run_in_two(*arguments):
+    """Run `mofm <arguments>` in two processes, with the variables that a launcher sets for them; return both ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+    return [process.wait() for process in [start(COMMAND, *arguments, env=meeting | rank) for rank in ranks]]
 
 
 def _run(code, arguments, environment, cwd, streams):

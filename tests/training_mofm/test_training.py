@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -79,18 +78,12 @@ def launched(*options, processes):
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
 
 
-def start_pretraining(*options, env=()):
-    return processes.start(processes.COMMAND, "pretrain", *pretrain_options(*options), env=env)
+def start_pretraining(*options):
+    return processes.start(processes.COMMAND, "pretrain", *pretrain_options(*options))
 
 
 def pretrain_in_two(*options):
-    """Run the script in two processes with the variables that a launcher sets for them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
-    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
-    for process in [start_pretraining(*options, env=meeting | rank) for rank in ranks]:
-        result = process.wait()
+    for result in processes.run_in_two("pretrain", *pretrain_options(*options)):
         assert result.returncode == 0, result.stderr
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import processes
 import pytest
 import torch
 from clips import TINY_GEOMETRY
@@ -181,11 +182,33 @@ def test_a_motion_reader_is_fitted_by_itself_and_answers_beside_the_head(model, 
         ClassificationArguments(model=model, motion_size=7)
 
 
+@pytest.mark.parametrize(
+    "task", [["classification"], ["anomaly", "--mode", "supervised", "--normal-classes", "still"]]
+)
+def test_two_processes_learn_as_one_does(model, tmp_path, task):
+    shutil.copytree(model, tmp_path / "model")
+    save_tokenizer(tmp_path / "model")
+    dataset = write_corpus(tmp_path / "set", train=make_corpus(), test=make_corpus(12, 1))
+    options = ["--task", *task, "--model", tmp_path / "model", "--dataset", dataset, "--max-steps", "3"]
+    options += ["--logging-steps", "1", "--save-steps", "3", "--use-cpu", "true", "--dataloader-num-workers", "0"]
+    options += ["--classifier-dropout", "0", "--num-clips", "1"] if task == ["classification"] else ["--window", "0"]
+    results = [mofm("finetune", *options, "--per-device-train-batch-size", "4", "--output-dir", tmp_path / "1")]
+    last = ["--per-device-train-batch-size", "2", "--output-dir", tmp_path / "2"]
+    results += processes.run_in_two("finetune", *options, *last)
+    assert not any(result.returncode for result in results), results[-1].stderr
+    states = [json.loads((tmp_path / n / "checkpoint-3" / "trainer_state.json").read_text()) for n in "12"]
+    one, two = ([entry["loss"] for entry in state["log_history"] if "loss" in entry] for state in states)
+    assert len(one) == 3 and one == pytest.approx(two, abs=1e-4)
+
+
+def save_tokenizer(folder):
+    config = DVEDConfig(**TINY_GEOMETRY, codebook_size=32, hidden_size=16)
+    MoFMTokenizer(DVEDModel(config)).save_pretrained(folder)
+
+
 def test_what_lies_beside_the_model_goes_along(model, tmp_path):
     shutil.copytree(model, tmp_path / "model")
-    MoFMTokenizer(DVEDModel(DVEDConfig(**TINY_GEOMETRY, codebook_size=32, hidden_size=16))).save_pretrained(
-        tmp_path / "model"
-    )
+    save_tokenizer(tmp_path / "model")
     dataset = write_corpus(tmp_path / "set", train=make_corpus(), test=make_corpus(12, 1))
     options = ClassificationArguments(model=str(tmp_path / "model"), freeze_backbone=True, shared_box=True)
     finetune_classification(options, DataArguments(dataset=dataset), arguments(tmp_path / "out"))
