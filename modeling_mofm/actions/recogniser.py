@@ -30,6 +30,7 @@ from .motion_reader import MotionReader
 
 FILE, VECTORS = "actions.json", "actions.safetensors"
 READER = "motion_reader."  # before the names of its weights
+AXES = "axes."  # before what the axes of the metric are for
 READER_SHARE = 0.25  # of a cosine, where a motion reader looks at how key-points move
 UNKNOWN = "unknown"
 
@@ -60,7 +61,7 @@ class MotionRecogniser(PushToHubMixin):
         self.threshold: float | None = None
         self._shown = np.zeros((0, width), np.float32)
         self._mean, self._std = np.zeros(width, np.float32), np.ones(width, np.float32)
-        self._axes: np.ndarray | None = None  # of the metric
+        self._axes: dict[str, np.ndarray] = {}  # of the metric, for parts and for what a motion reader says
 
     def read_motion_with(self, reader: MotionReader) -> None:
         """Let a reader look beside the encoder from now on; what was taught and fitted before is forgotten.
@@ -117,8 +118,8 @@ class MotionRecogniser(PushToHubMixin):
                 "of one are needed"
             )
         self._mean, self._std = features.mean(0), np.where(features.std(0) > 0, features.std(0), 1)
-        parts = ((features - self._mean) / self._std)[:, : self._parts]
-        self._axes = within_class_axes(parts, labels) if metric else None
+        said = self._said(features)
+        self._axes = {name: within_class_axes(values, labels) for name, values in said.items()} if metric else {}
         similar = self._unit(features[rest]) @ self._unit(features[first]).T  # rest, classes
         own = labels[rest, None] == classes
         known, unknown = similar.max(1), np.where(own, -np.inf, similar).max(1)
@@ -199,8 +200,7 @@ class MotionRecogniser(PushToHubMixin):
         self.extractor.save_pretrained(folder)
         facts: dict[str, object] = {"names": self.names, "threshold": self.threshold}
         arrays = {"shown": self._shown, "mean": self._mean, "std": self._std}
-        if self._axes is not None:
-            arrays["axes"] = self._axes
+        arrays |= {f"{AXES}{name}": axes for name, axes in self._axes.items()}
         if self.motion_reader is not None:
             facts["motion_reader"] = self.motion_reader.sizes
             weights = self.motion_reader.state_dict()
@@ -234,18 +234,22 @@ class MotionRecogniser(PushToHubMixin):
             recogniser.read_motion_with(reader)
         recogniser.names, recogniser.threshold = facts["names"], facts["threshold"]
         recogniser._shown, recogniser._mean, recogniser._std = (arrays[name] for name in ("shown", "mean", "std"))
-        recogniser._axes = arrays.get("axes")
+        recogniser._axes = {name[len(AXES) :]: axes for name, axes in arrays.items() if name.startswith(AXES)}
         return recogniser
 
     def _unit(self, features: np.ndarray) -> np.ndarray:
-        scaled = (features - self._mean) / self._std
-        parts, motion = scaled[:, : self._parts], scaled[:, self._parts :]
-        if self._axes is not None:
-            parts = parts @ self._axes
+        said = self._said(features)
+        said |= {name: said[name] @ axes for name, axes in self._axes.items()}
         if self.motion_reader is None:
-            return _of_length_1(parts)
-        shares = np.sqrt(1 - READER_SHARE), np.sqrt(READER_SHARE)  # the cosine is the mean of both, so weighted
-        return np.concatenate((shares[0] * _of_length_1(parts), shares[1] * _of_length_1(motion)), 1)
+            return _of_length_1(said["parts"])
+        shares = {"parts": np.sqrt(1 - READER_SHARE), "motion": np.sqrt(READER_SHARE)}  # cosines are weighted so
+        return np.concatenate([share * _of_length_1(said[name]) for name, share in shares.items()], 1)
+
+    def _said(self, features: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what the encoder says of parts, and what a motion reader says, each number standardised."""
+        scaled = (features - self._mean) / self._std
+        said = {"parts": scaled[:, : self._parts]}
+        return said if self.motion_reader is None else said | {"motion": scaled[:, self._parts :]}
 
 
 def _of_length_1(vectors: np.ndarray) -> np.ndarray:

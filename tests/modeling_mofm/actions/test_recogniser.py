@@ -89,7 +89,7 @@ def test_a_metric_is_saved_and_needs_recordings_that_differ(recogniser, tmp_path
     recogniser.save_pretrained(tmp_path)
     again = MotionRecogniser.from_pretrained(tmp_path)
     np.testing.assert_allclose(again.similarities(features), recogniser.similarities(features), rtol=1e-4, atol=1e-5)
-    assert recogniser._axes.shape[1] == 5
+    assert recogniser._axes["parts"].shape[1] == 5
     with pytest.raises(ValueError, match="no class has two recordings that differ"):
         recogniser.fit(np.repeat(features[:2], 2, 0), [0, 0, 1, 1], metric=True)
 
@@ -150,6 +150,19 @@ def test_a_motion_reader_has_its_share_and_is_saved(recogniser, tmp_path):
     again = MotionRecogniser.from_pretrained(tmp_path)
     assert again.names == ["left arm", "right leg"] and again.motion_reader.sizes == (8, 3)
     np.testing.assert_allclose(again.similarities(again.embed(motions))[0], expected, rtol=1e-3)
+    others = np.random.default_rng(0).normal(size=(6, 816 + 32)).astype(np.float32)
+    recogniser.fit(others, [0, 0, 0, 1, 1, 1])
+    plain = recogniser.similarities(others)
+    recogniser.fit(others, [0, 0, 0, 1, 1, 1], metric=True)
+    learnt = recogniser.similarities(others)
+    recogniser._axes.pop("motion")
+    of_parts = recogniser.similarities(others)
+    assert min(np.abs(plain - learnt).max(), np.abs(of_parts - learnt).max()) > 0.01
+    recogniser.fit(others, [0, 0, 0, 1, 1, 1], metric=True)
+    recogniser.save_pretrained(tmp_path)
+    again = MotionRecogniser.from_pretrained(tmp_path)
+    np.testing.assert_allclose(again.similarities(others), learnt, rtol=1e-4, atol=1e-5)
+
     alone.save_pretrained(tmp_path)  # without one, over what had one
     assert MotionRecogniser.from_pretrained(tmp_path).motion_reader is None
 
