@@ -15,10 +15,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from modeling_mofm import MoFMForSequenceClassification
+from transformers import pipeline
+
 from modeling_mofm.actions.drawing import draw_action
 from modeling_mofm.actions.explain import explain_action
-from modeling_mofm.modeling_mofm import extractor_beside
 from modeling_mofm.shipped import SHIPPED
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import MoFMTokenizer
@@ -61,12 +61,12 @@ def draw(args: argparse.Namespace):
     if args.curves:
         return draw_curves(args.curves)
     if args.explain:
-        model = MoFMForSequenceClassification.from_pretrained(args.model)
-        clips = extractor_beside(model)(args.explain, **given_options(args))
+        recognise = pipeline("motion-classification", model=args.model, device="cpu")
+        clips = recognise.feature_extractor(args.explain, **given_options(args))
         keypoints, scores = clips["keypoints"][0], clips["scores"][0]
         first = int((scores > 0).sum((1, 2)).argmax())  # who is seen most
-        found = explain_action(model, keypoints, scores)
-        return draw_action(keypoints[first], scores[first], found, model.config.heatmap_size)
+        found = explain_action(recognise.model, keypoints, scores)
+        return draw_action(keypoints[first], scores[first], found, recognise.model.config.heatmap_size)
     tokenizer = MoFMTokenizer.from_pretrained(args.model)
     corpus = load_corpus(args.dataset, "test")
     if args.book:

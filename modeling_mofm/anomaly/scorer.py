@@ -20,7 +20,7 @@ from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
 from ..configuration_mofm import MoFMConfig
 from ..events import JOIN, SHORTEST, find_events, highest_allowed
-from ..modeling_mofm import WORD_HEADS
+from ..modeling_mofm import WORD_HEADS, NotFittedError
 from ..windows import (
     MAX_GAP,
     PROGRESS_AFTER,
@@ -87,7 +87,8 @@ def check_detector(model: MoFMForAnomalyDetection, tokenizer: MoFMTokenizer) -> 
     """Refuse a detector that was not fitted or trained for its kind of score, and a tokenizer that is not its own.
 
     Raises:
-        ValueError: naming what is missing or differs.
+        NotFittedError: naming what is missing.
+        ValueError: naming what differs.
     """
     config = model.config
     if differing := first_difference(config, tokenizer.dved.config, (*SHARED_FIELDS, "codebook_size")):
@@ -98,7 +99,7 @@ def check_detector(model: MoFMForAnomalyDetection, tokenizer: MoFMTokenizer) -> 
     parts = needed[config.anomaly_score] | ({"mofm", "reference"} if config.reference_size else {"mofm"})
     new = sorted(model.new_parts & parts)
     if new:
-        raise ValueError(
+        raise NotFittedError(
             f"anomaly_score is {config.anomaly_score!r}, but {model.name_or_path!r} has no weights of "
             f"{', '.join(new)}; train it with run/finetune.py --task anomaly"
         )
@@ -108,7 +109,7 @@ def check_detector(model: MoFMForAnomalyDetection, tokenizer: MoFMTokenizer) -> 
             f"{tokenizer.fingerprint}; give the one that lies beside the model"
         )
     if config.anomaly_score in ("distance", "combined") and not config.reference_size:
-        raise ValueError(
+        raise NotFittedError(
             f"anomaly_score is {config.anomaly_score!r}, but the model has no reference of normal motion "
             "(reference_size is 0); fit one with fit_reference or run/finetune.py --task anomaly"
         )

@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoModelForPreTraining, AutoModelForSequenc
 
 from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForMaskedMotionModeling
 from modeling_mofm.modeling_mofm import NotFittedError
-from modeling_mofm.shipped import check_files
+from modeling_mofm.shipped import check_files, shipped_clips
 from modeling_mofm.watching import load_watchers, watch
 from motion_data.corpora.load import load_corpus
 from motion_data.rows import decode_row
@@ -129,6 +129,9 @@ def test_one_is_watched_by_what_a_model_was_trained_for(released, tmp_path):
     head.mofm.save_pretrained(tmp_path / "encoder")
     with pytest.raises(NotFittedError, match="encoder' has neither a head that names actions nor a reference"):
         load_watchers(str(tmp_path / "encoder"))
+    asked = ["--explain", shipped_clips()[0], "--model", tmp_path / "encoder", "--output", tmp_path / "a.png"]
+    refused = mofm("draw", *asked)
+    assert refused.returncode == 1 and "has no weights of a head that names actions" in refused.stderr
 
 
 def test_a_recording_is_watched_in_one_call(released):
