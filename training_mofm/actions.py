@@ -289,14 +289,16 @@ def train_classifier(
     if args.process_index == 0:
         record_rows(args.output_dir, digests, *([] if options.from_scratch else [options.model]))
     maker = ClipMaker(extractor, augmentation)
-    learn = _fit_head if options.freeze_backbone else _fine_tune
-    learn(model, options, train, labels, maker, args)
+    if options.freeze_backbone:
+        _fit_head(model, train, labels, maker, args)
+    else:
+        source = EveryRow(train, labels, maker, args.seed)
+        _fine_tune(model, source, args, 1.0 if options.from_scratch else options.layer_decay)
     return add_motion_reader(model, options.motion_size, train, labels, maker, args)
 
 
 def _fit_head(
     model: MoFMForSequenceClassification,
-    options: ClassificationArguments,
     train: Dataset,
     labels: np.ndarray,
     maker: ClipMaker,
@@ -314,24 +316,18 @@ def _fit_head(
 
 
 def _fine_tune(
-    model: MoFMForSequenceClassification,
-    options: ClassificationArguments,
-    train: Dataset,
-    labels: np.ndarray,
-    maker: ClipMaker,
-    args: ClassificationTrainingArguments,
+    model: MoFMForSequenceClassification, source: EveryRow, args: ClassificationTrainingArguments, layer_decay: float
 ) -> None:
     check_space(model, args)
     if args.max_steps <= 0:  # the epoch is part of a sample's index, so that a resumed run goes on where it was
         per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        args.max_steps = max(math.ceil(args.num_train_epochs * len(train) / per_step), 1)
-    source = EveryRow(train, labels, maker, args.seed)
+        args.max_steps = max(math.ceil(args.num_train_epochs * len(source.corpus) / per_step), 1)
     trainer = ClassificationTrainer(
         model=model,
         args=args,
         train_dataset=MotionSamples(source, num_samples(args), args.seed),
         data_collator=collate_samples,
-        layer_decay=1.0 if options.from_scratch else options.layer_decay,
+        layer_decay=layer_decay,
     )
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
 
