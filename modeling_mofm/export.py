@@ -237,8 +237,12 @@ def export_graph(graph: MotionGraph, path: str | os.PathLike, int8: bool = False
 
 
 def _write_onnx(program: torch.export.ExportedProgram, graph: MotionGraph, path: Path) -> None:
+    from onnxscript.optimizer import fold_constants
+
     names = {"input_names": ["keypoints", "scores"], "output_names": list(graph.outputs)}
     written = torch.onnx.export(program, dynamo=True, verbose=False, **names)
+    # weights that are used twice stay behind a transposition otherwise, where nothing sees that they could have 8 bits
+    fold_constants(written.model, should_fold=lambda node: node.op_type == "Transpose" or None)
     written.model.metadata_props.update({name: json.dumps(value) for name, value in graph.notes.items()})
     written.save(path, external_data=False)
 

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -10,7 +11,7 @@ from clips import TINY_GEOMETRY, TINY_SIZES, make_clips
 from scripts import mofm
 from transformers import pipeline
 
-from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForSequenceClassification
+from modeling_mofm import MoFMConfig, MoFMForAnomalyDetection, MoFMForSequenceClassification, MoFMModel
 from modeling_mofm.export import (
     example_clips,
     export_graph,
@@ -18,7 +19,7 @@ from modeling_mofm.export import (
 )
 from modeling_mofm.fitting import fit_into_map
 from motion_data.keypoints import normalise_clip
-from tokenization_mofm import DVEDConfig, DVEDModel, MoFMTokenizer
+from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor, MoFMTokenizer
 
 SIZES = {**TINY_SIZES, "num_hidden_layers": 1}  # writing ONNX takes seconds a layer
 LABELS = {0: "sit", 1: "walk", 2: "fall"}
@@ -156,6 +157,19 @@ def test_words_in_onnx_are_those_of_the_tokenizer(folder, tmp_path):
     expected = MoFMTokenizer.from_pretrained(folder)(list(keypoints.numpy()), list(scores.numpy())).input_ids
     assert np.array_equal(outputs["input_ids"], expected.numpy()) and (expected != 16).any()
     assert notes["joints"][0] == "nose"
+
+
+def test_eight_bits_hold_the_matrices_of_an_encoder_that_reads_both_ways(tmp_path):
+    wide = {**SIZES, "hidden_size": 96, "intermediate_size": 192}  # smaller matrices are transposed as they are written
+    config = MoFMConfig(**TINY_GEOMETRY, **wide, embed_centered=True)
+    MoFMModel(config).save_pretrained(tmp_path)
+    MoFMFeatureExtractor(num_frames=8, heatmap_size=24).save_pretrained(tmp_path)
+    graph = load_graph("features", str(tmp_path))
+    difference = export_graph(graph, tmp_path / "small.onnx", int8=True)
+    stored = {weight.name: weight for weight in onnx.load(tmp_path / "small.onnx").graph.initializer}
+    matrices = [weight for weight in stored.values() if len(weight.dims) == 2 and min(weight.dims) >= config.hidden_size]
+    assert len(matrices) == 6 and all(weight.data_type == onnx.TensorProto.INT8 for weight in matrices)
+    assert 0 < difference < 0.1
 
 
 def test_what_cannot_be_exported_is_refused_and_what_is_there_stays(folder, actions, tmp_path, monkeypatch):
