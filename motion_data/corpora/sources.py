@@ -55,7 +55,7 @@ def find_sources(
         ValueError: no file is of a known format, or two have the same name.
     """
     found: dict[Path, tuple[Path, str]] = {}
-    unknown: list[str] = []
+    unknown: dict[str, Path] = {}
     videos: list[str] = []
 
     def known_format(path: Path) -> Format | None:
@@ -76,7 +76,7 @@ def find_sources(
                 if path.resolve() not in parents:
                     search(path, name + "/", parents)
             else:
-                unknown.append(name)
+                unknown[name] = path
 
     folders = [path for path in map(Path, paths) if path.is_dir() and not known_format(path)]
     for path in map(Path, paths):
@@ -89,24 +89,25 @@ def find_sources(
         if known_format(path) or (format_name and path.is_file()):  # named by the user: reading says what is wrong
             found.setdefault(path.resolve(), (path, name))
         else:
-            unknown.append(name)
+            unknown[name] = path
     if not found:
         raise ValueError(_nothing_found(paths, unknown, videos))
     name, times = Counter(name for _, name in found.values()).most_common(1)[0]
     if times > 1:
         raise ValueError(f"{times} of the files are named {name!r}; a corpus names its sources, so names must differ")
     sources = [Source.of(path, name) for path, name in found.values()]
-    return sorted(sources, key=lambda source: hash_of(source.name)), sorted(unknown + videos)
+    return sorted(sources, key=lambda source: hash_of(source.name)), sorted([*unknown, *videos])
 
 
-def _nothing_found(paths: Sequence[str | os.PathLike], unknown: list[str], videos: list[str]) -> str:
+def _nothing_found(paths: Sequence[str | os.PathLike], unknown: dict[str, Path], videos: list[str]) -> str:
     if videos:
         return f"{len(videos)} files are videos, such as {videos[0]}; name a pose model to read them"
     places = ", ".join(map(str, paths))
     if not unknown:
         return f"there are no files in {places}"
     if len(unknown) == 1:
-        return f"{unknown[0]} {no_format(Path(unknown[0]))}"
+        name, path = next(iter(unknown.items()))
+        return f"{name} {no_format(path)}"
     return f"none of the {len(unknown)} files in {places} is of a known format; known are {', '.join(formats())}"
 
 

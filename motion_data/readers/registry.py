@@ -6,6 +6,7 @@ package registers its own the same way, in a module named by an entry point of t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, wraps
@@ -131,5 +132,20 @@ def no_format(path: Path) -> str:
     """Return why a file is not read, and what to do."""
     if path.is_dir():
         return "is a folder, and no recording itself; name a file in it, or make a corpus of it (`mofm prepare`)"
-    instead = INSTEAD.get(path.suffix.lower())
-    return f"is of no known format; {instead or 'known are ' + ', '.join(formats())}"
+    instead = INSTEAD.get(path.suffix.lower()) or "known are " + ", ".join(formats())
+    return f"{_what_is_wrong(path) or 'is of no known format'}; {instead}"
+
+
+def _what_is_wrong(path: Path) -> str:
+    """Return why no format can know a file: it is empty, or no JSON though its name says so; "" where it may be."""
+    try:
+        size = path.stat().st_size
+        if not size:
+            return "is empty"
+        if path.suffix.lower() == ".json" and size <= MAX_FILE_BYTES:
+            json.loads(path.read_bytes())
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    except (ValueError, RecursionError) as error:
+        return f"is no valid JSON ({error})"
+    return ""

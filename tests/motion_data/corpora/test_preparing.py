@@ -310,9 +310,13 @@ def test_sources_are_found_and_named(files, tmp_path, toy):
     assert len(find_sources([files])[0]) == 30
     with pytest.raises(ValueError, match="^notes.txt is of no known format; known are .*toy"):
         find_sources([files / "notes.txt"])
-    (tmp_path / "a.mat").touch()
+    (tmp_path / "a.mat").write_text("MATLAB 5.0")
     with pytest.raises(ValueError, match="^a.mat is of no known format; name its variable keypoints, or save it"):
         find_sources([tmp_path / "a.mat"])
+    (files / "9").mkdir()
+    shutil.copy(files / "notes.txt", files / "9" / "broken.json")
+    with pytest.raises(ValueError, match=r"^broken.json is no valid JSON \(Expecting value: line 1 .*known are .*toy"):
+        find_sources([files / "9"])
     with pytest.raises(ValueError, match="none of the 2 files in .* is of a known format; known are .*toy"):
         find_sources([files / "notes.txt", tmp_path / "a.mat"])
     (tmp_path / "empty").mkdir()

@@ -533,6 +533,11 @@ def test_unknown_files_are_of_no_format(tmp_path):
     write(files[2], coco_results())
     write(files[3], {"a": 1})
     assert not any(entry.recognises(file) for entry in known for file in files)
+    (tmp_path / "none.csv").touch()
+    (tmp_path / "cut.json").write_text("{")
+    said = {file.name: registry.no_format(file).split(";")[0] for file in tmp_path.iterdir()}
+    assert said.pop("cut.json").startswith("is no valid JSON (Expecting property name")
+    assert said == {"none.csv": "is empty", "a.txt": "is of no known format", "b.json": "is of no known format"}
 
 
 JUNK = [None, True, -1, 0, 3, 0.5, 1e308, 10**30, float("nan"), float("inf"), "", "x", "12", "-4", [], [[]], {}]
