@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from motion_data.animation import animate
 from motion_data.inputs import as_recordings, input_options
+from motion_data.layouts import layout_names
+from motion_data.notes import collect_notes
 from motion_data.readers.video.estimation_options import PoseEstimation
 from motion_data.recording import Recording
 from motion_data.resampling import known_rate
@@ -61,6 +64,25 @@ class PageAnswer:
     events: str | None = None
 
 
+def as_options(
+    layout: str | None, coordinates: str | None, fps: float | None, frame_size: str | None
+) -> dict[str, Any]:
+    """Return what a visitor said of a file, as options of `input_options`; what was left empty is not said.
+
+    Raises:
+        ValueError: a size of the picture that is not two whole numbers.
+    """
+    said: dict[str, Any] = {"layout": layout or None, "coordinates": coordinates or None, "fps": fps or None}
+    if (frame_size or "").strip():
+        sides = re.fullmatch(r"\s*(\d+)\s*[x×*, ]\s*(\d+)\s*", frame_size)
+        if not sides:
+            raise ValueError(
+                f"the size of the picture is {frame_size!r}; write its width and height, such as 640 x 480"
+            )
+        said["frame_size"] = tuple(map(int, sides.groups()))
+    return {name: value for name, value in said.items() if value is not None}
+
+
 def as_threshold(text: str) -> float | None:
     """Read the threshold that a visitor wrote; nothing is None.
 
@@ -93,20 +115,25 @@ class PageAnswers:
         self.recognise, self.detect = load_watchers(model)
         self.tokenizer = MoFMTokenizer.from_pretrained(model)
         self.recogniser = MotionRecogniser(MoFMModel.from_pretrained(model), self.tokenizer.feature_extractor)
-        self.options = input_options(poses=poses)
+        self.poses = poses
         self.threshold = threshold
         self._made = None if folder else tempfile.TemporaryDirectory(prefix="mofm-page-")  # goes when the page does
         self.folder = Path(folder or self._made.name)
 
-    def read(self, path: str | None) -> list[Recording]:
+    def read(self, path: str | None, said: dict[str, Any]) -> list[Recording]:
         """Return the recordings of a file.
 
+        Args:
+            path: of the file.
+            said: what the file may not say itself, as options of `input_options`.
+
         Raises:
-            ValueError: no file, one of no known format, or a recording longer than `LONGEST`.
+            ValueError: no file, one of no known format, numbers whose meaning only an option can tell, or a recording
+                longer than `LONGEST`.
         """
         if not path:
             raise ValueError("no file was given; drop one, or choose one of those below")
-        recordings = as_recordings(path, self.options)
+        recordings = as_recordings(path, input_options(poses=self.poses, **said))
         for recording in recordings:
             seconds = recording.keypoints.shape[1] / known_rate(recording.fps)
             if seconds > LONGEST:
@@ -116,15 +143,25 @@ class PageAnswers:
                 )
         return recordings
 
-    def watch(self, path: str | None, threshold: float | None = None) -> PageAnswer:
+    def watch(
+        self, path: str | None, threshold: float | None = None, said: dict[str, Any] | None = None
+    ) -> PageAnswer:
         """Say what is done and what is odd in a file, and draw its first recording in which somebody is in sight.
+
+        Decisions about the file stand at the end of the story. `said`: see `read`.
 
         Raises:
             ValueError, OSError: see `read` and the readers.
         """
+        with collect_notes() as notes:
+            answer = self._watched(self.read(path, said or {}), threshold)
+        answer.story += [f"({text})" for text in notes]
+        return answer
+
+    def _watched(self, recordings: list[Recording], threshold: float | None) -> PageAnswer:
         threshold = self.threshold if threshold is None else threshold
         answer, told = PageAnswer([]), []
-        for recording in self.read(path):
+        for recording in recordings:
             seen = watch_recording(recording, self.recognise, self.detect, threshold)
             answer.story += ([recording.name] if recording.name else []) + seen.lines()
             told.append(seen.to_dict())
@@ -141,23 +178,23 @@ class PageAnswers:
         Path(answer.events).write_text(json.dumps(told, indent=1) + "\n")
         return answer
 
-    def teach(self, taught: Taught, name: str, path: str | None) -> Taught:
-        """Show an action once; return what a visitor has shown, with it.
+    def teach(self, taught: Taught, name: str, path: str | None, said: dict[str, Any] | None = None) -> Taught:
+        """Show an action once; return what a visitor has shown, with it. `said`: see `read`.
 
         Raises:
             ValueError: no name, or a file that does not hold one recording of somebody.
         """
         pupil = self._pupil([])
-        pupil.teach((name or "").strip(), self._only(path))
+        pupil.teach((name or "").strip(), self._only(path, said or {}))
         return [*taught, (pupil.names[0], pupil.shown)]
 
-    def ask(self, taught: Taught, path: str | None) -> dict[str, float]:
-        """Return how similar a file is to each of the actions that a visitor showed, from -1 to 1.
+    def ask(self, taught: Taught, path: str | None, said: dict[str, Any] | None = None) -> dict[str, float]:
+        """Return how similar a file is to each of the actions that a visitor showed, from -1 to 1. `said`: see `read`.
 
         Raises:
             ValueError: nothing was shown, or a file that does not hold one recording of somebody.
         """
-        answers = self._pupil(taught)(self._only(path))
+        answers = self._pupil(taught)(self._only(path, said or {}))
         if not answers:
             raise ValueError("nobody is in sight in this file")
         return {answer["label"]: answer["score"] for answer in answers}
@@ -199,8 +236,8 @@ class PageAnswers:
             pupil.teach_features([name], features)
         return pupil
 
-    def _only(self, path: str | None) -> Recording:
-        recordings = self.read(path)
+    def _only(self, path: str | None, said: dict[str, Any]) -> Recording:
+        recordings = self.read(path, said)
         if len(recordings) != 1:
             raise ValueError(f"the file holds {len(recordings)} recordings; one is needed here")
         return recordings[0]
@@ -234,16 +271,20 @@ def make_page(answers: PageAnswers) -> gradio.Blocks:
 
 
 def _told(function: Callable, *arguments):
-    """Call a function of `PageAnswers`; what it refuses is shown, without the folder in which uploads are."""
+    """Call a function of `PageAnswers`; what it notes or refuses is shown, without the folder in which uploads are."""
     import gradio as gr
 
     try:
-        return function(*arguments)
+        with collect_notes() as notes:
+            answer = function(*arguments)
     except (ValueError, OSError, ImportError) as error:
         said = str(error)
         for path in filter(None, (given for given in arguments if isinstance(given, str))):
             said = said.replace(f"{Path(path).parent}/", "")
         raise gr.Error(escape(said), duration=None, print_exception=False) from error
+    for text in notes:
+        gr.Info(escape(text))
+    return answer
 
 
 def _add_file(label: str, name: str, examples: str = "Recorded clips") -> gradio.File:
@@ -256,11 +297,24 @@ def _add_file(label: str, name: str, examples: str = "Recorded clips") -> gradio
     return file
 
 
+def _add_options(name: str) -> list[gradio.components.Component]:
+    """Add fields for what a file may not say itself, in the order of `as_options`."""
+    import gradio as gr
+
+    with gr.Accordion("What the file does not say", open=False, elem_id=name):
+        layout = gr.Dropdown([("as the file says", ""), *layout_names()], value="", label="Skeleton")
+        third = [("as the file says", ""), ("x, y", "xy"), ("x, y, score", "xyc"), ("x, y, z", "xyz")]
+        coordinates = gr.Dropdown(third, value="", label="Numbers of each joint")
+        fps = gr.Number(0, label="Frames a second (0: as the file says)", minimum=0)
+        size = gr.Textbox(label="Width and height of the picture", placeholder="such as 640 x 480")
+    return [layout, coordinates, fps, size]
+
+
 def _add_watch(answers: PageAnswers) -> None:
     import gradio as gr
 
-    def watch(path: str | None, threshold: str):
-        seen = _told(answers.watch, path, _told(as_threshold, threshold))
+    def watch(path: str | None, threshold: str, *said):
+        seen = _told(answers.watch, path, _told(as_threshold, threshold), _told(as_options, *said))
         return "\n".join(seen.story), seen.film, seen.picture, seen.words, seen.events
 
     with gr.Row():
@@ -272,6 +326,7 @@ def _add_watch(answers: PageAnswers) -> None:
                 placeholder="a number, such as 5; empty: never",
                 elem_id="threshold",
             )
+            said = _add_options("watch-said")
             ask = gr.Button("Watch", variant="primary", elem_id="watch")
         with gr.Column():
             story = gr.Textbox(label="What is seen", lines=6, elem_id="story")
@@ -282,18 +337,18 @@ def _add_watch(answers: PageAnswers) -> None:
     words = gr.Image(label="The same in MotionBook words", show_label=False, elem_id="words")
     events = gr.File(label="Events as JSON", elem_id="events")
     camera.change(lambda path: path, camera, file, api_name=False)
-    ask.click(watch, [file, threshold], [story, film, picture, words, events], api_name="watch")
+    ask.click(watch, [file, threshold, *said], [story, film, picture, words, events], api_name="watch")
 
 
 def _add_teach(answers: PageAnswers) -> None:
     import gradio as gr
 
-    def teach(taught: Taught, name: str, path: str | None):
-        taught = _told(answers.teach, taught, name, path)
+    def teach(taught: Taught, name: str, path: str | None, *said):
+        taught = _told(answers.teach, taught, name, path, _told(as_options, *said))
         return taught, "Known: " + ", ".join(name for name, _ in taught)
 
-    def ask(taught: Taught, path: str | None):
-        return _told(answers.ask, taught, path)
+    def ask(taught: Taught, path: str | None, *said):
+        return _told(answers.ask, taught, path, _told(as_options, *said))
 
     gr.Markdown("Show an action once, under a name; then ask how similar another clip is to each. Nothing is trained.")
     taught = gr.State([])
@@ -302,13 +357,14 @@ def _add_teach(answers: PageAnswers) -> None:
             name = gr.Textbox(label="Name of the action", elem_id="teach-name")
             shown = _add_file("One recording of it", "teach-file")
             known = gr.Markdown("Known: nothing yet", elem_id="known")
+            said = _add_options("teach-said")
             show = gr.Button("Show", elem_id="teach")
         with gr.Column():
             asked = _add_file("What is done here?", "ask-file")
             similar = gr.JSON(label="How similar it is to each, from -1 to 1", elem_id="similar")
             question = gr.Button("Ask", elem_id="ask")
-    show.click(teach, [taught, name, shown], [taught, known], api_name=False)
-    question.click(ask, [taught, asked], similar, api_name=False)
+    show.click(teach, [taught, name, shown, *said], [taught, known], api_name=False)
+    question.click(ask, [taught, asked, *said], similar, api_name=False)
 
 
 def _add_motion_book(answers: PageAnswers, tab: gradio.Tab) -> None:

@@ -1,16 +1,18 @@
 """The page: what it answers, and the same in a real browser; what it refuses; what it does not give away."""
 
+import json
 import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from modeling_mofm import page, watching
-from modeling_mofm.page import PageAnswers, as_threshold, launch_page, make_page
+from modeling_mofm.page import PageAnswers, as_options, as_threshold, launch_page, make_page
 from modeling_mofm.shipped import shipped_clips
 
 CLIPS = Path(__file__).resolve().parents[2] / "docs" / "clips"
@@ -57,6 +59,26 @@ def test_what_cannot_be_answered_is_refused(answers, tmp_path, monkeypatch):
     assert as_threshold(" ") is None and as_threshold("5.5") == 5.5
 
 
+def test_a_visitor_says_what_a_file_does_not_say(answers, tmp_path):
+    path = str(tmp_path / "clip.npy")
+    np.save(path, squat_without_names(60))
+    with pytest.raises(ValueError, match="17 joints without names.*name the layout"):
+        answers.watch(path)
+    said = as_options("coco17", None, None, None)
+    assert said == {"layout": "coco17"}
+    seen = answers.watch(path, said=said)
+    assert seen.film and seen.story[-1].startswith("(the frame rate is unknown and taken for 30 frames a second")
+    told = answers.watch(path, said=as_options("coco17", "xyc", 15, "640 x 480"))
+    assert last_second(told) == pytest.approx(2 * last_second(seen), abs=0.1)
+    assert "frame rate" not in " ".join(told.story)
+    taught = answers.teach([], "it", path, said)
+    assert answers.ask(taught, path, said)["it"] == pytest.approx(1, abs=1e-5)
+    for size in ("640", "640 x", "-3 x 4", "wide"):
+        with pytest.raises(ValueError, match=f"the size of the picture is '{size}'"):
+            as_options("", "", None, size)
+    assert as_options("", "xyz", 0, "640, 480") == {"coordinates": "xyz", "frame_size": (640, 480)}
+
+
 def test_the_page_in_a_browser(answers, tmp_path, monkeypatch):
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")
@@ -70,6 +92,8 @@ def test_the_page_in_a_browser(answers, tmp_path, monkeypatch):
     large.write_bytes(b" " * 2_000_000)
     letter = tmp_path / "letter.txt"
     letter.write_text("dear reader")
+    nameless = tmp_path / "nameless.npy"
+    np.save(nameless, squat_without_names(30))
     try:
         for path in (secret, Path("/etc/passwd")):
             with pytest.raises(urllib.error.HTTPError, match="403"):
@@ -98,6 +122,16 @@ def test_the_page_in_a_browser(answers, tmp_path, monkeypatch):
             story = visit.input_value("#story textarea")
             assert "squat" in story and "anomaly" in story and "than in the nearest normal motion" in story
             film = visit.get_attribute("#film img", "src")
+            visit.reload()
+            visit.wait_for_selector("#watch")
+            upload(visit, "watch-file", nameless)
+            visit.click("#watch")
+            visit.wait_for_selector("text=name the layout", timeout=30_000)
+            visit.click("#watch-said button")
+            visit.locator("#watch-said input").first.fill("coco17")
+            visit.locator("#watch-said input").first.press("Enter")
+            visit.click("#watch")
+            visit.wait_for_function("() => document.querySelector('#story textarea').value.includes('frame rate')")
             with urllib.request.urlopen(film) as answer:
                 assert Image.open(answer).n_frames > 20
 
@@ -120,6 +154,16 @@ def test_the_page_in_a_browser(answers, tmp_path, monkeypatch):
             browser.close()
     finally:
         app.close()
+
+
+def squat_without_names(frames):
+    """Return x, y and score of the first frames of a clip that comes along, `[frames, 17, 3]`."""
+    people = json.loads((CLIPS / "squat.json").read_text())[:frames]
+    return np.array([person["keypoints"] for person in people]).reshape(frames, 17, 3)
+
+
+def last_second(answer):
+    return max(event["end"] for event in json.loads(Path(answer.events).read_text())[0]["actions"])
 
 
 def upload(visit, place, path):
