@@ -303,7 +303,13 @@ def _add_options(name: str) -> list[gradio.components.Component]:
 
     with gr.Accordion("What the file does not say", open=False, elem_id=name):
         layout = gr.Dropdown([("as the file says", ""), *layout_names()], value="", label="Skeleton")
-        third = [("as the file says", ""), ("x, y", "xy"), ("x, y, score", "xyc"), ("x, y, z", "xyz")]
+        third = [
+            ("as the file says", ""),
+            ("x, y", "xy"),
+            ("x, y, score", "xyc"),
+            ("y, x, score", "yxc"),
+            ("x, y, z", "xyz"),
+        ]
         coordinates = gr.Dropdown(third, value="", label="Numbers of each joint")
         fps = gr.Number(0, label="Frames a second (0: as the file says)", minimum=0)
         size = gr.Textbox(label="Width and height of the picture", placeholder="such as 640 x 480")

@@ -3,7 +3,7 @@
 A frame is one of:
 
 - the result of a pose estimator for one picture (`pose_results`);
-- an array `[M, K, 2 or 3]`, in which people may come, go and change places;
+- an array `[M, K, 2 or 3]`, in which people may come, go and change places, or `[1, M, K, 2 or 3]`, as MoveNet has it;
 - None, or an empty list or array: nobody.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .interpret import as_numbers, choose_coordinates, layout_of, stated_layout
+from .interpret import as_numbers, choose_coordinates, layout_of, stated_layout, x_first
 from .options import ReadOptions
 from .pose_results import is_in_fractions, is_result, people_of, picture_size, shape_of
 from .readers.detections import Detection
@@ -29,7 +29,8 @@ def is_frames(inputs: object) -> bool:
     """Tell a list of frames of one recording from a list of recordings.
 
     It is one if an item is the result of a pose estimator, if the items are `[K, C]`, or if there are at least
-    `MANY_FRAMES` and each is `[M, K, C]` with M below `FEW`: hardly anyone has five clips of so few frames.
+    `MANY_FRAMES` and each is `[M, K, C]` or `[1, M, K, C]` with M below `FEW`: hardly anyone has five clips of so few
+    frames.
     """
     if not isinstance(inputs, (list, tuple)):
         return False
@@ -39,6 +40,7 @@ def is_frames(inputs: object) -> bool:
     shapes = [shape_of(frame) for frame in known]
     if not shapes or any(shape is None for shape in shapes):
         return False
+    shapes = [shape[1:] if len(shape) == 4 and shape[0] == 1 else shape for shape in shapes]
     sizes = {len(shape) for shape in shapes if 0 not in shape}
     return sizes == {2} or sizes == {3} and len(shapes) >= MANY_FRAMES and all(shape[0] < FEW for shape in shapes)
 
@@ -76,8 +78,11 @@ def detected_recordings(
     scored = size == 3 and any(map(is_result, frames))
     if not scored:
         stack = np.stack([detection.joints for detection in found])[None]
-        if choose_coordinates(stack, options) not in ("xy", "xyc"):
+        kind = choose_coordinates(stack, options)
+        if kind.startswith("xyz"):
             raise ValueError("3D key-points of several people must be one array [people, frames, joints, 3]")
+        if not any(map(is_result, frames)):  # results say which is which
+            found = [detection._replace(joints=x_first(detection.joints, kind)) for detection in found]
     if size == 2:
         found = [
             detection._replace(joints=np.concatenate([detection.joints, np.isfinite(detection.joints[:, :1])], 1))
@@ -110,6 +115,8 @@ def frame_people(frame: object, number: int = 0, frame_size: tuple[int, int] = (
             yield Detection(number, person.joints, -1 if person.track is None else whole_ids([person.track])[0])
     else:
         bodies = as_numbers(f"frame {number}", frame)
+        if bodies.ndim == 4 and len(bodies) == 1:
+            bodies = bodies[0]
         if bodies.size and bodies.ndim not in (2, 3):
             raise ValueError(f"frame {number} has shape {bodies.shape}; it must be [people, joints, 2 or 3]")
         if bodies.size:

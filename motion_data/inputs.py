@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .detected_frames import detected_recordings, is_frames, is_one_person, whole_ids
-from .interpret import interpret, stated_layout
+from .interpret import interpret, is_picture_by_picture, stated_layout
 from .keypoints import ArrayLike
 from .notes import note
 from .options import WHOLE, ReadOptions
@@ -62,7 +62,7 @@ def as_recordings(
 
             - a path of a known format;
             - an array `[(M,) F, K, 2 or 3]`: x, y; x, y, score; or x, y, z, told apart as `interpret` says; what is
-              masked is missing;
+              masked is missing; or `[F, 1, 1, K, C]`, what MoveNet says of each picture;
             - a DataFrame of pandas or polars, as a table (`readers.tables`);
             - a list of frames, as pose models and trackers give them (`detected_frames`);
             - what a JSON file of people in frames holds (`readers.plain_data`);
@@ -104,15 +104,16 @@ def as_recordings(
 def is_batch(inputs: MotionInput | Iterable[MotionInput]) -> bool:
     """Tell several inputs from one.
 
-    Several are: a generator or a dataset; an array of rank 5; a list of paths, mappings, recordings or arrays, unless
-    it is a list of frames (`detected_frames.is_frames`). Nested lists of numbers are one, unless of rank 5.
+    Several are: a generator or a dataset; an array of rank 5, but for `[F, 1, 1, K, C]`; a list of paths, mappings,
+    recordings or arrays, unless it is a list of frames (`detected_frames.is_frames`). Nested lists of numbers are one,
+    unless of rank 5.
     """
     if isinstance(inputs, (str, bytes, bytearray, os.PathLike, Mapping, Recording)) or inputs is None:
         return False
     if hasattr(inputs, "read") or is_data_frame(inputs) or is_result(inputs) or are_people(inputs):
         return False
     if hasattr(inputs, "ndim"):
-        return inputs.ndim == 5
+        return inputs.ndim == 5 and not is_picture_by_picture(tuple(inputs.shape))
     if not isinstance(inputs, Sequence):
         return True
     first = inputs[0] if len(inputs) else None
@@ -125,7 +126,7 @@ def is_batch(inputs: MotionInput | Iterable[MotionInput]) -> bool:
 
 def one_or_list(inputs: MotionInput | Iterable[MotionInput]) -> MotionInput | Iterable[MotionInput]:
     """Return inputs so that every list in them is one of several inputs, as transformers' pipelines see lists."""
-    if hasattr(inputs, "ndim") and inputs.ndim == 5:
+    if hasattr(inputs, "ndim") and is_batch(inputs):
         return list(inputs)
     return {"keypoints": inputs} if isinstance(inputs, (list, tuple)) and not is_batch(inputs) else inputs
 
@@ -139,6 +140,8 @@ def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> li
         raise ValueError(f"inputs has {unknown}; allowed are {', '.join(allowed)}")
     known = {name: value for name, value in inputs.items() if value is not None}
     keypoints, scores, stated = known.pop("keypoints"), known.pop("scores", None), known.pop("layout", None)
+    if is_picture_by_picture(tuple(getattr(keypoints, "shape", ()))):
+        keypoints = keypoints[:, 0, 0]
     if "track_ids" in known:
         known["track_ids"] = whole_ids(known["track_ids"])
     known = {"fps": options.fps, "frame_size": options.frame_size} | {

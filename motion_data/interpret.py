@@ -80,9 +80,9 @@ def decide(
     chosen = np.arange(0, frames, -(-frames // SAMPLE_FRAMES))
     sample = _reordered(np.take(keypoints, chosen, axes.index("F")), axes).astype(np.float64)
     name = layout_of(sample.shape[2], stated, default_layout)
-    options = replace(
-        options, axes=axes, layout=name, coordinates=choose_coordinates(sample, options, scores is not None)
-    )
+    kind = choose_coordinates(sample, options, scores is not None)
+    options = replace(options, axes=axes, layout=name, coordinates=kind)
+    sample = x_first(sample, kind)
     if scores is not None:
         if options.coordinates.endswith("c"):
             raise ValueError("scores are given twice: the last axis of keypoints holds them too; leave one out")
@@ -116,7 +116,7 @@ def decide(
 
 def apply(keypoints: np.ndarray, scores: np.ndarray | None, options: ReadOptions) -> Poses:
     """Return the key-points of an array, or of a part of its frames, as `decide` decided."""
-    values = _reordered(np.asarray(keypoints, np.float64), options.axes)
+    values = x_first(_reordered(np.asarray(keypoints, np.float64), options.axes), options.coordinates)
     has_scores = options.coordinates.endswith("c")
     coordinates = values[..., :-1] if has_scores else values
     if scores is not None:
@@ -292,11 +292,21 @@ def choose_coordinates(values: np.ndarray, options: ReadOptions, has_scores: boo
     if kind is None:
         raise ValueError(
             f"the last axis of keypoints has {size} values, whose meaning cannot be told; give coordinates='xyc' "
-            "(x, y, score), 'xyz' (3D) or 'xyzc'"
+            "(x, y, score), 'yxc' (of MoveNet), 'xyz' (3D) or 'xyzc'"
         )
     if len(kind) != size:
         raise ValueError(f"coordinates is {kind!r}, but the last axis of keypoints has {size} values")
     return kind
+
+
+def is_picture_by_picture(shape: tuple[int, ...]) -> bool:
+    """Tell whether an array is `[F, 1, 1, K, C]`, the answers of MoveNet: clips of one frame are no motion."""
+    return len(shape) == 5 and shape[1:3] == (1, 1) and shape[0] > 1
+
+
+def x_first(values: np.ndarray, coordinates: str) -> np.ndarray:
+    """Return key-points `[..., C]` with x before y, whatever `coordinates` says of them."""
+    return values[..., [1, 0, *range(2, values.shape[-1])]] if coordinates.startswith("y") else values
 
 
 def is_joint(coordinates: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .readers.video.estimation_options import PoseEstimation
 
-COORDINATES = ("xy", "xyc", "xyz", "xyzc")
+COORDINATES = ("xy", "xyc", "xyz", "xyzc", "yx", "yxc")
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
 UP_AXES = ("x", "y", "z", "-x", "-y", "-z")
 WHOLE = 10**6  # frames, more than a recording has: `max_frames` of this cuts nothing
@@ -27,8 +27,8 @@ class ReadOptions:
         layout: skeleton layout; None lets the format decide, or fail.
         fps: frames per second; 0 is unknown.
         frame_size: width and height, where coordinates are fractions of the picture; (0, 0) is unknown.
-        coordinates: what the last axis of an array holds, one of `COORDINATES` (c is the score); None takes the rule
-            of `interpret.choose_coordinates`.
+        coordinates: what the last axis of an array holds, one of `COORDINATES` (c is the score; MoveNet and PoseNet
+            have y first); None takes the rule of `interpret.choose_coordinates`.
         axes: order of the axes of an array, letters of M (people), F (frames), K (joints) and C (coordinates), such as
             "FKC" or, of ST-GCN, "CFKM"; None takes the rule of `interpret.choose_axes`.
         origin: where (0, 0) of the 2D coordinates of an array is, one of `ORIGINS`: the corner of a picture, so that a

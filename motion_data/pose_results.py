@@ -5,6 +5,8 @@ Libraries are told by the names of their fields, and none of them is imported:
 - ultralytics: a `Results` with `keypoints`, `boxes` (with `id` where people were tracked) and `orig_shape`;
 - MediaPipe: the result of a `PoseLandmarker`, or that of its older `Pose`; landmarks are fractions of the picture;
 - MMPose: a `PoseDataSample` with `pred_instances`, or what the inferencer yields, a dict with `predictions`;
+- Detectron2: `Instances` with `pred_keypoints` and `image_size`, or the dict of the predictor that holds them;
+- Keypoint R-CNN of torchvision: a dict with `keypoints`, `keypoints_scores`, `boxes` and `scores`;
 - supervision: `KeyPoints` with `xy` and `confidence`;
 - rtmlib: a pair of arrays, key-points `[M, K, 2]` and scores `[M, K]`;
 - ViTPose in transformers, TensorFlow.js and others: a list with a dict for each person, `keypoints` `[K, 2 or 3]` or
@@ -19,9 +21,11 @@ from typing import NamedTuple
 import numpy as np
 
 from .interpret import as_numbers
+from .notes import note
 
 _MARKS = ("scores", "keypoint_scores", "score", "confidence", "visibility")
 _IDS = ("track_id", "id")
+SURE_PERSON = 0.5  # people of Keypoint R-CNN, which hands over a hundred boxes a picture, have a higher score
 
 
 class SeenPerson(NamedTuple):
@@ -34,11 +38,12 @@ class SeenPerson(NamedTuple):
 def is_result(frame: object) -> bool:
     """Tell whether an object is the result of a pose estimator for one picture, people in it or not."""
     if isinstance(frame, Mapping):
-        return _predictions(frame) is not None
+        return _predictions(frame) is not None or _is_rcnn(frame) or _detectron(frame) is not None
     if isinstance(frame, (list, tuple)):
         return is_people(frame) or is_pair(frame)
     return (
-        hasattr(frame, "keypoints")
+        _detectron(frame) is not None
+        or hasattr(frame, "keypoints")
         and hasattr(frame, "orig_shape")
         or hasattr(frame, "pose_landmarks")
         or hasattr(frame, "pred_instances")
@@ -79,6 +84,7 @@ def shape_of(values: object) -> tuple[int, ...] | None:
 def picture_size(frame: object) -> tuple[int, int]:
     """Return width and height of the picture where its result tells them, else (0, 0)."""
     shape = getattr(frame, "orig_shape", None) or getattr(frame, "ori_shape", None)
+    shape = shape or getattr(_detectron(frame), "image_size", None)
     return (int(shape[1]), int(shape[0])) if shape else (0, 0)
 
 
@@ -93,7 +99,11 @@ def people_of(frame: object) -> Iterator[SeenPerson]:
     Raises:
         ValueError: key-points or scores are no numbers, or do not fit each other.
     """
-    if isinstance(frame, Mapping):
+    if (instances := _detectron(frame)) is not None:
+        yield from _of_arrays(instances.pred_keypoints)
+    elif isinstance(frame, Mapping) and _is_rcnn(frame):
+        yield from _of_rcnn(frame)
+    elif isinstance(frame, Mapping):
         yield from map(_of_dict, _predictions(frame) or [])
     elif is_people(frame):
         yield from map(_of_dict, frame)
@@ -121,6 +131,16 @@ def _of_arrays(points: object, marks: object = None, ids: object = None) -> Iter
     yield from (SeenPerson(body, track) for body, track in zip(bodies, tracks, strict=True))
 
 
+def _of_rcnn(frame: Mapping) -> Iterator[SeenPerson]:
+    """Yield the people that are sure, their joints with a score above 0 (of no upper bound) as seen."""
+    note(
+        f"people of Keypoint R-CNN are those with a score above {SURE_PERSON}, and their joints those with one above 0"
+    )
+    sure = as_numbers("scores", frame["scores"]) > SURE_PERSON
+    points, marks = (as_numbers(name, frame[name])[sure] for name in ("keypoints", "keypoints_scores"))
+    yield from _of_arrays(points[..., :2], marks > 0)
+
+
 def _of_dict(person: Mapping) -> SeenPerson:
     points = person["keypoints"]
     if _is_points(points):
@@ -139,6 +159,16 @@ def _predictions(frame: Mapping) -> Sequence | None:
     if isinstance(people, (list, tuple)) and len(people) == 1 and isinstance(people[0], (list, tuple)):
         people = people[0]
     return people if isinstance(people, (list, tuple)) and (not people or is_people(people)) else None
+
+
+def _is_rcnn(frame: Mapping) -> bool:
+    return all(hasattr(frame.get(name), "shape") for name in ("keypoints", "keypoints_scores", "boxes", "scores"))
+
+
+def _detectron(frame: object) -> object | None:
+    """Return what Detectron2 found in a picture; None of anything else."""
+    found = frame.get("instances") if isinstance(frame, Mapping) else frame
+    return found if hasattr(found, "pred_keypoints") else None
 
 
 def _visibility(point: object) -> float:

@@ -199,6 +199,8 @@ class MotionStream:
         keypoints = as_numbers("keypoints", keypoints)
         if keypoints.size == 0:
             keypoints = keypoints.reshape(0, 1, 2)
+        if keypoints.ndim == 4 and len(keypoints) == 1:  # as MoveNet hands it over
+            keypoints = keypoints[0]
         if keypoints.ndim != 3 or keypoints.shape[2] not in (2, 3):
             raise ValueError(f"keypoints must be [people, joints, 2 or 3], got {list(keypoints.shape)}")
         track_ids = list(range(len(keypoints))) if track_ids is None else whole_ids(track_ids)
@@ -215,7 +217,7 @@ class MotionStream:
         keypoints, scores = keypoints[:, None], None if scores is None else scores[:, None]
         decisions = self._decisions or self._decide(keypoints, scores)
         layout_of(keypoints.shape[2], decisions.layout)  # of each frame
-        marks = scores if scores is not None else keypoints[..., -1] if decisions.coordinates == "xyc" else None
+        marks = scores if scores is not None else keypoints[..., -1] if decisions.coordinates.endswith("c") else None
         if marks is not None and not self.options.max_score and choose_max_score(marks) > decisions.max_score:
             raise ValueError(f"scores reach {marks.max():.6g} and did not before; give max_score")
         poses = apply(keypoints, scores, decisions)
@@ -234,8 +236,8 @@ class MotionStream:
     def _decide(self, keypoints: np.ndarray, scores: np.ndarray | None) -> ReadOptions:
         default = self.scorer.tokenizer.feature_extractor.layout
         decisions = decide(keypoints, scores, self.options, default_layout=default)
-        if decisions.coordinates not in ("xy", "xyc"):
-            raise ValueError(f"coordinates are {decisions.coordinates!r}; a stream takes 'xy' or 'xyc'")
+        if decisions.coordinates.startswith("xyz"):
+            raise ValueError(f"coordinates are {decisions.coordinates!r}; a stream takes 'xy', 'xyc', 'yx' or 'yxc'")
         return decisions
 
     def _check_time(self, time: float | None) -> None:

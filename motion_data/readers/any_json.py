@@ -121,7 +121,9 @@ def read_any_folder(path: Path, options: ReadOptions) -> Iterator[Recording]:
 
     def people(file: Path, frame: int) -> Iterator[Detection]:
         for person in people_in(file, read_json(file), frame):
-            yield detection_of(file, person, ("", frame), person_number(file, person.track), names)
+            yield detection_of(
+                file, person, ("", frame), person_number(file, person.track), names, options.coordinates
+            )
 
     found = list(people_in_files(path, ".json", people))
     yield from estimated_recordings(path, found, LAYOUTS, options, names or None)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..interpret import is_picture_by_picture
 from ..layouts import get_layout
 from ..notes import note
 from ..recording import Recording
@@ -26,12 +27,14 @@ def read_npy(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read an array `[F, K, C]` or `[M, F, K, C]`, as `interpret` says.
 
     An array with one axis more is several recordings, such as the data of ST-GCN, `[N, C, F, K, M]`; they are named by
-    their numbers, and what is 0 at their ends is left out.
+    their numbers, and what is 0 at their ends is left out. `[F, 1, 1, K, C]`, of MoveNet, is one recording.
 
     Raises:
         FormatError: it is no such array, a damaged file, or something that only an option can tell.
     """
     array = map_array(path)
+    if is_picture_by_picture(array.shape):
+        array = array[:, 0, 0]
     if array.ndim != 5:
         yield from array_recordings(path, array, {}, options)
         return

@@ -20,6 +20,7 @@ MAX_FPS = 1e6
 MAX_PIXEL = 1e6  # no picture is larger
 HEAD_BYTES = 2**20  # people may come late: a file may start with thousands of empty frames
 
+_NUMBERS = (int, float, np.integer, np.floating, type(None))  # NumPy's: in what is handed over in Python
 _TOGETHER = 256  # lists of key-points that become one array
 _KEYPOINT_LISTS = ("keypoints", "keypoint_scores", "joints", "pose_keypoints_2d", "pose_keypoints")
 
@@ -286,7 +287,7 @@ def _packed_together(lists: Sequence[list]) -> np.ndarray | None:
         shape.append(lengths.pop())
         values = list(chain.from_iterable(values))
         kinds = set(map(type, values))
-        if kinds <= {int, float, type(None)}:
+        if bool not in kinds and all(issubclass(kind, _NUMBERS) for kind in kinds):
             break
         if kinds != {list}:
             return None

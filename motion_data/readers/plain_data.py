@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..interpret import x_first
 from ..notes import note
 from ..recording import Recording
 from .detections import Detection
@@ -108,7 +109,7 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
     tracks = _track_ids(people)
     names: list[str] = []
     found = [
-        detection_of(path, person, frames[person.frame], track, names)
+        detection_of(path, person, frames[person.frame], track, names, options.coordinates)
         for person, track in zip(people, tracks, strict=True)
     ]
     if options.coordinates != "xy" and any(_has_depth(person.entry) for person in people):
@@ -279,8 +280,20 @@ def _track_ids(people: Sequence[Person]) -> list[int]:
     return [-1 if one is None else max(numbers[one] or 0, -1) for one in ids]
 
 
-def detection_of(path: Path, person: Person, place: tuple[str, int], track: int, names: list[str]) -> Detection:
-    """Return somebody in (video, frame); `names` gets what the joints are called, or must be that already."""
+def detection_of(
+    path: Path,
+    person: Person,
+    place: tuple[str, int],
+    track: int,
+    names: list[str],
+    coordinates: str | None = None,
+) -> Detection:
+    """Return somebody in (video, frame).
+
+    Args:
+        names: gets what the joints are called, or must be that already.
+        coordinates: as in `ReadOptions`: whether rows of numbers have y first.
+    """
     video, frame = place
     joints, scores = _value(person.entry, "keypoints"), _value(person.entry, "scores")
     where = f"keypoints in frame {frame}"
@@ -298,7 +311,7 @@ def detection_of(path: Path, person: Person, place: tuple[str, int], track: int,
             raise FormatError(
                 path, f"{where} have other names than those before; they must have the same, in one order"
             )
-        joints = [list(joint) for joint in joints]
+        joints, coordinates = [list(joint) for joint in joints], None  # they say which is x
     values = numbers(path, joints, where)
     marks = numbers(path, scores, f"scores in frame {frame}") if isinstance(scores, (list, np.ndarray)) else None
     if values.ndim == 1:
@@ -310,6 +323,7 @@ def detection_of(path: Path, person: Person, place: tuple[str, int], track: int,
         raise FormatError(
             path, f"{where} have third values down to {values[:, 2].min():.4g}, which are no scores; write 3D as .npy"
         )
+    values = x_first(values, coordinates or "")
     if marks is None:
         marks = values[:, 2] if values.shape[1] == 3 else np.ones(len(values))
     if marks.shape != (len(values),):

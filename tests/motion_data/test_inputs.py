@@ -1,5 +1,6 @@
 """The door: whatever a user has is read rightly, or refused with the option that decides."""
 
+import json
 import os
 from io import StringIO
 from types import SimpleNamespace
@@ -227,6 +228,11 @@ RESULTS = {
             ]
         ]
     },
+    "detectron2": lambda points, scores: {
+        "instances": SimpleNamespace(
+            pred_keypoints=torch.tensor(np.concatenate([points, scores[..., None]], -1)), image_size=(480, 640)
+        )
+    },
     "supervision": lambda points, scores: SimpleNamespace(
         xy=points, confidence=scores, class_id=np.zeros(len(points))
     ),
@@ -266,6 +272,65 @@ def test_results_of_pose_estimators(library):
     if library.startswith("mediapipe"):
         with pytest.raises(ValueError, match="landmarks are fractions of the picture; give frame_size"):
             one(frames)
+
+
+def test_keypoint_rcnn_hands_over_boxes_that_are_nobody_and_scores_without_bound():
+    motion = walk(people=2)
+    logits = np.full((2, 17), 7.5)
+    logits[1, 9] = -0.5
+
+    def found(frame, sure=(0.99, 0.3)):
+        points = torch.tensor(np.concatenate([motion[:, frame], np.ones((2, 17, 1))], -1))
+        others = {"boxes": torch.zeros(2, 4), "labels": torch.ones(2), "scores": torch.tensor(sure)}
+        return {"keypoints": points, "keypoints_scores": torch.tensor(logits), **others}
+
+    with collect_notes() as notes:
+        recording = one([found(frame) for frame in range(NUM_FRAMES)])
+    np.testing.assert_allclose(recording.keypoints, motion[:1], rtol=1e-6)
+    assert (recording.scores == 1).all() and any("score above 0.5" in text for text in notes)
+    both = one([found(frame, (0.99, 0.9)) for frame in range(NUM_FRAMES)])
+    assert (both.scores == 0).nonzero()[0].tolist() == [1] * NUM_FRAMES
+    assert set((both.scores == 0).nonzero()[2]) == {9}
+
+
+def moved(motion):
+    """As MoveNet says it: y, x, score, `[F, 17, 3]`, fractions of a picture of 640 x 480."""
+    return np.concatenate([motion[0][..., ::-1] / (480, 640), np.full((NUM_FRAMES, 17, 1), 0.7)], -1)
+
+
+def test_y_may_come_first(tmp_path):
+    motion, said = walk(), {"frame_size": (640, 480), "coordinates": "yxc", "layout": "coco17"}
+    frames = moved(motion)
+    path, lines = tmp_path / "movenet.npy", tmp_path / "own.json"
+    np.save(path, frames[:, None, None])
+    people = [{"frame": f, "keypoints": frame.tolist()} for f, frame in enumerate(frames)]
+    lines.write_text(json.dumps(people))
+    for inputs in (
+        frames,
+        frames[:, None, None],
+        torch.tensor(frames)[:, None, None],
+        {"keypoints": frames[:, None, None], "fps": 30},
+        [frame[None, None] for frame in frames],
+        [torch.tensor(frame)[None] for frame in frames],
+        list(frames),
+        str(path),
+        str(lines),
+    ):
+        assert not is_batch(inputs)
+        np.testing.assert_allclose(one(inputs, **said).keypoints, motion, rtol=1e-6)
+    assert is_batch(np.stack([frames[None], frames[None]]))
+    pixels = {"coordinates": "yx"}
+    np.testing.assert_allclose(one(motion[..., ::-1], **pixels).keypoints, motion)
+    np.testing.assert_allclose(one([frame[None] for frame in motion[0, :, :, ::-1]], **pixels).keypoints, motion)
+    named = [{"frame": f, "keypoints": [{"x": x, "y": y} for x, y in motion[0, f]]} for f in range(NUM_FRAMES)]
+    np.testing.assert_allclose(one(named, **pixels).keypoints, motion)
+    results = [[{"keypoints": motion[0, frame]}] for frame in range(NUM_FRAMES)]
+    np.testing.assert_allclose(one(results, **pixels).keypoints, motion)
+    with collect_notes() as notes:
+        one(frames, **{**said, "coordinates": "xyc"})
+    assert any("bodies are lying (in 100% of the frames; if y stands before x, see coordinates)" in n for n in notes)
+    with pytest.raises(ValueError, match="give coordinates='xyc' .x, y, score., 'yxc' .of MoveNet."):
+        one(frames)
 
 
 def test_what_a_file_holds_may_be_given_too():

@@ -303,7 +303,14 @@ def test_frames_hold_their_own_scores_and_options_say_what_they_mean():
     assert any(frame.people for frame in expected)
     for frame, same in zip(expected, answers, strict=True):
         assert frame.people == pytest.approx(same.people, rel=1e-5)
-    with pytest.raises(ValueError, match="coordinates are 'xyz'; a stream takes 'xy' or 'xyc'"):
+    stated = ReadOptions(coordinates="yxc", min_score=0.5, max_score=100)
+    stream, answers = MotionStream(CountingScorer(), 30, stated), []
+    for f in range(20):  # as MoveNet hands it over
+        body, scores = motion.keypoints[:, f, :, ::-1], motion.scores[:, f]
+        answers += stream.push(np.concatenate([body, 100 * scores[..., None]], -1)[None], None, [7])
+    for frame, same in zip(expected, answers, strict=True):
+        assert frame.people == pytest.approx(same.people, rel=1e-5)
+    with pytest.raises(ValueError, match="coordinates are 'xyz'; a stream takes 'xy', 'xyc', 'yx' or 'yxc'"):
         MotionStream(CountingScorer(), 30, ReadOptions(coordinates="xyz")).push(np.ones((1, 17, 3)))
     undecided = MotionStream(CountingScorer(), 30)
     undecided.push(BODY, np.full((2, 17), 0.9))

@@ -279,7 +279,8 @@ def test_doubts_about_bodies_are_counted(tmp_path):
     done = prepare_corpus([tmp_path], tmp_path / "out", options)
     (warning,) = done.warnings
     assert re.fullmatch(
-        r"bodies are upside down: 2 of 3 recordings, such as [12].npy \(in 100% of the frames; see up_axis\)", warning
+        r"bodies are upside down: 2 of 3 recordings, such as [12].npy \(in 100% of the frames; y must point down\)",
+        warning,
     )
     assert prepare_corpus([tmp_path], tmp_path / "out", options).warnings == done.warnings
 
@@ -344,7 +345,7 @@ def test_wrong_options_are_refused(fields, message):
     [
         ({"fps": float("nan")}, "fps must be a number, 0 or more, got nan"),
         ({"max_frames": 1}, "max_frames must be a number, 2 or more, got 1"),
-        ({"coordinates": "yx"}, "coordinates must be one of xy, xyc, xyz, xyzc, got 'yx'"),
+        ({"coordinates": "yz"}, "coordinates must be one of xy, xyc, xyz, xyzc, yx, yxc, got 'yz'"),
         ({"axes": "MFK"}, "axes must be F, K, C and perhaps M in some order"),
         ({"override": ("skeleton",)}, "override names 'skeleton'"),
         ({"frame_size": (640,)}, r"frame_size must be a width and a height in whole pixels, got \(640,\)"),
