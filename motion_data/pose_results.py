@@ -2,15 +2,19 @@
 
 Libraries are told by the names of their fields, and none of them is imported:
 
-- ultralytics: a `Results` with `keypoints`, `boxes` (with `id` where people were tracked) and `orig_shape`;
-- MediaPipe: the result of a `PoseLandmarker`, or that of its older `Pose`; landmarks are fractions of the picture;
+- ultralytics: a `Results` with `keypoints`, `boxes` (with `id` where people were tracked) and `orig_shape`, or its
+  `keypoints` alone;
+- MediaPipe: the result of a `PoseLandmarker`, or that of its older `Pose`, or the landmarks in either, which are
+  fractions of the picture;
+- OpenPose: a `Datum` with `poseKeypoints`;
 - MMPose: a `PoseDataSample` with `pred_instances`, or what the inferencer yields, a dict with `predictions`;
 - Detectron2: `Instances` with `pred_keypoints` and `image_size`, or the dict of the predictor that holds them;
 - Keypoint R-CNN of torchvision: a dict with `keypoints`, `keypoints_scores`, `boxes` and `scores`;
 - supervision: `KeyPoints` with `xy` and `confidence`;
 - rtmlib: a pair of arrays, key-points `[M, K, 2]` and scores `[M, K]`;
 - ViTPose in transformers, TensorFlow.js and others: a list with a dict for each person, `keypoints` `[K, 2 or 3]` or
-  points with x and y, and perhaps `scores` (or `keypoint_scores`) `[K]` and `track_id` (or `id`).
+  points with x and y, and perhaps `scores` (or `keypoint_scores`) `[K]` and `track_id` (or `id`); or such a list in a
+  list.
 """
 
 from __future__ import annotations
@@ -40,16 +44,16 @@ def is_result(frame: object) -> bool:
     if isinstance(frame, Mapping):
         return _predictions(frame) is not None or _is_rcnn(frame) or _detectron(frame) is not None
     if isinstance(frame, (list, tuple)):
-        return is_people(frame) or is_pair(frame)
-    return (
-        _detectron(frame) is not None
-        or hasattr(frame, "keypoints")
-        and hasattr(frame, "orig_shape")
-        or hasattr(frame, "pose_landmarks")
-        or hasattr(frame, "pred_instances")
-        or hasattr(frame, "xy")
-        and hasattr(frame, "confidence")
+        return is_people(_unnested(frame)) or is_pair(frame) or is_in_fractions(frame)
+    fields = (
+        ("pred_keypoints",),
+        ("keypoints", "orig_shape"),
+        ("pose_landmarks",),
+        ("landmark",),
+        ("pred_instances",),
     )
+    fields += (("xy", "confidence"), ("xy", "conf", "data"), ("poseKeypoints",))
+    return any(all(hasattr(frame, name) for name in names) for names in fields)
 
 
 def is_people(frame: object) -> bool:
@@ -60,6 +64,19 @@ def is_people(frame: object) -> bool:
         and all(isinstance(person, Mapping) and "keypoints" in person for person in frame)
         and all(_is_body(person["keypoints"]) for person in frame)
     )
+
+
+def people_one_by_one(inputs: object) -> list[list] | None:
+    """Return frames with one person each of a list with a person for each frame; None if inputs are anything else.
+
+    A list of people may be one picture, or a person's frames; one picture is no motion, unless ids tell people apart.
+    """
+    if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
+        return None
+    if is_people(inputs):
+        ids = {str(_first(person, _IDS)) for person in inputs}
+        return [[person] for person in inputs] if len(ids) == 1 else None
+    return [[person] for person in inputs] if all(map(_is_landmarks, inputs)) else None
 
 
 def is_pair(frame: object) -> bool:
@@ -90,7 +107,9 @@ def picture_size(frame: object) -> tuple[int, int]:
 
 def is_in_fractions(frame: object) -> bool:
     """Tell whether the coordinates of a result are fractions of the picture."""
-    return hasattr(frame, "pose_landmarks")
+    if isinstance(frame, (list, tuple)):
+        return _is_landmarks(frame) or len(frame) > 0 and all(map(_is_landmarks, frame))
+    return hasattr(frame, "pose_landmarks") or hasattr(frame, "landmark")
 
 
 def people_of(frame: object) -> Iterator[SeenPerson]:
@@ -105,18 +124,21 @@ def people_of(frame: object) -> Iterator[SeenPerson]:
         yield from _of_rcnn(frame)
     elif isinstance(frame, Mapping):
         yield from map(_of_dict, _predictions(frame) or [])
-    elif is_people(frame):
-        yield from map(_of_dict, frame)
+    elif is_in_fractions(frame):
+        people = (frame.pose_landmarks or []) if hasattr(frame, "pose_landmarks") else frame
+        for person in [people] if _is_landmarks(people) else people:
+            yield _of_landmarks(getattr(person, "landmark", person))
     elif is_pair(frame):
         yield from _of_arrays(*frame)
-    elif hasattr(frame, "pose_landmarks"):
-        people = frame.pose_landmarks or []
-        for person in [people.landmark] if hasattr(people, "landmark") else people:
-            marks = [[point.x, point.y, _visibility(point)] for point in person]
-            yield SeenPerson(as_numbers("pose_landmarks", marks))
+    elif isinstance(frame, (list, tuple)):
+        yield from map(_of_dict, _unnested(frame))
+    elif hasattr(frame, "poseKeypoints"):
+        yield from _of_arrays([] if frame.poseKeypoints is None else frame.poseKeypoints)
     elif hasattr(frame, "pred_instances"):
         found = frame.pred_instances
         yield from _of_arrays(found.keypoints, found.keypoint_scores, getattr(found, "track_ids", None))
+    elif hasattr(frame, "data"):
+        yield from _of_arrays(frame.data)
     elif hasattr(frame, "xy"):
         yield from _of_arrays(frame.xy, frame.confidence, getattr(frame, "tracker_id", None))
     elif frame.keypoints is not None:
@@ -129,6 +151,14 @@ def _of_arrays(points: object, marks: object = None, ids: object = None) -> Iter
         bodies = np.concatenate([bodies, as_numbers("scores", marks).reshape(*bodies.shape[:2], 1)], 2)
     tracks = [None] * len(bodies) if ids is None else list(ids)
     yield from (SeenPerson(body, track) for body, track in zip(bodies, tracks, strict=True))
+
+
+def _of_landmarks(points: Sequence) -> SeenPerson:
+    if points and type(points[0]).__name__ == "Landmark":
+        raise ValueError(
+            "landmarks are world landmarks, in metres; hand over pose_landmarks, which are of the picture"
+        )
+    return SeenPerson(as_numbers("pose_landmarks", [[point.x, point.y, _visibility(point)] for point in points]))
 
 
 def _of_rcnn(frame: Mapping) -> Iterator[SeenPerson]:
@@ -169,6 +199,22 @@ def _detectron(frame: object) -> object | None:
     """Return what Detectron2 found in a picture; None of anything else."""
     found = frame.get("instances") if isinstance(frame, Mapping) else frame
     return found if hasattr(found, "pred_keypoints") else None
+
+
+def _is_landmarks(person: object) -> bool:
+    """Tell whether a person is what MediaPipe has: points with x and y, or an object with a list of them."""
+    if hasattr(person, "landmark"):
+        return True
+    return (
+        isinstance(person, (list, tuple))
+        and len(person) > 0
+        and all(hasattr(p, "x") and hasattr(p, "y") for p in person)
+    )
+
+
+def _unnested(frame: Sequence) -> Sequence:
+    """Return the people of a list that holds a list of them, as ViTPose has it for a batch of one picture."""
+    return frame[0] if len(frame) == 1 and isinstance(frame[0], (list, tuple)) else frame
 
 
 def _visibility(point: object) -> float:

@@ -72,12 +72,20 @@ def are_people(content: object) -> bool:
     """Tell whether data in memory is what such a file holds: people with frames, or frames, under a name of theirs."""
     if isinstance(content, (list, tuple)):
         return bool(content) and all(
-            isinstance(entry, Mapping) and "shape" not in entry and _value(entry, "frame") is not None
+            isinstance(entry, Mapping)
+            and "shape" not in entry
+            and (_value(entry, "frame") is not None or _is_frame(entry) and "predictions" not in entry)
             for entry in content
         )
     if not isinstance(content, Mapping) or "keypoints" in content or "shape" in content:
         return False
-    return any(isinstance(content.get(name), (list, dict)) and content[name] for name in NAMES["people"])
+    if any(isinstance(content.get(name), (list, dict)) and content[name] for name in NAMES["people"]):
+        return True
+    return bool(content) and all(whole_number(key) is not None and _holds(entry) for key, entry in content.items())
+
+
+def _holds(entry: object) -> bool:
+    return isinstance(entry, (list, dict)) or hasattr(entry, "shape")
 
 
 def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterator[Recording]:

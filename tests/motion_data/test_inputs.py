@@ -243,6 +243,17 @@ RESULTS = {
     "mediapipe": lambda points, scores: SimpleNamespace(
         pose_landmarks=[landmarks(p, s) for p, s in zip(points, scores, strict=True)], pose_world_landmarks=[]
     ),
+    "mediapipe-landmarks": lambda points, scores: [landmarks(p, s) for p, s in zip(points, scores, strict=True)],
+    "transformers-batch": lambda points, scores: [RESULTS["transformers"](points, scores)],
+    "ultralytics-keypoints": lambda points, scores: SimpleNamespace(
+        xy=points,
+        conf=scores,
+        data=torch.tensor(np.concatenate([points, scores[..., None]], -1)),
+        orig_shape=(480, 640),
+    ),
+    "openpose": lambda points, scores: SimpleNamespace(
+        poseKeypoints=np.concatenate([points, scores[..., None]], -1) if len(points) else None
+    ),
     "mediapipe-solutions": lambda points, scores: SimpleNamespace(
         pose_landmarks=SimpleNamespace(landmark=landmarks(points[0], scores[0])) if len(points) else None
     ),
@@ -272,6 +283,33 @@ def test_results_of_pose_estimators(library):
     if library.startswith("mediapipe"):
         with pytest.raises(ValueError, match="landmarks are fractions of the picture; give frame_size"):
             one(frames)
+
+
+def test_a_person_for_each_frame_is_one_person_and_not_a_crowd_in_one_picture():
+    motion = walk()
+    scores = np.full((NUM_FRAMES, 17), 0.5)
+    people = [{"keypoints": body, "scores": mark} for body, mark in zip(motion[0], scores, strict=True)]
+    shown = [
+        landmarks(body, mark)
+        for body, mark in zip(walk(num_joints=33)[0], np.full((NUM_FRAMES, 33), 0.5), strict=True)
+    ]
+    boxed = [SimpleNamespace(landmark=points) for points in shown]
+    for inputs in (people, tuple(people), [person | {"track_id": 4} for person in people], shown, boxed):
+        for given in (inputs, one_or_list(inputs), {"keypoints": inputs}):
+            assert not is_batch(given)
+            with collect_notes() as notes:
+                recording = one(given, frame_size=(640, 480))
+            assert recording.keypoints.shape[:2] == (1, NUM_FRAMES)
+            np.testing.assert_allclose(recording.keypoints[:, :, 0], motion[:, :, 0], rtol=1e-6)
+            assert "a list of people without frames is taken for one person, frame by frame" in notes
+    crowd = [person | {"track_id": number} for number, person in enumerate(people)]
+    assert one(crowd).keypoints.shape[:2] == (NUM_FRAMES, 1)
+    for pair in ((motion, scores[None]), (motion[0], scores), (torch.tensor(motion[0]), torch.tensor(scores))):
+        assert not is_batch(pair)
+        np.testing.assert_allclose(one(pair).keypoints, motion)
+    world = [[type("Landmark", (SimpleNamespace,), {})(x=0.1, y=0.2, z=0)] * 33] * NUM_FRAMES
+    with pytest.raises(ValueError, match="world landmarks, in metres; hand over pose_landmarks"):
+        one(world, frame_size=(640, 480))
 
 
 def test_keypoint_rcnn_hands_over_boxes_that_are_nobody_and_scores_without_bound():
@@ -341,7 +379,11 @@ def test_what_a_file_holds_may_be_given_too():
         for p in (0, 1)
     ]
     frames = {"fps": 12.5, "frames": [{"people": people[2 * f : 2 * f + 2]} for f in range(NUM_FRAMES)]}
+    unnumbered = [{name: value for name, value in person.items() if name != "frame"} for person in people]
+    pictures = [unnumbered[2 * f : 2 * f + 2] for f in range(NUM_FRAMES)]
     for given, fps in (
+        ([{"people": picture} for picture in pictures], 0),
+        ({f: {"people": picture} for f, picture in enumerate(pictures)}, 0),
         (people, 0),
         (one_or_list(people), 0),
         (frames, 12.5),
@@ -352,6 +394,8 @@ def test_what_a_file_holds_may_be_given_too():
         assert recording.track_ids == [5, 6] and recording.fps == fps
         np.testing.assert_allclose(recording.keypoints, motion, rtol=1e-6)
     assert is_batch([{"keypoints": motion, "fps": 30}])
+    one_body = {"3": motion[0, 3], "10": motion[0, 10].tolist(), 4: motion[0, 4]}
+    np.testing.assert_allclose(one(one_body, layout="coco17").keypoints[0, [0, 1, 7]], motion[0, [3, 4, 10]])
 
 
 def test_one_input_and_several():
