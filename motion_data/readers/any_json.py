@@ -18,11 +18,12 @@ from .estimates import estimated_recordings
 from .json_files import json_head, person_number, read_json
 from .pickle_data import pickle_head, read_pickle
 from .picture_files import MAX_EMPTY, people_in_files, pictures
-from .plain_data import LAYOUTS, NAMES, data_recordings, detection_of, people_in
+from .plain_data import LAYOUTS, NAMES, data_recordings, detection_of, people_in, same_joints
 from .registry import FormatError, ReadOptions, register_format
 from .text_files import read_text, text_head
 
 _MARK = re.compile(rf'"({"|".join(NAMES["keypoints"])})"\s*:\s*[\[{{]')
+_JOINT = re.compile(r'"(nose|neck|left[ _]?shoulder|l[ _]?shoulder|left[ _]?hip)"\s*:\s*[\[{]', re.IGNORECASE)
 # nothing but numbers, in lists or by the number or name of a picture
 _NUMBERS = re.compile(r'\s*(\[\s*\[|\{\s*"[^"]{0,200}\d[^"]{0,200}"\s*:)[\s\[]*-?\d')
 SUFFIXES = (".json", ".jsonl", ".ndjson")
@@ -43,15 +44,19 @@ def _is_table(path: Path) -> bool:
     return any(str(first.get(title)).lstrip()[:1] in ("[", "{") for title in NAMES["keypoints"])
 
 
+def _has_joints(head: str) -> bool:
+    return bool(_MARK.search(head) or _JOINT.search(head))
+
+
 def _is_json(path: Path) -> bool:
     head = json_head(path)
-    return bool(re.match(r"\s*[\[{]", head) and _MARK.search(head) or _NUMBERS.match(head))
+    return bool(re.match(r"\s*[\[{]", head) and _has_joints(head) or _NUMBERS.match(head))
 
 
 def _is_folder(path: Path) -> bool:
     """Tell whether the first file with people has no frames of its own: then each file is a picture, not a video."""
     for file in pictures(path, ".json")[:MAX_EMPTY]:
-        if _MARK.search(json_head(file)):
+        if _has_joints(json_head(file)):
             try:
                 people = list(people_in(file, read_json(file))) if file.stat().st_size < MAX_PICTURE else []
             except (FormatError, OSError):
@@ -65,9 +70,10 @@ def read_any_json(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read people in frames; a frame is what a field or a key says, else the place in a list of frames.
 
     Key-points are x, y, score in rows or flat; x, y where scores stand apart; or objects with x and y, by name or with
-    one. Without scores each joint is certain. Key-points of several people and all frames in one array are read
-    as `npz` files are. A rate and a width and height that stand beside them are those of the recording;
-    without a rate, times of frames tell it.
+    one, of all joints or of those that were seen; joints by name may also stand in the person itself. Without scores
+    each joint is certain. People with times and no frames are in frames as far apart as most times are. Key-points of
+    several people and all frames in one array are read as `npz` files are. A rate and a width and height that stand
+    beside them are those of the recording; without a rate, times of frames tell it.
 
     Raises:
         FormatError: see `json_files`; a person whose frame nothing tells, or joints that are none of these.
@@ -125,5 +131,5 @@ def read_any_folder(path: Path, options: ReadOptions) -> Iterator[Recording]:
                 file, person, ("", frame), person_number(file, person.track), names, options.coordinates
             )
 
-    found = list(people_in_files(path, ".json", people))
+    found = same_joints(list(people_in_files(path, ".json", people)), names)
     yield from estimated_recordings(path, found, LAYOUTS, options, names or None)

@@ -85,6 +85,11 @@ class JointMap:
         return joints
 
 
+def are_joint_names(names: Sequence[str]) -> bool:
+    """Tell whether texts name enough joints of a person to be no chance."""
+    return len(_coco_sources(names)) >= MIN_JOINTS
+
+
 def map_joints(path: Path, names: Sequence[str], options: ReadOptions | None = None) -> JointMap:
     """Return how the joints `names` make a layout.
 

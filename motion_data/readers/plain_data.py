@@ -20,6 +20,7 @@ from ..recording import Recording
 from .detections import Detection
 from .estimates import RESULT_LAYOUTS, check_guessed_depth, estimated_recordings
 from .frames import TIMES, picture_frames, rate_of_times, whole_number
+from .joint_names import MIN_JOINTS, are_joint_names
 from .json_files import brief, numbers, picture_side, stated_fps
 from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions
@@ -56,6 +57,7 @@ OF_ONE = ("frames", "data", "results")  # of these, what a person may have
 MAX_TIME = 1e18  # microseconds since 1970 are 1e15
 LOWEST = -0.25  # of a score: the peak of a heat-map may be a little below 0
 MAX_DEPTH = 8
+NOWHERE = [0.0, 0.0, 0.0]
 
 
 class Person(NamedTuple):
@@ -71,11 +73,15 @@ class Person(NamedTuple):
 def are_people(content: object) -> bool:
     """Tell whether data in memory is what such a file holds: people with frames, or frames, under a name of theirs."""
     if isinstance(content, (list, tuple)):
-        return bool(content) and all(
-            isinstance(entry, Mapping)
-            and "shape" not in entry
-            and (_value(entry, "frame") is not None or _is_frame(entry) and "predictions" not in entry)
-            for entry in content
+        return (
+            _is_one_person(content)
+            or bool(content)
+            and all(
+                isinstance(entry, Mapping)
+                and "shape" not in entry
+                and (_value(entry, "frame") is not None or _is_frame(entry) and "predictions" not in entry)
+                for entry in content
+            )
         )
     if not isinstance(content, Mapping) or "keypoints" in content or "shape" in content:
         return False
@@ -104,7 +110,7 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
         told = replace(options, frame_size=about["frame_size"], fps=about["fps"] or options.fps)
         yield from array_recordings(path, keypoints, arrays, told)
         return
-    people = list(people_in(path, content))
+    people = _by_time(list(people_in(path, content)))
     if any(person.frame is None for person in people):
         raise FormatError(
             path,
@@ -126,9 +132,26 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
             np.concatenate([seen.joints[:, :2] for seen in found]),
             "give coordinates='xy' if they are pixels and z is to be left out, and write 3D as .npy",
         )
+    found = same_joints(found, names)
     if not options.overrides("fps"):
         about["fps"] = about["fps"] or _stated_rate(path, people, found)
     yield from estimated_recordings(path, found, LAYOUTS, options, names or None, **about)
+
+
+def _by_time(people: list[Person]) -> list[Person]:
+    """Return people whose frames follow from their times, where they have times and no frames."""
+    times = [person.time[1] for person in people]
+    if any(person.frame is not None for person in people) or not all(
+        isinstance(time, (int, float)) and abs(time) < MAX_TIME for time in times
+    ):
+        return people
+    moments, place = np.unique(np.array(times, np.float64), return_inverse=True)
+    steps = np.diff(moments)
+    frames = np.rint((moments - moments[:1]) / (np.median(steps) if len(steps) else 1)).astype(int)
+    if len(set(frames)) < len(frames):  # of no steady rate
+        frames = np.arange(len(moments))
+    note("people have times and no frames: frames are as far apart as most times are")
+    return [person._replace(frame=int(frames[at])) for person, at in zip(people, place, strict=True)]
 
 
 def _has_depth(entry: Mapping) -> bool:
@@ -202,7 +225,14 @@ def people_in(
     if depth > MAX_DEPTH:
         raise FormatError(path, f"has people more than {MAX_DEPTH} objects deep")
     if isinstance(value, (list, tuple)):
-        by_place = frame is None and (all(map(_is_frame, value)) or of_frames and not any(map(_says_frame, value)))
+        by_place = frame is None and (
+            all(map(_is_frame, value))
+            or of_frames
+            and not any(map(_says_frame, value))
+            or depth == 0
+            and not any(map(_says_frame, value))
+            and _is_one_person(value)
+        )
         for place, entry in enumerate(value):
             for person in people_in(path, entry, place if by_place else frame, track, depth + 1, time=time):
                 yield person._replace(by_place=True) if by_place else person
@@ -212,6 +242,9 @@ def people_in(
         if isinstance(value.get("pose"), dict):  # ml5, whose skeleton is pairs of joints
             value = {"pose": value["pose"]}
         joints = _value(value, "keypoints")
+        if joints is None and (named := named_joints(value)):
+            value = {name: entry for name, entry in value.items() if name not in named} | {"keypoints": named}
+            joints = named
         if isinstance(joints, list) and joints and all(map(_is_person, joints)):  # people, under that name
             yield from people_in(path, joints, frame, track, depth + 1, time=time)
             return
@@ -250,6 +283,17 @@ def _one_by_one(path: Path, person: Person) -> Iterator[Person]:
             yield person._replace(track=None, entry=entry)
 
 
+def named_joints(entry: Mapping) -> dict:
+    """Return what of an object are joints by their names, each x, y, perhaps score, or an object with x and y."""
+    joints = {
+        name: place
+        for name, place in entry.items()
+        if isinstance(name, str)
+        and (isinstance(place, dict) and "x" in place and "y" in place or _depth(place) == 1 and len(place) in (2, 3))
+    }
+    return joints if len(joints) >= MIN_JOINTS and are_joint_names(list(joints)) else {}
+
+
 def _says_frame(entry: object) -> bool:
     return not isinstance(entry, (list, dict)) or isinstance(entry, dict) and _value(entry, "frame") is not None
 
@@ -268,6 +312,12 @@ def _is_frame(entry: object) -> bool:
         and _value(entry, "keypoints") is None
         and any(isinstance(entry.get(name), list) for name in NAMES["people"] if name not in OF_ONE)
     )
+
+
+def _is_one_person(entries: Sequence) -> bool:
+    """Tell whether a list is joints by name, of one person frame by frame."""
+    named = all(isinstance(entry, Mapping) and named_joints(entry) for entry in entries)
+    return named and len(entries) > 0 and len({str(_value(entry, "person")) for entry in entries}) == 1
 
 
 def _value(entry: Mapping, kind: str, otherwise: object = None) -> object:
@@ -313,13 +363,9 @@ def detection_of(
         titles, joints = (
             zip(*(_named_joint(path, joint, where) for joint in joints), strict=True) if joints else ((), ())
         )
-        found = [str(title) for title in titles if title is not None]
-        names[:] = names or found
-        if found != names:
-            raise FormatError(
-                path, f"{where} have other names than those before; they must have the same, in one order"
-            )
         joints, coordinates = [list(joint) for joint in joints], None  # they say which is x
+        if found := [str(title) for title in titles if title is not None]:
+            joints = _by_name(path, found, joints, names, where)
     values = numbers(path, joints, where)
     marks = numbers(path, scores, f"scores in frame {frame}") if isinstance(scores, (list, np.ndarray)) else None
     if values.ndim == 1:
@@ -337,6 +383,25 @@ def detection_of(
     if marks.shape != (len(values),):
         raise FormatError(path, f"scores in frame {frame} have shape {marks.shape}; there are {len(values)} joints")
     return Detection(frame, np.column_stack((values[:, :2], marks)), track, None, video)
+
+
+def _by_name(path: Path, found: list[str], joints: list[list], names: list[str], where: str) -> list[list]:
+    """Return joints in the order of `names`, which gets those that are new; what is not there is missing."""
+    rows = dict(zip(found, joints, strict=False))
+    if len(rows) != len(joints):
+        raise FormatError(path, f"{where} have {len(joints)} joints and {len(rows)} names; each must have its own")
+    names += [name for name in found if name not in names]
+    return [rows.get(name, NOWHERE) for name in names]
+
+
+def same_joints(found: list[Detection], names: list[str]) -> list[Detection]:
+    """Return detections with a row for each of `names`: those that were read before a joint was first seen lack it."""
+    return [
+        seen._replace(joints=np.concatenate([seen.joints, [NOWHERE] * more]))
+        if len(seen.joints) and (more := len(names) - len(seen.joints)) > 0
+        else seen
+        for seen in found
+    ]
 
 
 def _is_pair(joint: object) -> bool:

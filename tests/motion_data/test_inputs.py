@@ -394,6 +394,9 @@ def test_what_a_file_holds_may_be_given_too():
         assert recording.track_ids == [5, 6] and recording.fps == fps
         np.testing.assert_allclose(recording.keypoints, motion, rtol=1e-6)
     assert is_batch([{"keypoints": motion, "fps": 30}])
+    by_name = [dict(zip(COCO_KEYPOINTS, body.tolist(), strict=True)) for body in motion[0]]
+    assert not is_batch(by_name)
+    np.testing.assert_allclose(one(by_name).keypoints[0], motion[0])
     one_body = {"3": motion[0, 3], "10": motion[0, 10].tolist(), 4: motion[0, 4]}
     np.testing.assert_allclose(one(one_body, layout="coco17").keypoints[0, [0, 1, 7]], motion[0, [3, 4, 10]])
 

@@ -199,6 +199,51 @@ def test_a_folder_of_videos_is_no_video(tmp_path):
     assert registry.format_of(tmp_path) is None
 
 
+def test_joints_by_name_are_those_that_were_seen_in_any_order(tmp_path):
+    def person(frame, track):
+        rows_of = list(zip(COCO_KEYPOINTS, body(frame, track), strict=True))
+        rows_of = rows_of[frame:] + rows_of[: frame - 1] if frame else rows_of[:9]  # later ones are new
+        return {name: {"x": x, "y": y, "score": score} for name, (x, y, score) in rows_of}
+
+    expected = np.ones((len(PEOPLE), FRAMES, 17), bool)
+    expected[:, 0, 9:] = False
+    for frame in range(1, FRAMES):
+        expected[:, frame, frame - 1] = False
+    contents = {
+        "keypoints": [{"frame": f, "id": p, "keypoints": person(f, p)} for f in range(FRAMES) for p in PEOPLE],
+        "the person itself": [{"frame": f, "id": p, **person(f, p)} for f in range(FRAMES) for p in PEOPLE],
+        "frames": {f"frame_{f}": [{"id": p} | person(f, p) for p in PEOPLE] for f in range(FRAMES)},
+        "lists": [
+            {"frame": f, "id": p} | {name: [j["x"], j["y"], j["score"]] for name, j in person(f, p).items()}
+            for f in range(FRAMES)
+            for p in PEOPLE
+        ],
+    }
+    for name, content in contents.items():
+        (recording,) = read(tmp_path / "own.json", content)
+        assert recording.track_ids == list(PEOPLE), name
+        assert np.array_equal(recording.scores > 0, expected), name
+        wanted = np.array([[body(f, p)[:, :2] for f in range(FRAMES)] for p in PEOPLE])
+        np.testing.assert_allclose(recording.keypoints[expected], wanted[expected], rtol=1e-5)
+    (tmp_path / "own.json").unlink()
+    for frame in range(FRAMES):
+        (tmp_path / f"{frame:04}.json").write_text(json.dumps([{"id": p} | person(frame, p) for p in PEOPLE]))
+    assert registry.format_of(tmp_path).name == "any-json-folder"
+    (recording,) = registry.formats()["any-json-folder"].read(tmp_path, OPTIONS)
+    assert np.array_equal(recording.scores > 0, expected)
+
+
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_frames_follow_from_times_where_nothing_numbers_them(tmp_path, unit):
+    times = [0.2, 0.24, 0.28, 0.4, 0.44]  # two are missing
+    content = [{"time": time * unit, "keypoints": rows(f, 3)} for f, time in enumerate(times)]
+    with collect_notes() as notes:
+        (recording,) = read(tmp_path / "own.json", content)
+    seen = (recording.scores > 0).any((0, 2))
+    assert seen.tolist() == [True] * 3 + [False] * 2 + [True] * 2 and recording.fps == pytest.approx(25)
+    assert any(text.startswith("people have times and no frames") for text in notes)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -208,8 +253,8 @@ def test_a_folder_of_videos_is_no_video(tmp_path):
         ([{"frame": 0, "keypoints": [{"x": 1}]}], "a joint is dict of 1; it must have x and y"),
         ([{"frame": 0, "keypoints": {"nose": [1]}}], r"a joint is \[1\]; it must be x, y or x, y, score"),
         (
-            [{"frame": f, "keypoints": {name: [9, 9]}} for f, name in enumerate(("nose", "left_eye"))],
-            "keypoints in frame 1 have other names than those before",
+            [{"frame": 0, "keypoints": [{"name": "nose", "x": 9, "y": 9}] * 8}],
+            "keypoints in frame 0 have 8 joints and 1 names; each must have its own",
         ),
         ([{"frame": 0, "keypoints": "near"}, {"frame": 1, "keypoints": []}], "it must be a list of numbers"),
     ],
