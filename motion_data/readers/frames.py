@@ -151,6 +151,19 @@ def _no_frame(path: Path, name: object) -> FormatError:
     return FormatError(path, f"frame {shown} must be a number from 0 to {MAX_NUMBER}, or a name with one")
 
 
+def frames_of_times(times: Sequence[float]) -> np.ndarray:
+    """Return the frame of each time, in any order and unit, from 0: frames are as far apart as most times are.
+
+    Where two times would be in one frame, which is no steady rate, frames are the places of times in their order.
+    """
+    moments, place = np.unique(np.asarray(times, np.float64), return_inverse=True)
+    steps = np.diff(moments)
+    frames = np.rint((moments - moments[:1]) / (np.median(steps) if len(steps) else 1)).astype(np.int64)
+    if len(np.unique(frames)) < len(frames):
+        frames = np.arange(len(moments))
+    return frames[place]
+
+
 def rate_of_times(frames: Sequence[int], times: Sequence[float], name: str = "") -> float:
     """Return how many frames there are in a second, from their times; 0 if these do not go on.
 

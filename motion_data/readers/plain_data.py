@@ -19,7 +19,7 @@ from ..notes import note
 from ..recording import Recording
 from .detections import Detection
 from .estimates import RESULT_LAYOUTS, check_guessed_depth, estimated_recordings
-from .frames import TIMES, picture_frames, rate_of_times, whole_number
+from .frames import TIMES, frames_of_times, picture_frames, rate_of_times, whole_number
 from .joint_names import MIN_JOINTS, are_joint_names
 from .json_files import brief, numbers, picture_side, stated_fps
 from .pose_arrays import array_recordings
@@ -145,13 +145,9 @@ def _by_time(people: list[Person]) -> list[Person]:
         isinstance(time, (int, float)) and abs(time) < MAX_TIME for time in times
     ):
         return people
-    moments, place = np.unique(np.array(times, np.float64), return_inverse=True)
-    steps = np.diff(moments)
-    frames = np.rint((moments - moments[:1]) / (np.median(steps) if len(steps) else 1)).astype(int)
-    if len(set(frames)) < len(frames):  # of no steady rate
-        frames = np.arange(len(moments))
-    note("people have times and no frames: frames are as far apart as most times are")
-    return [person._replace(frame=int(frames[at])) for person, at in zip(people, place, strict=True)]
+    if people:
+        note("people have times and no frames: frames are as far apart as most times are")
+    return [person._replace(frame=int(frame)) for person, frame in zip(people, frames_of_times(times), strict=True)]
 
 
 def _has_depth(entry: Mapping) -> bool:

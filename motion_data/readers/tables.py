@@ -2,7 +2,8 @@
 
 Columns are told by their names. A name has a joint and one of the axes below, in either order: `nose_x`, `x_nose`,
 `x0`, `landmark_0_visibility`, `LEFT_HIP.x`. Tables with a row for each joint have a column for its name or number and
-`x` and `y`. Frames are numbered by a column, else by their rows; a column of times tells the rate.
+`x` and `y`. Frames are numbered by a column, else by their times where several rows have the same, else by their rows,
+which must be of one person then; a column of times tells the rate.
 
 A z beside them is the depth that MediaPipe guesses, and left out, where x and y are fractions of a picture or the
 score is called visibility; elsewhere an option tells it from 3D.
@@ -24,7 +25,7 @@ from ..recording import Recording
 from .cutting import MAX_RECORDING_JOINTS
 from .detections import Detection, gather
 from .estimates import check_guessed_depth, estimated_recordings
-from .frames import TIMES, picture_frames, rate_of_times
+from .frames import TIMES, frames_of_times, picture_frames, rate_of_times
 from .joint_names import map_joints
 from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions, register_format
@@ -44,7 +45,8 @@ _FRAMES = (
     *("image", "image_id", "image_name", "file_name", "filename"),
 )
 _TIMES = tuple(map(str.lower, TIMES))
-_JOINTS = ("landmark", "landmark_id", "landmark_index", "landmark_name", "keypoint", "keypoint_id", "joint")
+_JOINTS = tuple(f"{what}{end}" for what in ("landmark", "keypoint", "joint") for end in ("", "_id", "_index", "_name"))
+_JOINTS += ("bodypart", "body_part")
 _PEOPLE = ("person", "person_id", "track_id", "id", "subject_id")
 _MIN_JOINTS = 6
 _COMMA = re.compile(r"(?<![\d.,])(-?\d+),(\d+)(?![\d.,])")
@@ -184,15 +186,12 @@ def _in_space(
 
 def _rate_of_column(rows: list[list[str]], columns: Columns, found: list[Detection], title: str) -> float:
     """Return the rate that a column of times tells; 0 is none."""
-    if columns.time < 0 or columns.joint >= 0:
+    if columns.time < 0 or columns.joint >= 0 and columns.frame >= 0:
         return 0.0
-    times = []
-    for row in rows:
-        try:
-            times.append(float(row[columns.time]))
-        except (ValueError, IndexError):
-            return 0.0
-    return rate_of_times([person.frame for person in found], times, title)
+    times, frames = _times(rows, columns), [person.frame for person in found]
+    if columns.joint >= 0:  # a row for each joint: those of a frame have its time
+        times, frames = sorted(set(times)), sorted(set(frames))
+    return rate_of_times(frames, times, title) if times else 0.0
 
 
 def _rows(text: str) -> list[list[str]]:
@@ -245,15 +244,16 @@ def _long(header: list[str]) -> Columns | None:
     lower = [title.strip().lower() for title in header]
     if not {"x", "y"} <= set(lower):
         return None
-    joint, frame, person, score = (
+    joint, frame, person, score, time = (
         next((lower.index(name) for name in names if name in lower), -1)
-        for names in (_JOINTS, _FRAMES, _PEOPLE, _SCORE_AXES)
+        for names in (_JOINTS, _FRAMES, _PEOPLE, _SCORE_AXES, _TIMES)
     )
-    if joint < 0 or frame < 0:
+    if joint < 0 or frame < 0 and time < 0:
         return None
     z = lower.index("z") if "z" in lower else -1
     columns = np.array([[lower.index("x"), lower.index("y"), score, z]])
-    return Columns([], columns, frame, person, joint, has_visibility=score >= 0 and lower[score] in _VISIBILITY)
+    has_visibility = score >= 0 and lower[score] in _VISIBILITY
+    return Columns([], columns, frame, person, joint, time=time, has_visibility=has_visibility)
 
 
 def _joint(text: str) -> str:
@@ -264,7 +264,7 @@ def _joint(text: str) -> str:
 
 
 def _people_in_rows(path: Path, rows: list[list[str]], columns: Columns) -> Iterator[Detection]:
-    numbers = [row[columns.frame] if columns.frame >= 0 else str(place) for place, row in enumerate(rows)]
+    numbers = _frame_numbers(path, rows, columns)
     numbers = [str(int(float(name))) if re.fullmatch(r"\d{1,15}\.0*", name) else name for name in numbers]
     frames = picture_frames(path, numbers)
     if columns.joint >= 0:
@@ -274,6 +274,36 @@ def _people_in_rows(path: Path, rows: list[list[str]], columns: Columns) -> Iter
         video, frame = frames[number]
         joints = np.stack([_cells(path, row, place) for place in columns.places])
         yield Detection(frame, joints, _person(path, row, columns.person), None, video)
+
+
+def _frame_numbers(path: Path, rows: list[list[str]], columns: Columns) -> list[str]:
+    """Return the frame of each row as text."""
+    if columns.frame >= 0:
+        return [row[columns.frame] if columns.frame < len(row) else "" for row in rows]
+    places = [str(place) for place in range(len(rows))]
+    people = [_person(path, row, columns.person) for row in rows]
+    times = _times(rows, columns)
+    if columns.joint >= 0:
+        if not times:
+            raise FormatError(path, "has times that are no numbers, and no column of frames; name one frame")
+        return [str(frame) for frame in frames_of_times(times)]
+    if len(set(times)) == len(times) > 0 or not times and len(set(people)) < 2:
+        return places
+    if len(set(zip(times, people, strict=False))) < len(rows):
+        raise FormatError(
+            path,
+            "has several rows of one time, or of several people without times: it needs a column called frame",
+        )
+    return [str(frame) for frame in frames_of_times(times)]
+
+
+def _times(rows: list[list[str]], columns: Columns) -> list[float]:
+    """Return the time of each row; [] without a column of times that are all numbers."""
+    try:
+        times = [float(row[columns.time]) for row in rows] if columns.time >= 0 else []
+    except (ValueError, IndexError):
+        return []
+    return times if np.isfinite(times).all() else []
 
 
 def _gathered(
@@ -299,15 +329,16 @@ def _gathered(
 
 def _cells(path: Path, row: list[str], places: np.ndarray) -> list[float]:
     """Return x, y, z, score of a joint; NaN where a cell is empty or missing."""
-    values = []
-    for place in places:
-        cell = row[place].strip() if 0 <= place < len(row) else ""
-        try:
-            values.append(float(cell) if cell else float("nan"))
-        except ValueError:
-            raise FormatError(path, f"has {cell[:40]!r} where a number must be") from None
-    x, y, score, z = values
+    x, y, score, z = (_cell(path, row, place) for place in places)
     return [x, y, z, 1.0 if places[2] < 0 else score]
+
+
+def _cell(path: Path, row: list[str], place: int) -> float:
+    cell = row[place].strip() if 0 <= place < len(row) else ""
+    try:
+        return float(cell) if cell else float("nan")
+    except ValueError:
+        raise FormatError(path, f"has {cell[:40]!r} where a number must be") from None
 
 
 def _person(path: Path, row: list[str], place: int) -> int:

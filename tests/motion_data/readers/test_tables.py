@@ -199,6 +199,48 @@ def test_times_tell_the_rate(tmp_path, title, times, fps):
     assert recording.fps == 15
 
 
+def people_over_time(columns):
+    """A table of two people with some of the columns `time` and `person`; every row but the names has a joint each."""
+    titles = [f"{name}_{axis}" for name in COCO_KEYPOINTS for axis in "xy"]
+    rows = []
+    for frame in (0, 1, 2, 5, 6):  # two frames are missing
+        for person in (3, 4):
+            told = {"time": 0.1 * frame, "person": person}
+            places = body(frame, 17)[:, :2] + 200 * (person == 4)
+            rows.append([*(told[column] for column in columns), *places.reshape(-1)])
+    return csv([*columns, *titles], rows)
+
+
+def test_times_stand_in_for_frames_where_people_share_them(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text(people_over_time(["time", "person"]))
+    (recording,) = read_table(path, OPTIONS)
+    assert recording.track_ids == [3, 4] and recording.fps == pytest.approx(10)
+    seen = (recording.scores > 0).all(-1)
+    assert seen.tolist() == [[True] * 3 + [False] * 2 + [True] * 2] * 2
+    np.testing.assert_allclose(recording.keypoints[1, 6], body(6, 17)[:, :2] + 200, rtol=1e-5)
+    for columns in (["time"], ["person"]):
+        path.write_text(people_over_time(columns))
+        with pytest.raises(FormatError, match="several rows of one time, or of several people without times"):
+            list(read_table(path, OPTIONS))
+
+
+def test_a_row_for_each_joint_may_have_a_time_for_the_frame(tmp_path):
+    rows = [
+        [f"{0.04 * frame:.2f}", name, *values]
+        for frame in range(NUM_FRAMES)
+        for name, values in zip(BLAZE, body(frame), strict=True)
+    ]
+    path = tmp_path / "long.csv"
+    path.write_text(csv(["timestamp", "landmark_name", "x", "y", "score"], rows))
+    (recording,) = read_table(path, OPTIONS)
+    assert_body(recording)
+    assert recording.fps == pytest.approx(25)
+    path.write_text(path.read_text().replace("0.04,", "soon,"))
+    with pytest.raises(FormatError, match="has times that are no numbers, and no column of frames"):
+        list(read_table(path, OPTIONS))
+
+
 def test_numbers_with_a_decimal_comma(tmp_path):
     path = tmp_path / "german.csv"
     path.write_text(wide("{name}_{axis}").replace(",", ";").replace(".", ","))
