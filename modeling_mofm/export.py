@@ -7,9 +7,12 @@ Batch, people and frames are free.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -225,15 +228,28 @@ def export_graph(graph: MotionGraph, path: str | os.PathLike, int8: bool = False
             torch.export.save(program, draft, extra_files={"notes.json": json.dumps(graph.notes)})
             run = _run_program(draft)
         else:
-            _write_onnx(program, graph, draft)
-            if int8:
-                _quantise(draft)
+            with _without_warnings():  # which are of the libraries about themselves
+                _write_onnx(program, graph, draft)
+                if int8:
+                    _quantise(draft)
             run = open_onnx(draft)
         difference = max(_difference(graph, run, shape) for shape in ((1, 1, 2), EXAMPLE, (2, 3, 37)))
         if difference > TOLERANCE and not int8:
             raise ValueError(f"{path.name} would differ from the model by {difference:.1e}; {TOLERANCE} is allowed")
         os.replace(draft, path)
     return difference
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _write_onnx(program: torch.export.ExportedProgram, graph: MotionGraph, path: Path) -> None:
