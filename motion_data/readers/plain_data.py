@@ -223,11 +223,7 @@ def people_in(
     if isinstance(value, (list, tuple)):
         by_place = frame is None and (
             all(map(_is_frame, value))
-            or of_frames
-            and not any(map(_says_frame, value))
-            or depth == 0
-            and not any(map(_says_frame, value))
-            and _is_one_person(value)
+            or (not any(map(_says_frame, value)) and (of_frames or (depth == 0 and _is_one_person(value))))
         )
         for place, entry in enumerate(value):
             for person in people_in(path, entry, place if by_place else frame, track, depth + 1, time=time):
