@@ -106,8 +106,10 @@ def read_table_of_lists(path: Path, options: ReadOptions) -> Iterator[Recording]
                 try:
                     cells[title] = json.loads(cells[title])
                 except ValueError as error:
+                    printed = re.search(r"[\d.]\s+-?\d", cells[title])
+                    why = "an array as NumPy prints it; save what its tolist() returns" if printed else error
                     raise FormatError(
-                        path, f"line {number} has a {title} that is no list of numbers ({error})"
+                        path, f"line {number} has a {title} that is no list of numbers ({why})"
                     ) from error
         for title in NAMES["time"]:
             with suppress(ValueError):

@@ -291,6 +291,9 @@ def test_lists_in_the_cells_of_a_table(tmp_path, apart):
     path.write_text(path.read_text().replace("]]", "]", 1))
     with pytest.raises(FormatError, match="line 2 has a keypoints that is no list of numbers"):
         list(read_table_of_lists(path, OPTIONS))
+    path.write_text(csv(["frame", "keypoints"], [[0, f'"{body(0, 17)[:, :2]}"']]))
+    with pytest.raises(FormatError, match=r"as NumPy prints it; save what its tolist\(\) returns"):
+        list(read_table_of_lists(path, OPTIONS))
 
 
 @fuzz
