@@ -45,13 +45,9 @@ def is_result(frame: object) -> bool:
         return _predictions(frame) is not None or _is_rcnn(frame) or _detectron(frame) is not None
     if isinstance(frame, (list, tuple)):
         return is_people(_unnested(frame)) or is_pair(frame) or is_in_fractions(frame)
-    fields = (
-        ("pred_keypoints",),
-        ("keypoints", "orig_shape"),
-        ("pose_landmarks",),
-        ("landmark",),
-        ("pred_instances",),
-    )
+    if _is_landmarks(frame):
+        return True
+    fields = (("pred_keypoints",), ("keypoints", "orig_shape"), ("pose_landmarks",), ("pred_instances",))
     fields += (("xy", "confidence"), ("xy", "conf", "data"), ("poseKeypoints",))
     return any(all(hasattr(frame, name) for name in names) for names in fields)
 
@@ -109,7 +105,7 @@ def is_in_fractions(frame: object) -> bool:
     """Tell whether the coordinates of a result are fractions of the picture."""
     if isinstance(frame, (list, tuple)):
         return _is_landmarks(frame) or len(frame) > 0 and all(map(_is_landmarks, frame))
-    return hasattr(frame, "pose_landmarks") or hasattr(frame, "landmark")
+    return hasattr(frame, "pose_landmarks") or _is_landmarks(frame)
 
 
 def people_of(frame: object) -> Iterator[SeenPerson]:
@@ -137,7 +133,7 @@ def people_of(frame: object) -> Iterator[SeenPerson]:
     elif hasattr(frame, "pred_instances"):
         found = frame.pred_instances
         yield from _of_arrays(found.keypoints, found.keypoint_scores, getattr(found, "track_ids", None))
-    elif hasattr(frame, "data"):
+    elif hasattr(frame, "conf"):
         yield from _of_arrays(frame.data)
     elif hasattr(frame, "xy"):
         yield from _of_arrays(frame.xy, frame.confidence, getattr(frame, "tracker_id", None))
@@ -203,13 +199,9 @@ def _detectron(frame: object) -> object | None:
 
 def _is_landmarks(person: object) -> bool:
     """Tell whether a person is what MediaPipe has: points with x and y, or an object with a list of them."""
-    if hasattr(person, "landmark"):
-        return True
-    return (
-        isinstance(person, (list, tuple))
-        and len(person) > 0
-        and all(hasattr(p, "x") and hasattr(p, "y") for p in person)
-    )
+    points = getattr(person, "landmark", person if isinstance(person, (list, tuple)) else ())
+    # one number each: a DataFrame has columns of these names
+    return len(points) > 0 and all(np.ndim(getattr(point, axis, ())) == 0 for point in points for axis in "xy")
 
 
 def _unnested(frame: Sequence) -> Sequence:

@@ -147,6 +147,13 @@ def test_a_data_frame_is_read_as_the_table_that_it_would_be(kind):
     assert is_batch([frame, frame])
 
 
+def test_several_data_frames_with_a_row_for_each_joint_are_several_inputs():
+    rows = [(frame, name, *walk()[0, frame, k]) for frame in range(3) for k, name in enumerate(COCO_KEYPOINTS)]
+    table = pd.DataFrame(rows, columns=["frame", "landmark", "x", "y"])
+    assert is_batch([table, table]) and not is_batch(table)
+    np.testing.assert_allclose(one(table).keypoints, walk()[:, :3])
+
+
 def test_both_coordinates_are_negative_only_beyond_a_picture():
     motion = walk()
     motion[0, 3, 4] = -7, -2
@@ -234,7 +241,7 @@ RESULTS = {
         )
     },
     "supervision": lambda points, scores: SimpleNamespace(
-        xy=points, confidence=scores, class_id=np.zeros(len(points))
+        xy=points, confidence=scores, class_id=np.zeros(len(points)), data={}
     ),
     "tensorflow.js": lambda points, scores: [
         {"id": number + 3, "keypoints": [{"x": x, "y": y, "score": c} for (x, y), c in zip(p, s, strict=True)]}
