@@ -152,16 +152,15 @@ def _no_frame(path: Path, name: object) -> FormatError:
 
 
 def frames_of_times(times: Sequence[float]) -> np.ndarray:
-    """Return the frame of each time, in any order and unit, from 0: frames are as far apart as most times are.
+    """Return the frame of each time, in any order and unit, from 0.
 
-    Where two times would be in one frame, which is no steady rate, frames are the places of times in their order.
+    A step is one frame, or as many as it has median steps: step by step, so that rounded times do not drift.
     """
     moments, place = np.unique(np.asarray(times, np.float64), return_inverse=True)
     steps = np.diff(moments)
-    frames = np.rint((moments - moments[:1]) / (np.median(steps) if len(steps) else 1)).astype(np.int64)
-    if len(np.unique(frames)) < len(frames):
-        frames = np.arange(len(moments))
-    return frames[place]
+    if not len(steps):
+        return place
+    return np.concatenate([[0], np.maximum(np.rint(steps / np.median(steps)), 1).cumsum()]).astype(np.int64)[place]
 
 
 def rate_of_times(frames: Sequence[int], times: Sequence[float], name: str = "") -> float:

@@ -10,6 +10,7 @@ import pytest
 from motion_data.layouts import COCO_KEYPOINTS
 from motion_data.notes import collect_notes
 from motion_data.readers import FormatError, ReadOptions, registry
+from motion_data.readers.frames import frames_of_times
 
 OPTIONS = ReadOptions(min_track=1)
 FRAMES, PEOPLE = 4, (3, 8)
@@ -242,6 +243,20 @@ def test_frames_follow_from_times_where_nothing_numbers_them(tmp_path, unit):
     seen = (recording.scores > 0).any((0, 2))
     assert seen.tolist() == [True] * 3 + [False] * 2 + [True] * 2 and recording.fps == pytest.approx(25)
     assert any(text.startswith("people have times and no frames") for text in notes)
+
+
+def test_rounded_times_do_not_drift():
+    times = np.arange(3000) * 1000 // 30  # 33, 66, 100, 133 ms ...
+    assert np.array_equal(frames_of_times(times), np.arange(3000))
+    kept = np.delete(times, slice(100, 105))
+    assert np.array_equal(frames_of_times(kept), np.delete(np.arange(3000), slice(100, 105)))
+    assert frames_of_times([4.0, 4.0]).tolist() == [0, 0] and frames_of_times([0, 1, 1.2, 2.2, 1]).tolist() == [
+        0,
+        1,
+        2,
+        3,
+        1,
+    ]
 
 
 @pytest.mark.parametrize(
