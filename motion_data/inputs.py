@@ -17,8 +17,9 @@ from .options import WHOLE, ReadOptions
 from .plausibility import doubts
 from .pose_results import is_result, people_one_by_one
 from .readers.plain_data import are_people, data_recordings
-from .readers.registry import FormatError, format_of, no_format
+from .readers.registry import FormatError, format_of
 from .readers.tables import frame_recordings, is_data_frame
+from .readers.unrecognised import no_format
 from .recording import Recording
 from .rows import row_recording
 from .schema import KEYPOINT_COLUMNS

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..readers.registry import Format, format_of, formats, no_format
+from ..readers.registry import Format, format_of, formats
+from ..readers.unrecognised import no_format
 
 
 @dataclass(frozen=True)

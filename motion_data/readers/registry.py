@@ -6,7 +6,6 @@ package registers its own the same way, in a module named by an entry point of t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, wraps
@@ -18,17 +17,6 @@ from ..recording import Recording
 
 ENTRY_POINTS = "mofm.formats"
 MAX_FILE_BYTES = 2 * 2**30  # of a file, or a folder of pictures, that is read as a whole
-INSTEAD = {  # of files that are not read
-    ".h5": "DeepLabCut and SLEAP write CSV too: read that",
-    ".slp": "export it from SLEAP as analysis CSV",
-    ".mat": "name its variable keypoints, or save it with numpy.save",
-    ".pt": "save its tensor with numpy.save",
-    ".pth": "save its tensor with numpy.save",
-    ".xlsx": "save the sheet as CSV",
-    ".fbx": "export it as BVH",
-    ".mvnx": "export it from MVN as BVH or C3D",
-    ".mot": "read the markers of OpenSim, a .trc file",
-}
 
 
 class FormatError(ValueError):
@@ -126,26 +114,3 @@ def _load_plugins() -> None:
 def format_of(path: Path) -> Format | None:
     """Return the format of a file or folder; None if no format knows it. Later registrations are asked first."""
     return next((known for known in reversed(formats().values()) if known.recognises(path)), None)
-
-
-def no_format(path: Path) -> str:
-    """Return why a file is not read, and what to do."""
-    if path.is_dir():
-        return "is a folder, and no recording itself; name a file in it, or make a corpus of it (`mofm prepare`)"
-    instead = INSTEAD.get(path.suffix.lower()) or "known are " + ", ".join(formats())
-    return f"{_what_is_wrong(path) or 'is of no known format'}; {instead}"
-
-
-def _what_is_wrong(path: Path) -> str:
-    """Return why no format can know a file: it is empty, or no JSON though its name says so; "" where it may be."""
-    try:
-        size = path.stat().st_size
-        if not size:
-            return "is empty"
-        if path.suffix.lower() == ".json" and size <= MAX_FILE_BYTES:
-            json.loads(path.read_bytes())
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    except (ValueError, RecursionError) as error:
-        return f"is no valid JSON ({error})"
-    return ""

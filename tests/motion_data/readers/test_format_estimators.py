@@ -21,6 +21,7 @@ from motion_data.readers import (
     registry,
 )
 from motion_data.readers.frames import picture_frames
+from motion_data.readers.unrecognised import no_format
 
 assert estimator_json and mediapipe_json and openpose_folder  # their import registers the formats
 
@@ -535,8 +536,10 @@ def test_unknown_files_are_of_no_format(tmp_path):
     assert not any(entry.recognises(file) for entry in known for file in files)
     (tmp_path / "none.csv").touch()
     (tmp_path / "cut.json").write_text("{")
-    said = {file.name: registry.no_format(file).split(";")[0] for file in tmp_path.iterdir()}
+    (tmp_path / "lines.json").write_text('{"a": 1}\n{"a": 2}\n')
+    said = {file.name: no_format(file).split(";")[0] for file in tmp_path.iterdir()}
     assert said.pop("cut.json").startswith("is no valid JSON (Expecting property name")
+    assert said.pop("lines.json") == "is of no known format"
     assert said == {"none.csv": "is empty", "a.txt": "is of no known format", "b.json": "is of no known format"}
 
 

@@ -10,6 +10,7 @@ from scipy.io import savemat
 
 from motion_data.readers import FormatError, ReadOptions, registry
 from motion_data.readers.matlab import read_matlab
+from motion_data.readers.unrecognised import no_format
 
 OPTIONS = ReadOptions()
 NUMBERS = np.random.default_rng(0)
@@ -115,7 +116,7 @@ def test_key_points_of_ones_own(tmp_path):
 def test_other_variables_are_no_key_points(tmp_path):
     path = write(tmp_path / "puppet_mask.mat", part_mask=np.zeros((240, 320)))
     assert registry.format_of(path) is None
-    assert "name its variable keypoints" in registry.no_format(path)
+    assert "name its variable keypoints" in no_format(path)
     with pytest.raises(FormatError, match=r"holds part_mask; it must hold pos_img \(JHMDB\)"):
         list(read_matlab(path, OPTIONS))
 

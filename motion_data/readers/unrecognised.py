@@ -1,0 +1,42 @@
+"""Why a file is of no known format, and what to do instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .json_files import read_json
+from .registry import FormatError, formats
+
+INSTEAD = {  # of files that are not read
+    ".h5": "DeepLabCut and SLEAP write CSV too: read that",
+    ".slp": "export it from SLEAP as analysis CSV",
+    ".mat": "name its variable keypoints, or save it with numpy.save",
+    ".pt": "save its tensor with numpy.save",
+    ".pth": "save its tensor with numpy.save",
+    ".xlsx": "save the sheet as CSV",
+    ".fbx": "export it as BVH",
+    ".mvnx": "export it from MVN as BVH or C3D",
+    ".mot": "read the markers of OpenSim, a .trc file",
+}
+
+
+def no_format(path: Path) -> str:
+    """Return why a file is not read, and what to do."""
+    if path.is_dir():
+        return "is a folder, and no recording itself; name a file in it, or make a corpus of it (`mofm prepare`)"
+    instead = INSTEAD.get(path.suffix.lower()) or "known are " + ", ".join(formats())
+    return f"{_what_is_wrong(path) or 'is of no known format'}; {instead}"
+
+
+def _what_is_wrong(path: Path) -> str:
+    """Return why no format can know a file: it is empty, or no JSON though its name says so; "" where it may be."""
+    try:
+        if not path.stat().st_size:
+            return "is empty"
+        if path.suffix.lower() == ".json":
+            read_json(path)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    except FormatError as error:
+        return error.reason
+    return ""
