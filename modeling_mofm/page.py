@@ -120,12 +120,12 @@ class PageAnswers:
         self._made = None if folder else tempfile.TemporaryDirectory(prefix="mofm-page-")  # goes when the page does
         self.folder = Path(folder or self._made.name)
 
-    def read(self, path: str | None, said: dict[str, Any]) -> list[Recording]:
+    def read(self, path: str | None, said: dict[str, Any] | None) -> list[Recording]:
         """Return the recordings of a file.
 
         Args:
             path: of the file.
-            said: what the file may not say itself, as options of `input_options`.
+            said: what the file may not say itself, as options of `input_options`; None is nothing.
 
         Raises:
             ValueError: no file, one of no known format, numbers whose meaning only an option can tell, or a recording
@@ -133,7 +133,7 @@ class PageAnswers:
         """
         if not path:
             raise ValueError("no file was given; drop one, or choose one of those below")
-        recordings = as_recordings(path, input_options(poses=self.poses, **said))
+        recordings = as_recordings(path, input_options(poses=self.poses, **(said or {})))
         for recording in recordings:
             seconds = recording.keypoints.shape[1] / known_rate(recording.fps)
             if seconds > LONGEST:
@@ -154,7 +154,7 @@ class PageAnswers:
             ValueError, OSError: see `read` and the readers.
         """
         with collect_notes() as notes:
-            answer = self._watched(self.read(path, said or {}), threshold)
+            answer = self._watched(self.read(path, said), threshold)
         answer.story += [f"({text})" for text in notes]
         return answer
 
@@ -185,7 +185,7 @@ class PageAnswers:
             ValueError: no name, or a file that does not hold one recording of somebody.
         """
         pupil = self._pupil([])
-        pupil.teach((name or "").strip(), self._only(path, said or {}))
+        pupil.teach((name or "").strip(), self._only(path, said))
         return [*taught, (pupil.names[0], pupil.shown)]
 
     def ask(self, taught: Taught, path: str | None, said: dict[str, Any] | None = None) -> dict[str, float]:
@@ -194,7 +194,7 @@ class PageAnswers:
         Raises:
             ValueError: nothing was shown, or a file that does not hold one recording of somebody.
         """
-        answers = self._pupil(taught)(self._only(path, said or {}))
+        answers = self._pupil(taught)(self._only(path, said))
         if not answers:
             raise ValueError("nobody is in sight in this file")
         return {answer["label"]: answer["score"] for answer in answers}
@@ -236,7 +236,7 @@ class PageAnswers:
             pupil.teach_features([name], features)
         return pupil
 
-    def _only(self, path: str | None, said: dict[str, Any]) -> Recording:
+    def _only(self, path: str | None, said: dict[str, Any] | None) -> Recording:
         recordings = self.read(path, said)
         if len(recordings) != 1:
             raise ValueError(f"the file holds {len(recordings)} recordings; one is needed here")

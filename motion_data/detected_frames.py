@@ -74,14 +74,13 @@ def detected_recordings(
     if len(widths) > 1:
         raise ValueError(f"frames have people of different shapes {sorted(widths)}; they must have the same joints")
     ((joints, size),) = widths
-    # of results a third value is a score; of arrays `interpret` tells
-    scored = size == 3 and any(map(is_result, frames))
-    if not scored:
+    of_results = any(map(is_result, frames))
+    if size == 2 or not of_results:  # of results a third value is a score; of arrays `interpret` tells
         stack = np.stack([detection.joints for detection in found])[None]
         kind = choose_coordinates(stack, options)
         if kind.startswith("xyz"):
             raise ValueError("3D key-points of several people must be one array [people, frames, joints, 3]")
-        if not any(map(is_result, frames)):  # results say which is which
+        if not of_results:  # results say which is which
             found = [detection._replace(joints=x_first(detection.joints, kind)) for detection in found]
     if size == 2:
         found = [
@@ -107,20 +106,24 @@ def frame_people(frame: object, number: int = 0, frame_size: tuple[int, int] = (
     if frame is None or isinstance(frame, (list, tuple)) and not len(frame):
         return
     if is_result(frame):
-        if is_in_fractions(frame) and 0 in frame_size:
+        in_fractions = is_in_fractions(frame)
+        if in_fractions and 0 in frame_size:
             raise ValueError("landmarks are fractions of the picture; give frame_size (its width and height)")
         for person in people_of(frame):
-            if is_in_fractions(frame):
+            if in_fractions:
                 person.joints[:, :2] *= frame_size
             yield Detection(number, person.joints, -1 if person.track is None else whole_ids([person.track])[0])
     else:
-        bodies = as_numbers(f"frame {number}", frame)
-        if bodies.ndim == 4 and len(bodies) == 1:
-            bodies = bodies[0]
+        bodies = of_one_picture(as_numbers(f"frame {number}", frame))
         if bodies.size and bodies.ndim not in (2, 3):
             raise ValueError(f"frame {number} has shape {bodies.shape}; it must be [people, joints, 2 or 3]")
         if bodies.size:
             yield from (Detection(number, body) for body in bodies.reshape(-1, *bodies.shape[-2:]))
+
+
+def of_one_picture(bodies: np.ndarray) -> np.ndarray:
+    """Return the bodies of a frame without the axis before them that MoveNet has, `[1, M, K, C]`."""
+    return bodies[0] if bodies.ndim == 4 and len(bodies) == 1 else bodies
 
 
 def whole_ids(ids: object) -> list[int]:

@@ -15,7 +15,7 @@ from .keypoints import ArrayLike
 from .notes import note
 from .options import WHOLE, ReadOptions
 from .plausibility import doubts
-from .pose_results import is_result, people_one_by_one
+from .pose_results import is_result, is_scored, people_one_by_one
 from .readers.plain_data import are_people, data_recordings
 from .readers.registry import FormatError, format_of
 from .readers.tables import frame_recordings, is_data_frame
@@ -113,7 +113,7 @@ def is_batch(inputs: MotionInput | Iterable[MotionInput]) -> bool:
         return False
     if hasattr(inputs, "read") or is_data_frame(inputs) or is_result(inputs) or are_people(inputs):
         return False
-    if _is_scored(inputs):
+    if is_scored(inputs):
         return False
     if hasattr(inputs, "ndim"):
         return inputs.ndim == 5 and not is_picture_by_picture(tuple(inputs.shape))
@@ -125,14 +125,6 @@ def is_batch(inputs: MotionInput | Iterable[MotionInput]) -> bool:
     if is_frames(inputs):
         return False
     return not isinstance(first, (list, tuple)) or np.ndim(first) > 3
-
-
-def _is_scored(inputs: object) -> bool:
-    """Tell whether inputs are a pair of key-points `[(M,) F, K, 2]` and their scores `[(M,) F, K]`, as arrays."""
-    if not isinstance(inputs, tuple) or len(inputs) != 2 or not all(hasattr(array, "shape") for array in inputs):
-        return False
-    points, marks = (tuple(array.shape) for array in inputs)
-    return len(points) in (3, 4) and marks == points[:-1]
 
 
 def one_or_list(inputs: MotionInput | Iterable[MotionInput]) -> MotionInput | Iterable[MotionInput]:
@@ -153,7 +145,7 @@ def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> li
     keypoints, scores, stated = known.pop("keypoints"), known.pop("scores", None), known.pop("layout", None)
     if is_picture_by_picture(tuple(getattr(keypoints, "shape", ()))):
         keypoints = keypoints[:, 0, 0]
-    if scores is None and _is_scored(keypoints):
+    if scores is None and is_scored(keypoints):
         keypoints, scores = keypoints
     one_by_one = people_one_by_one(keypoints)
     if one_by_one is not None:

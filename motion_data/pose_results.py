@@ -29,6 +29,14 @@ from .notes import note
 
 _MARKS = ("scores", "keypoint_scores", "score", "confidence", "visibility")
 _IDS = ("track_id", "id")
+# of results that are objects: of ultralytics, MMPose, supervision, ultralytics' key-points, OpenPose
+_FIELDS = (
+    ("keypoints", "orig_shape"),
+    ("pred_instances",),
+    ("xy", "confidence"),
+    ("xy", "conf", "data"),
+    ("poseKeypoints",),
+)
 SURE_PERSON = 0.5  # people of Keypoint R-CNN, which hands over a hundred boxes a picture, have a higher score
 
 
@@ -41,15 +49,13 @@ class SeenPerson(NamedTuple):
 
 def is_result(frame: object) -> bool:
     """Tell whether an object is the result of a pose estimator for one picture, people in it or not."""
-    if isinstance(frame, Mapping):
-        return _predictions(frame) is not None or _is_rcnn(frame) or _detectron(frame) is not None
-    if isinstance(frame, (list, tuple)):
-        return is_people(_unnested(frame)) or is_pair(frame) or is_in_fractions(frame)
-    if _is_landmarks(frame):
+    if _detectron(frame) is not None or is_in_fractions(frame):
         return True
-    fields = (("pred_keypoints",), ("keypoints", "orig_shape"), ("pose_landmarks",), ("pred_instances",))
-    fields += (("xy", "confidence"), ("xy", "conf", "data"), ("poseKeypoints",))
-    return any(all(hasattr(frame, name) for name in names) for names in fields)
+    if isinstance(frame, Mapping):
+        return _predictions(frame) is not None or _is_rcnn(frame)
+    if isinstance(frame, (list, tuple)):
+        return is_people(_unnested(frame)) or is_pair(frame)
+    return any(all(hasattr(frame, name) for name in names) for names in _FIELDS)
 
 
 def is_people(frame: object) -> bool:
@@ -77,10 +83,15 @@ def people_one_by_one(inputs: object) -> list[list] | None:
 
 def is_pair(frame: object) -> bool:
     """Tell whether a frame is a pair of key-points `[M, K, 2]` and scores `[M, K]`, as arrays."""
-    if not isinstance(frame, tuple) or len(frame) != 2 or not all(hasattr(array, "shape") for array in frame):
+    return is_scored(frame) and tuple(frame[0].shape)[2:] == (2,)
+
+
+def is_scored(inputs: object) -> bool:
+    """Tell whether inputs are a pair of key-points `[(M,) F, K, C]` and their scores `[(M,) F, K]`, as arrays."""
+    if not isinstance(inputs, tuple) or len(inputs) != 2 or not all(hasattr(array, "shape") for array in inputs):
         return False
-    points, marks = (tuple(array.shape) for array in frame)
-    return len(points) == 3 and points[2] == 2 and marks == points[:2]
+    points, marks = (tuple(array.shape) for array in inputs)
+    return len(points) in (3, 4) and marks == points[:-1]
 
 
 def shape_of(values: object) -> tuple[int, ...] | None:

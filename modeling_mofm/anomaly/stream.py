@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from motion_data.detected_frames import frame_people, whole_ids
+from motion_data.detected_frames import frame_people, of_one_picture, whole_ids
 from motion_data.interpret import apply, as_numbers, choose_max_score, decide, is_joint, layout_of
 from motion_data.keypoints import ArrayLike, as_motion
 from motion_data.layouts import get_layout
@@ -196,11 +196,9 @@ class MotionStream:
         if is_result(keypoints):
             keypoints, scores, ids = _taken_apart(keypoints, scores, self.options.frame_size)
             track_ids = ids if track_ids is None else track_ids
-        keypoints = as_numbers("keypoints", keypoints)
+        keypoints = of_one_picture(as_numbers("keypoints", keypoints))
         if keypoints.size == 0:
             keypoints = keypoints.reshape(0, 1, 2)
-        if keypoints.ndim == 4 and len(keypoints) == 1:  # as MoveNet hands it over
-            keypoints = keypoints[0]
         if keypoints.ndim != 3 or keypoints.shape[2] not in (2, 3):
             raise ValueError(f"keypoints must be [people, joints, 2 or 3], got {list(keypoints.shape)}")
         track_ids = list(range(len(keypoints))) if track_ids is None else whole_ids(track_ids)

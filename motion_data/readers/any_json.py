@@ -22,8 +22,8 @@ from .plain_data import LAYOUTS, NAMES, data_recordings, detection_of, people_in
 from .registry import FormatError, ReadOptions, register_format
 from .text_files import read_text, text_head
 
-_MARK = re.compile(rf'"({"|".join(NAMES["keypoints"])})"\s*:\s*[\[{{]')
-_JOINT = re.compile(r'"(nose|neck|left[ _]?shoulder|l[ _]?shoulder|left[ _]?hip)"\s*:\s*[\[{]', re.IGNORECASE)
+_JOINTS = "(?i:nose|neck|left[ _]?shoulder|l[ _]?shoulder|left[ _]?hip)"
+_MARK = re.compile(rf'"({"|".join([*NAMES["keypoints"], _JOINTS])})"\s*:\s*[\[{{]')
 # nothing but numbers, in lists or by the number or name of a picture
 _NUMBERS = re.compile(r'\s*(\[\s*\[|\{\s*"[^"]{0,200}\d[^"]{0,200}"\s*:)[\s\[]*-?\d')
 SUFFIXES = (".json", ".jsonl", ".ndjson")
@@ -44,19 +44,15 @@ def _is_table(path: Path) -> bool:
     return any(str(first.get(title)).lstrip()[:1] in ("[", "{") for title in NAMES["keypoints"])
 
 
-def _has_joints(head: str) -> bool:
-    return bool(_MARK.search(head) or _JOINT.search(head))
-
-
 def _is_json(path: Path) -> bool:
     head = json_head(path)
-    return bool(re.match(r"\s*[\[{]", head) and _has_joints(head) or _NUMBERS.match(head))
+    return bool(re.match(r"\s*[\[{]", head) and _MARK.search(head) or _NUMBERS.match(head))
 
 
 def _is_folder(path: Path) -> bool:
     """Tell whether the first file with people has no frames of its own: then each file is a picture, not a video."""
     for file in pictures(path, ".json")[:MAX_EMPTY]:
-        if _has_joints(json_head(file)):
+        if _MARK.search(json_head(file)):
             try:
                 people = list(people_in(file, read_json(file))) if file.stat().st_size < MAX_PICTURE else []
             except (FormatError, OSError):

@@ -20,7 +20,7 @@ from ..recording import Recording
 from .detections import Detection
 from .estimates import RESULT_LAYOUTS, check_guessed_depth, estimated_recordings
 from .frames import TIMES, frames_of_times, picture_frames, rate_of_times, whole_number
-from .joint_names import MIN_JOINTS, are_joint_names
+from .joint_names import are_joint_names
 from .json_files import brief, numbers, picture_side, stated_fps
 from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions
@@ -141,12 +141,10 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
 def _by_time(people: list[Person]) -> list[Person]:
     """Return people whose frames follow from their times, where they have times and no frames."""
     times = [person.time[1] for person in people]
-    if any(person.frame is not None for person in people) or not all(
-        isinstance(time, (int, float)) and abs(time) < MAX_TIME for time in times
-    ):
+    timed = all(isinstance(time, (int, float)) and abs(time) < MAX_TIME for time in times)
+    if not people or not timed or any(person.frame is not None for person in people):
         return people
-    if people:
-        note("people have times and no frames: frames are as far apart as most times are")
+    note("people have times and no frames: frames are as far apart as most times are")
     return [person._replace(frame=int(frame)) for person, frame in zip(people, frames_of_times(times), strict=True)]
 
 
@@ -234,7 +232,7 @@ def people_in(
         if isinstance(value.get("pose"), dict):  # ml5, whose skeleton is pairs of joints
             value = {"pose": value["pose"]}
         joints = _value(value, "keypoints")
-        if joints is None and (named := named_joints(value)):
+        if joints is None and (named := _joints_by_name(value)):
             value = {name: entry for name, entry in value.items() if name not in named} | {"keypoints": named}
             joints = named
         if isinstance(joints, list) and joints and all(map(_is_person, joints)):  # people, under that name
@@ -275,7 +273,7 @@ def _one_by_one(path: Path, person: Person) -> Iterator[Person]:
             yield person._replace(track=None, entry=entry)
 
 
-def named_joints(entry: Mapping) -> dict:
+def _joints_by_name(entry: Mapping) -> dict:
     """Return what of an object are joints by their names, each x, y, perhaps score, or an object with x and y."""
     joints = {
         name: place
@@ -283,7 +281,7 @@ def named_joints(entry: Mapping) -> dict:
         if isinstance(name, str)
         and (isinstance(place, dict) and "x" in place and "y" in place or _depth(place) == 1 and len(place) in (2, 3))
     }
-    return joints if len(joints) >= MIN_JOINTS and are_joint_names(list(joints)) else {}
+    return joints if are_joint_names(list(joints)) else {}
 
 
 def _says_frame(entry: object) -> bool:
@@ -308,7 +306,7 @@ def _is_frame(entry: object) -> bool:
 
 def _is_one_person(entries: Sequence) -> bool:
     """Tell whether a list is joints by name, of one person frame by frame."""
-    named = all(isinstance(entry, Mapping) and named_joints(entry) for entry in entries)
+    named = all(isinstance(entry, Mapping) and _joints_by_name(entry) for entry in entries)
     return named and len(entries) > 0 and len({str(_value(entry, "person")) for entry in entries}) == 1
 
 

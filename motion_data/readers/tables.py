@@ -280,20 +280,18 @@ def _frame_numbers(path: Path, rows: list[list[str]], columns: Columns) -> list[
     """Return the frame of each row as text."""
     if columns.frame >= 0:
         return [row[columns.frame] if columns.frame < len(row) else "" for row in rows]
-    places = [str(place) for place in range(len(rows))]
-    people = [_person(path, row, columns.person) for row in rows]
     times = _times(rows, columns)
-    if columns.joint >= 0:
-        if not times:
-            raise FormatError(path, "has times that are no numbers, and no column of frames; name one frame")
-        return [str(frame) for frame in frames_of_times(times)]
-    if len(set(times)) == len(times) > 0 or not times and len(set(people)) < 2:
-        return places
-    if len(set(zip(times, people, strict=False))) < len(rows):
-        raise FormatError(
-            path,
-            "has several rows of one time, or of several people without times: it needs a column called frame",
-        )
+    if columns.joint >= 0 and not times:
+        raise FormatError(path, "has times that are no numbers, and no column of frames; name one frame")
+    if columns.joint < 0:
+        people = [_person(path, row, columns.person) for row in rows]
+        if len(set(times)) == len(rows) or not times and len(set(people)) == 1:
+            return [str(place) for place in range(len(rows))]
+        if not times or len(set(zip(times, people, strict=True))) < len(rows):
+            raise FormatError(
+                path,
+                "has several rows of one time, or of several people without times: it needs a column called frame",
+            )
     return [str(frame) for frame in frames_of_times(times)]
 
 
@@ -329,16 +327,15 @@ def _gathered(
 
 def _cells(path: Path, row: list[str], places: np.ndarray) -> list[float]:
     """Return x, y, z, score of a joint; NaN where a cell is empty or missing."""
-    x, y, score, z = (_cell(path, row, place) for place in places)
+    values = []
+    for place in places:
+        cell = row[place].strip() if 0 <= place < len(row) else ""
+        try:
+            values.append(float(cell) if cell else float("nan"))
+        except ValueError:
+            raise FormatError(path, f"has {cell[:40]!r} where a number must be") from None
+    x, y, score, z = values
     return [x, y, z, 1.0 if places[2] < 0 else score]
-
-
-def _cell(path: Path, row: list[str], place: int) -> float:
-    cell = row[place].strip() if 0 <= place < len(row) else ""
-    try:
-        return float(cell) if cell else float("nan")
-    except ValueError:
-        raise FormatError(path, f"has {cell[:40]!r} where a number must be") from None
 
 
 def _person(path: Path, row: list[str], place: int) -> int:
