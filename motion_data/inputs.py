@@ -18,7 +18,7 @@ from .plausibility import doubts
 from .pose_results import is_result, is_scored, people_one_by_one
 from .readers.plain_data import are_people, data_recordings
 from .readers.registry import FormatError, format_of
-from .readers.tables import frame_recordings, is_data_frame
+from .readers.table_content import is_table, memory_recordings
 from .readers.unrecognised import no_format
 from .recording import Recording
 from .rows import row_recording
@@ -64,7 +64,7 @@ def as_recordings(
             - a path of a known format;
             - an array `[(M,) F, K, 2 or 3]`: x, y; x, y, score; or x, y, z, told apart as `interpret` says; what is
               masked is missing; or `[F, 1, 1, K, C]`, what MoveNet says of each picture;
-            - a DataFrame of pandas or polars, as a table (`readers.tables`);
+            - a DataFrame of pandas or polars, or its rows or columns in a list or dict, as a table (`readers.tables`);
             - a list of frames, as pose models and trackers give them (`detected_frames`);
             - what a JSON file of people in frames holds (`readers.plain_data`);
             - a mapping with `keypoints`, one of these arrays or lists, and any other field of `Recording`;
@@ -86,6 +86,8 @@ def as_recordings(
     if inputs is None or isinstance(inputs, (bytes, bytearray)) or hasattr(inputs, "read"):
         what = "an open file" if hasattr(inputs, "read") else "None" if inputs is None else "bytes"
         raise ValueError(f"inputs is {what}; it must be the path of a file, or key-points")
+    if scores is None and is_table(inputs):
+        return _doubted(list(memory_recordings(Path("inputs"), inputs, options)))
     if scores is None and are_people(inputs) and not (isinstance(inputs, Mapping) and is_result(inputs)):
         return _doubted(list(data_recordings(Path("inputs"), inputs, options)))
     if isinstance(inputs, Mapping) and not is_result(inputs):
@@ -111,16 +113,16 @@ def is_batch(inputs: MotionInput | Iterable[MotionInput]) -> bool:
     """
     if isinstance(inputs, (str, bytes, bytearray, os.PathLike, Mapping, Recording)) or inputs is None:
         return False
-    if hasattr(inputs, "read") or is_data_frame(inputs) or is_result(inputs) or are_people(inputs):
+    if hasattr(inputs, "read") or is_result(inputs) or is_table(inputs):
         return False
-    if is_scored(inputs):
+    first = inputs[0] if isinstance(inputs, Sequence) and len(inputs) else None
+    if is_table(first):
+        return True
+    if are_people(inputs) or is_scored(inputs):
         return False
     if hasattr(inputs, "ndim"):
         return inputs.ndim == 5 and not is_picture_by_picture(tuple(inputs.shape))
     if not isinstance(inputs, Sequence):
-        return True
-    first = inputs[0] if len(inputs) else None
-    if is_data_frame(first):
         return True
     if is_frames(inputs):
         return False
@@ -157,11 +159,11 @@ def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> li
         name: value for name, value in known.items() if value or not options.overrides(name)
     }
     options = replace(options, frame_size=tuple(known["frame_size"]))
-    if is_data_frame(keypoints):
+    if is_table(keypoints):
         if scores is not None:
-            raise ValueError("scores are given beside a DataFrame; they must be in its columns")
+            raise ValueError("scores are given beside a table; they must be in its columns")
         told = replace(options, layout=stated_layout(options, stated), fps=known.pop("fps"))
-        return [replace(recording, **known) for recording in frame_recordings(Path("inputs"), keypoints, told)]
+        return [replace(recording, **known) for recording in memory_recordings(Path("inputs"), keypoints, told)]
     frames = [keypoints] if is_result(keypoints) and not are_people(keypoints) else keypoints
     if are_people(frames) or is_frames(frames) and not is_one_person(frames):
         if scores is not None:

@@ -20,6 +20,8 @@ from .pickle_data import pickle_head, read_pickle
 from .picture_files import MAX_EMPTY, people_in_files, pictures
 from .plain_data import LAYOUTS, NAMES, data_recordings, detection_of, people_in, same_joints
 from .registry import FormatError, ReadOptions, register_format
+from .table_columns import find_columns
+from .table_content import content_recordings
 from .text_files import read_text, text_head
 
 _JOINTS = "(?i:nose|neck|left[ _]?shoulder|l[ _]?shoulder|left[ _]?hip)"
@@ -29,6 +31,7 @@ _NUMBERS = re.compile(r'\s*(\[\s*\[|\{\s*"[^"]{0,200}\d[^"]{0,200}"\s*:)[\s\[]*-
 SUFFIXES = (".json", ".jsonl", ".ndjson")
 PICKLES = (".pkl", ".pickle")
 TABLES = (".csv", ".tsv")
+_TEXTS = re.compile(r'"([^"\\]{1,100})"')  # titles of a table among them
 MAX_PICTURE = 2**20  # bytes of a file with the people of one picture
 
 
@@ -46,7 +49,11 @@ def _is_table(path: Path) -> bool:
 
 def _is_json(path: Path) -> bool:
     head = json_head(path)
-    return bool(re.match(r"\s*[\[{]", head) and _MARK.search(head) or _NUMBERS.match(head))
+    if not re.match(r"\s*[\[{]", head):
+        return False
+    return bool(
+        _MARK.search(head) or _NUMBERS.match(head) or find_columns([list(dict.fromkeys(_TEXTS.findall(head)))])
+    )
 
 
 def _is_folder(path: Path) -> bool:
@@ -68,13 +75,14 @@ def read_any_json(path: Path, options: ReadOptions) -> Iterator[Recording]:
     Key-points are x, y, score in rows or flat; x, y where scores stand apart; or objects with x and y, by name or with
     one, of all joints or of those that were seen; joints by name may also stand in the person itself. Without scores
     each joint is certain. People with times and no frames are in frames as far apart as most times are. Key-points of
-    several people and all frames in one array are read as `npz` files are. A rate and a width and height that stand
-    beside them are those of the recording; without a rate, times of frames tell it.
+    several people and all frames in one array are read as `npz` files are, a table of pandas as `table` files are. A
+    rate and a width and height that stand beside them are those of the recording; without a rate, times of frames tell
+    it.
 
     Raises:
         FormatError: see `json_files`; a person whose frame nothing tells, or joints that are none of these.
     """
-    yield from data_recordings(path, read_json(path), options)
+    yield from content_recordings(path, read_json(path), options)
 
 
 @register_format("any-pickle", "a pickle of the same, or of arrays (.pkl)", PICKLES, _is_pickle)
@@ -84,7 +92,7 @@ def read_any_pickle(path: Path, options: ReadOptions) -> Iterator[Recording]:
     Raises:
         FormatError: as there; see `read_pickle`.
     """
-    yield from data_recordings(path, read_pickle(path), options)
+    yield from content_recordings(path, read_pickle(path), options)
 
 
 @register_format("table-of-lists", "a table whose cells hold lists of key-points (.csv, .tsv)", TABLES, _is_table)

@@ -13,8 +13,11 @@ from ..layouts import get_layout
 from ..notes import note
 from ..recording import Recording
 from .array_files import array_names, map_array, read_arrays
+from .joint_names import are_joint_names
 from .pose_arrays import NPZ_KEYS, array_recordings
 from .registry import FormatError, ReadOptions, register_format
+from .table_columns import find_columns
+from .table_content import content_recordings
 from .text_files import parse_rows, read_text, text_head
 
 TEXT = (".csv", ".tsv", ".txt")
@@ -47,12 +50,16 @@ def read_npy(path: Path, options: ReadOptions) -> Iterator[Recording]:
 def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read `keypoints` as `read_npy` does (or the only array there is), and with them, if the file has them:
 
-    `scores` `[F, K]` or `[M, F, K]`, 0 is missing; `fps`; `layout`, the name; `label`, text or a number.
+    `scores` `[F, K]` or `[M, F, K]`, 0 is missing; `fps`; `layout`, the name; `label`, text or a number. Without
+    `keypoints`, arrays may be the columns of a table, `nose_x`, or joints by name, `[F, 2]`.
 
     Raises:
         FormatError: see `read_npy`; or these contradict the key-points, or are something else.
     """
     names = array_names(path)
+    if "keypoints" not in names and (are_joint_names(names) or find_columns([names])):
+        yield from content_recordings(path, read_arrays(path, tuple(names)), options)
+        return
     arrays = read_arrays(path, tuple(names) if len(names) == 1 else NPZ_KEYS)
     keypoints = arrays.pop(names[0] if len(names) == 1 else "keypoints", None)
     if keypoints is None:

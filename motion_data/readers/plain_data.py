@@ -85,6 +85,8 @@ def are_people(content: object) -> bool:
         )
     if not isinstance(content, Mapping) or "keypoints" in content or "shape" in content:
         return False
+    if _trajectories(content):
+        return True
     if any(isinstance(content.get(name), (list, dict)) and content[name] for name in NAMES["people"]):
         return True
     return bool(content) and all(whole_number(key) is not None and _holds(entry) for key, entry in content.items())
@@ -97,6 +99,8 @@ def _holds(entry: object) -> bool:
 def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterator[Recording]:
     """Yield the recordings of what a file holds; see `read_any_json`."""
     about = _stated(path, content, options)
+    if isinstance(content, Mapping) and (joints := _trajectories(content)):
+        content = [dict(zip(joints, places, strict=True)) for places in zip(*joints.values(), strict=True)]
     is_bare = isinstance(content, (list, np.ndarray)) and _depth(content) > 2
     if is_bare:
         content = {"keypoints": content}
@@ -284,6 +288,13 @@ def _joints_by_name(entry: Mapping) -> dict:
     return joints if are_joint_names(list(joints)) else {}
 
 
+def _trajectories(content: Mapping) -> dict[str, Sequence]:
+    """Return what of an object are joints by their names, each x, y, perhaps score, in all frames."""
+    joints = {name: places for name, places in content.items() if isinstance(name, str) and _depth(places) == 2}
+    are_alike = len({len(places) for places in joints.values()}) == 1
+    return joints if are_alike and are_joint_names(list(joints)) else {}
+
+
 def _says_frame(entry: object) -> bool:
     return not isinstance(entry, (list, dict)) or isinstance(entry, dict) and _value(entry, "frame") is not None
 
@@ -408,7 +419,7 @@ def _named_joint(path: Path, joint: dict | list, where: str) -> tuple[object, Se
     """Return the name of a joint, None if it has none, and x, y, score."""
     if isinstance(joint, list):
         name, values = joint
-        if not isinstance(values, (list, np.ndarray)) or len(values) not in (2, 3):
+        if not isinstance(values, (list, tuple, np.ndarray)) or len(values) not in (2, 3):
             raise FormatError(path, f"{where}: a joint is {brief(values)}; it must be x, y or x, y, score")
         return name, [*values, 1.0][:3]
     point = _point(joint)

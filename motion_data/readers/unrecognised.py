@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 from .json_files import read_json
 from .registry import FormatError, formats
+from .table_rows import no_columns, split_rows
+from .text_files import text_head
 
+TABLES = (".csv", ".tsv")
 INSTEAD = {  # of files that are not read
     ".h5": "DeepLabCut and SLEAP write CSV too: read that",
     ".slp": "export it from SLEAP as analysis CSV",
@@ -24,8 +28,19 @@ def no_format(path: Path) -> str:
     """Return why a file is not read, and what to do."""
     if path.is_dir():
         return "is a folder, and no recording itself; name a file in it, or make a corpus of it (`mofm prepare`)"
+    if titles := _titles(path):
+        return no_columns(titles)
     instead = INSTEAD.get(path.suffix.lower()) or "known are " + ", ".join(formats())
     return f"{_what_is_wrong(path) or 'is of no known format'}; {instead}"
+
+
+def _titles(path: Path) -> list[str]:
+    """Return the first line of a table, [] of anything else."""
+    try:
+        rows = split_rows(text_head(path)) if path.suffix.lower() in TABLES else []
+    except csv.Error:
+        return []
+    return rows[0] if rows else []
 
 
 def _what_is_wrong(path: Path) -> str:
