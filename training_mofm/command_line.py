@@ -18,6 +18,7 @@ EXAMPLE = re.compile(r"^(?:python|accelerate launch) run/\w+\.py", re.MULTILINE)
 OPTION = re.compile(r"^--\w[\w-]*")
 SHIPPED_NAME = "mofm"  # as a value of these, in any folder that holds none of this name: the weights that come along
 MODELS = ("model", "tokenizer")
+NO_HUB = "couldn't connect to"  # in what transformers says of a Hub that cannot be reached
 REFUSALS = (ValueError, OSError, ImportError, FloatingPointError)  # whose message says what to do
 
 
@@ -85,6 +86,7 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, doc: str, **others: Any) -> None:
         layout = {"formatter_class": argparse.RawDescriptionHelpFormatter}
         super().__init__(description=doc, add_help=False, **layout | others)
+        self.elsewhere: list[str] = []  # models that are no folder here
         self.add_argument("-h", "--help", action=_ShortHelp, nargs=0, default=argparse.SUPPRESS, help="this screen")
         self.add_argument("--help-all", action="help", help="all options, with their values and defaults")
 
@@ -97,6 +99,8 @@ class CommandParser(argparse.ArgumentParser):
                 from modeling_mofm.shipped import SHIPPED  # loaded here: help takes no second
 
                 setattr(parsed, option, str(SHIPPED))
+        named = [getattr(parsed, option, None) for option in MODELS]
+        self.elsewhere = [name for name in named if isinstance(name, str) and not os.path.exists(name)]
         return parsed, rest
 
     def error(self, message: str) -> NoReturn:
@@ -128,7 +132,8 @@ class CommandParser(argparse.ArgumentParser):
             for new in made:
                 with suppress(OSError):  # of one that is no longer empty
                     new.rmdir()
-            self.exit(1, f"{self.prog}: {error}\n")
+            hint = f"\n{', '.join(self.elsewhere)} is no folder here, and was looked for on the Hub"
+            self.exit(1, f"{self.prog}: {error}{hint if self.elsewhere and NO_HUB in str(error) else ''}\n")
 
     def is_main(self, option: argparse.Action) -> bool:
         """Return whether the short help tells of an option."""

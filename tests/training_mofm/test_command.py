@@ -131,6 +131,14 @@ def test_the_weights_that_come_along_have_a_name_in_any_folder(monkeypatch, tmp_
     assert parser.parse_args(said).model == "mofm"
 
 
+def test_a_model_that_is_no_folder_is_named_where_the_hub_cannot_be_reached(monkeypatch, capsys):
+    """transformers says that the Hub cannot be reached, and not what was looked for there."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(SystemExit):
+        call(monkeypatch, "watch", str(SHIPPED.parent / "docs" / "clips" / "squat.json"), "--model", "mofmm")
+    assert "mofmm is no folder here, and was looked for on the Hub" in capsys.readouterr().err
+
+
 def test_what_files_may_not_say_is_told_by_the_same_options_everywhere(monkeypatch, capsys):
     parser = CommandParser("")
     add_read_options(parser)
