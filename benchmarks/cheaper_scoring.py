@@ -37,6 +37,13 @@ SCORES = ("distance", "nll", "combined")
 STRIDES = (0.0, 0.2, 0.4)  # seconds; 0 is each frame
 GATES = (-1.0, 0.0, 1.0, 2.0)
 
+Way = tuple[
+    str, float | None, int, bool
+]  # score, gate, frames from window to window, whether those between are on a line
+Figures = tuple[
+    float, float, float, float
+]  # AUC of frames and of recordings, change of scores, share of words asked for
+
 
 @dataclass
 class Windows:
@@ -81,15 +88,58 @@ def frame_scores(values: np.ndarray, step: int, interpolated: bool) -> np.ndarra
     return values[seen].repeat(step)[: len(values)]
 
 
-def ways(fps: float) -> list[tuple[str, float | None, int, bool]]:
+def ways(fps: float) -> list[Way]:
     """Return score, gate, frames from window to window, and whether those between are on a line; all of it first."""
     steps = [frames_in(stride, fps) for stride in STRIDES]
-    found = [("combined", None, 1, False)]
+    found: list[Way] = [("combined", None, 1, False)]
     for step in steps:
         for score in SCORES:
             found += [(score, None, step, between) for between in ((False, True) if step > 1 else (False,))]
     found += [("combined", gate, 1, False) for gate in GATES]
     return list(dict.fromkeys(found))
+
+
+def choose_rows(protocol: Protocol, count: int) -> list[tuple[list[int], list[int], list[int]]]:
+    """Return `count` normal and anomalous rows of each fold to ask about, after twice as many to learn from."""
+    generator = np.random.default_rng(0)
+
+    def some(rows: np.ndarray, number: int) -> list[int]:
+        return generator.permutation(rows)[:number].tolist()
+
+    chosen = []
+    for fold in protocol.folds:
+        usual, odd = (fold.test[fold.anomalous == label] for label in (False, True))
+        chosen.append((some(fold.train, 2 * count), some(usual, count), some(odd, count)))
+    return chosen
+
+
+def ask(model: MoFMForAnomalyDetection, asked: list[tuple[Windows, int]], known: list[Way]) -> dict[Way, Figures]:
+    """Return the figures of each way of scoring, the first of which looks at everything.
+
+    Args:
+        asked: windows of recordings, and whether these are anomalous.
+    """
+    distances = [model.reference(windows.parts)[0] for windows, _ in asked]
+    whole = np.zeros(0)
+    figures: dict[Way, Figures] = {}
+    for way in known:
+        model.config.anomaly_score, gate, step, interpolated = way
+        frames, share = [], []
+        for (windows, _), distance in zip(asked, distances, strict=True):
+            nll = windows.nll
+            if gate is not None:  # the others count as those of normal motion
+                suspicious = model.reference.standardise("distance", distance) >= gate
+                share.append(float(suspicious.float().mean()))
+                nll = torch.where(suspicious, nll, model.reference.nll_mean)
+            values = model.anomaly_score(None, nll, distance)
+            frames.append(frame_scores(values.numpy(), step, interpolated))
+        labels = np.repeat([label for _, label in asked], [len(values) for values in frames])
+        joined = np.concatenate(frames)
+        whole = whole if len(whole) else joined
+        recordings = roc_auc_score([label for _, label in asked], [values.mean() for values in frames])
+        change = np.abs(joined - whole).mean() / whole.std() if way[0] == "combined" else np.nan
+        figures[way] = roc_auc_score(labels, joined), recordings, change, np.mean(share) if share else np.nan
+    return figures
 
 
 def protocol_parser(doc: str | None) -> argparse.ArgumentParser:
@@ -119,47 +169,18 @@ def main() -> None:
     corpus, protocol, tokenizer = open_protocol(args)
     model = MoFMForAnomalyDetection.from_pretrained(args.model, reference_size=0, fps=float(corpus[0]["fps"]))
     model.eval()
-    generator = np.random.default_rng(0)
-
-    def some(rows: np.ndarray, count: int) -> list[int]:
-        return generator.permutation(rows)[:count].tolist()
-
-    folds = []
-    for fold in protocol.folds:
-        usual, odd = (fold.test[fold.anomalous == label] for label in (False, True))
-        folds.append([some(fold.train, 2 * args.rows), some(usual, args.rows), some(odd, args.rows)])
+    folds = choose_rows(protocol, args.rows)
     measured: dict[tuple[int, bool], Windows | None] = {}
     wanted = {(row, group == 0) for fold in folds for group, rows in enumerate(fold) for row in rows}
     for row, learnt in tqdm(sorted(wanted), desc="windows"):
         stride = args.window / 4 if learnt else 0.0
         measured[row, learnt] = measure_row(model, tokenizer, corpus, row, args.window, stride)
-    figures: dict[tuple, list[tuple[float, float, float]]] = {way: [] for way in ways(model.config.fps)}
+    figures: dict[Way, list[Figures]] = {way: [] for way in ways(model.config.fps)}
     for normal, usual, odd in folds:
         fit(model, [measured[row, True] for row in normal], args.reference_size)
-        asked = [(row, label) for label, rows in enumerate((usual, odd)) for row in rows]
-        asked = [(found, label) for row, label in asked if (found := measured[row, False])]
-        distances = [model.reference(windows.parts)[0] for windows, _ in asked]
-        full: list[np.ndarray] = []
-        for way in figures:
-            model.config.anomaly_score, gate, step, interpolated = way
-            frames, share = [], []
-            for (windows, _), distance in zip(asked, distances, strict=True):
-                nll = windows.nll
-                if gate is not None:  # the others count as those of normal motion
-                    suspicious = model.reference.standardise("distance", distance) >= gate
-                    share.append(float(suspicious.float().mean()))
-                    nll = torch.where(suspicious, nll, model.reference.nll_mean)
-                values = model.anomaly_score(None, nll, distance)
-                frames.append(frame_scores(values.numpy(), step, interpolated))
-            full = full or frames
-            labels = np.repeat([label for _, label in asked], [len(values) for values in frames])
-            joined = np.concatenate(frames)
-            whole = np.concatenate(full)
-            recordings = roc_auc_score([label for _, label in asked], [values.mean() for values in frames])
-            change = np.abs(joined - whole).mean() / whole.std() if way[0] == "combined" else np.nan
-            figures[way].append(
-                (roc_auc_score(labels, joined), recordings, change, np.mean(share) if share else np.nan)
-            )
+        asked = [(measured[row, False], label) for label, rows in enumerate((usual, odd)) for row in rows]
+        for way, found in ask(model, [(windows, label) for windows, label in asked if windows], list(figures)).items():
+            figures[way].append(found)
     print("| score | gate | frames between windows | between them | AUC of frames | of recordings | change | asked |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for (score, gate, step, interpolated), found in figures.items():
