@@ -28,6 +28,7 @@ from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
 from training_mofm.augmentation import Augmentation
 from training_mofm.samples import ClipMaker, MotionSamples, RandomRows, collate_samples
 
+WORKER = "a worker does it meanwhile"
 REST = "the rest: norms, residuals, gathering, losses"
 
 
@@ -92,6 +93,28 @@ class Watch:
         return tensor
 
 
+def timed_step(
+    model: MoFMForMaskedMotionModeling,
+    dved: DVEDModel,
+    optimizer: torch.optim.Optimizer,
+    clips: dict[str, torch.Tensor],
+    watch: Watch,
+) -> dict[str, float]:
+    """Return the seconds of each part of a training step, those before it in `watch` among them."""
+    with watch.part("tokenising"), torch.no_grad():
+        labels = dved.encode(clips["keypoints"], clips["scores"]).input_ids
+    start = time.perf_counter()
+    with torch.autograd.graph.saved_tensors_hooks(watch.keep, lambda tensor: tensor):
+        loss = model(**clips, labels=labels).loss
+    loss.backward()
+    both = time.perf_counter() - start
+    rest = both - sum(value for name, value in watch.seconds.items() if name.endswith("wards"))
+    with watch.part("optimiser"):
+        optimizer.step()
+        optimizer.zero_grad()
+    return dict(watch.seconds) | {REST + " (and the embedding, backwards)": rest}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="tiny")
@@ -116,27 +139,11 @@ def main() -> None:
     steps: list[dict[str, float]] = []
     for number in range(args.repeats + 1):
         watch.restart()
-        with watch.part("making clips (a worker does it meanwhile)"):
+        with watch.part(f"making clips ({WORKER})"):
             first = number * args.clips
             clips = collate_samples([samples[index] for index in range(first, first + args.clips)])
-        with watch.part("tokenising"), torch.no_grad():
-            labels = dved.encode(clips["keypoints"], clips["scores"]).input_ids
-        start = time.perf_counter()
-        with torch.autograd.graph.saved_tensors_hooks(watch.keep, lambda tensor: tensor):
-            loss = model(**clips, labels=labels).loss
-        loss.backward()
-        both = time.perf_counter() - start
-        rest = both - sum(value for name, value in watch.seconds.items() if name.endswith("wards"))
-        with watch.part("optimiser"):
-            optimizer.step()
-            optimizer.zero_grad()
-        steps.append(dict(watch.seconds) | {REST + " (and the embedding, backwards)": rest})
+        steps.append(timed_step(model, dved, optimizer, clips, watch))
     typical = {name: statistics.median(step[name] for step in steps[1:]) for name in steps[-1]}
-    whole = sum(value for name, value in typical.items() if "worker" not in name)
-    print(f"preset {args.preset}, {args.clips} clips, {args.threads} thread(s): {whole * 1e3:.0f} ms a step\n")
-    print("| part | ms | share |\n| --- | --- | --- |")
-    for name, value in sorted(typical.items(), key=lambda item: -item[1]):
-        print(f"| {name} | {value * 1e3:.0f} | {'' if 'worker' in name else f'{value / whole:.0%}'} |")
     own = sum(parameter.nbytes for parameter in model.parameters())
     memory = {
         "weights": own,
@@ -145,6 +152,11 @@ def main() -> None:
         "the dVED": sum(parameter.nbytes for parameter in dved.parameters()),
         **{f"kept for the backward pass: {name}": size for name, size in watch.kept.items()},
     }
+    whole = sum(value for name, value in typical.items() if WORKER not in name)
+    print(f"preset {args.preset}, {args.clips} clips, {args.threads} thread(s): {whole * 1e3:.0f} ms a step\n")
+    print("| part | ms | share |\n| --- | --- | --- |")
+    for name, value in sorted(typical.items(), key=lambda item: -item[1]):
+        print(f"| {name} | {value * 1e3:.0f} | {'' if WORKER in name else f'{value / whole:.0%}'} |")
     print("\n| memory | MB | MB a clip |\n| --- | --- | --- |")
     for name, size in sorted(memory.items(), key=lambda item: -item[1]):
         print(f"| {name} | {size / 1e6:.1f} | {f'{size / 1e6 / args.clips:.2f}' if 'kept' in name else ''} |")
