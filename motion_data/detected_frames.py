@@ -9,7 +9,7 @@ A frame is one of:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,10 @@ from .options import ReadOptions
 from .pose_results import is_in_fractions, is_result, people_of, picture_size, shape_of
 from .readers.detections import Detection
 from .readers.estimates import estimated_recordings
+from .readers.joint_names import map_joints
+from .readers.json_files import brief
+from .readers.plain_data import detection_of, people_in, same_joints
+from .readers.registry import FormatError
 from .recording import Recording
 
 # a list of MANY_FRAMES arrays or more with fewer than FEW rows each: rows are people, not frames
@@ -119,6 +123,36 @@ def frame_people(frame: object, number: int = 0, frame_size: tuple[int, int] = (
             raise ValueError(f"frame {number} has shape {bodies.shape}; it must be [people, joints, 2 or 3]")
         if bodies.size:
             yield from (Detection(number, body) for body in bodies.reshape(-1, *bodies.shape[-2:]))
+
+
+def is_named(frame: object) -> bool:
+    """Tell whether a frame is an object, or a list of them, that is no result of a library: one of a JSON file."""
+    people = frame if isinstance(frame, (list, tuple)) and len(frame) else [frame]
+    return all(isinstance(person, Mapping) for person in people) and not is_result(frame)
+
+
+def named_people(frame: object, coordinates: str | None = None) -> tuple[str | None, list[Detection]]:
+    """Return everybody in a frame for which `is_named` holds, as `readers.plain_data` reads one of a file.
+
+    Returns:
+        the layout that names of joints make, None if they have none; people with `[K, 3]` joints, the score last.
+
+    Raises:
+        FormatError: it holds no key-points, or too few joints whose names are known.
+    """
+    path, names = Path("frame"), []
+    people = [person._replace(frame=0) for person in people_in(path, frame, 0)]
+    tracks = [-1 if person.track is None else whole_ids([person.track])[0] for person in people]
+    found = [
+        detection_of(path, person, ("", 0), track, names, coordinates)
+        for person, track in zip(people, tracks, strict=True)
+    ]
+    if not found:
+        raise FormatError(path, f"has no key-points to read; it is {brief(frame)}")
+    if not names:
+        return None, found
+    joints = map_joints(path, names)
+    return joints.layout, [seen._replace(joints=joints(seen.joints)) for seen in same_joints(found, names)]
 
 
 def of_one_picture(bodies: np.ndarray) -> np.ndarray:

@@ -11,13 +11,15 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 
 import numpy as np
 
-from motion_data.detected_frames import frame_people, of_one_picture, whole_ids
+from motion_data.detected_frames import frame_people, is_named, named_people, of_one_picture, whole_ids
 from motion_data.interpret import apply, as_numbers, choose_max_score, decide, is_joint, layout_of
 from motion_data.keypoints import ArrayLike, as_motion
 from motion_data.layouts import get_layout
+from motion_data.notes import note
 from motion_data.options import AXES, ReadOptions
 from motion_data.pose_results import is_result
 from motion_data.resampling import Joints, between, known_rate, nearest_frame
@@ -26,6 +28,7 @@ from ..events import JOIN, SHORTEST, Event, EventWatch
 from .scorer import AnomalyScorer, event_threshold
 
 HOLD = 0.2  # seconds: frames at most so far apart are joined by straight lines, between others nobody was seen
+FIRST_FRAMES = 5  # after so many it is said if they are too far apart
 SAME = 1e-6  # of a frame, or seconds: what rounding does to times
 
 People = dict[int, Joints]  # track id -> joints [17, 2] and their scores [17]
@@ -128,6 +131,7 @@ class MotionStream:
         self._count = 0  # frames pushed
         self._times_given = False
         self._start = self._time = 0.0  # of the first and the newest frame
+        self._closest = math.inf  # seconds between two frames
         self._seen: People = {}  # who was in the newest frame
         self._frame = -1  # the newest frame at the model's rate
         self._tracks: dict[int, _Track] = {}
@@ -144,9 +148,9 @@ class MotionStream:
         """Take the next frame.
 
         Args:
-            keypoints: `[M, K, 2]`, pixels, or `[M, K, 3]` with the scores in it; M may be 0. Or one frame as a pose
-                model or tracker gives it, with scores and ids in it: a `Results` of ultralytics or a list of dicts
-                (`motion_data.detected_frames`).
+            keypoints: `[M, K, 2]`, pixels, or `[M, K, 3]` with the scores in it; M may be 0, None is nobody, and
+                `[K, 2 or 3]` one person. Or one frame as a pose model or tracker gives it, with scores and ids in it:
+                a `Results` of ultralytics, a list of dicts (`motion_data.detected_frames`), joints by name.
             scores: `[M, K]` in [0, 1], 0 is missing; None: finite joints are there.
             track_ids: the tracker's id of each person, whole numbers; None takes those of the frame, or numbers people
                 from 0, for streams of people who stay in their order.
@@ -170,6 +174,13 @@ class MotionStream:
         now = self._count / self.fps if time is None else time
         place = (now - self._start) * rate
         self._waiting.append((int(nearest_frame(place)), FrameScores(self._count, now)))
+        if self._count:
+            self._closest = min(self._closest, now - self._time)
+        if self._count == FIRST_FRAMES and self._closest > HOLD + SAME:
+            note(
+                f"frames are {self._closest:g} seconds apart or more, and where that is more than {HOLD} nobody is "
+                "seen between them: nothing is scored. Times are seconds"
+            )
         for frame, bodies in self._frames_until(now, place, people):
             # tracks that ended go first: the same id may start another one
             self._tracks = {name: track for name, track in self._tracks.items() if frame - track.last_seen <= gap + 1}
@@ -193,10 +204,14 @@ class MotionStream:
 
     def _people(self, keypoints: ArrayLike, scores: ArrayLike | None, track_ids: Sequence[int] | None) -> People:
         """Check a frame and return track id -> joints of the people who have one."""
-        if is_result(keypoints):
-            keypoints, scores, ids = _taken_apart(keypoints, scores, self.options.frame_size)
+        named, options = None, self.options
+        if is_result(keypoints) or is_named(keypoints):
+            named, keypoints, scores, ids = _taken_apart(keypoints, scores, options)
+            options = replace(options, coordinates=None)  # x is first by now
             track_ids = ids if track_ids is None else track_ids
-        keypoints = of_one_picture(as_numbers("keypoints", keypoints))
+        keypoints = of_one_picture(as_numbers("keypoints", [] if keypoints is None else keypoints))
+        if keypoints.ndim == 2 and keypoints.size:  # one person
+            keypoints, scores = keypoints[None], None if scores is None else as_numbers("scores", scores)[None]
         if keypoints.size == 0:
             keypoints = keypoints.reshape(0, 1, 2)
         if keypoints.ndim != 3 or keypoints.shape[2] not in (2, 3):
@@ -213,7 +228,9 @@ class MotionStream:
         if not len(keypoints) or not is_joint(keypoints[..., :2]).any():
             return {}
         keypoints, scores = keypoints[:, None], None if scores is None else scores[:, None]
-        decisions = self._decisions or self._decide(keypoints, scores)
+        decisions = self._decisions or self._decide(keypoints, scores, options, named)
+        if named is not None and named != decisions.layout:
+            raise ValueError(f"joints have the names of {named}; those of the stream are of {decisions.layout}")
         layout_of(keypoints.shape[2], decisions.layout)  # of each frame
         marks = scores if scores is not None else keypoints[..., -1] if decisions.coordinates.endswith("c") else None
         if marks is not None and not self.options.max_score and choose_max_score(marks) > decisions.max_score:
@@ -231,14 +248,18 @@ class MotionStream:
             if seen.any()
         }
 
-    def _decide(self, keypoints: np.ndarray, scores: np.ndarray | None) -> ReadOptions:
+    def _decide(
+        self, keypoints: np.ndarray, scores: np.ndarray | None, options: ReadOptions, layout: str | None
+    ) -> ReadOptions:
         default = self.scorer.tokenizer.feature_extractor.layout
-        decisions = decide(keypoints, scores, self.options, default_layout=default)
+        decisions = decide(keypoints, scores, options, layout, default)
         if decisions.coordinates.startswith("xyz"):
             raise ValueError(f"coordinates are {decisions.coordinates!r}; a stream takes 'xy', 'xyc', 'yx' or 'yxc'")
         return decisions
 
     def _check_time(self, time: float | None) -> None:
+        if time is not None and not isinstance(time, Real):
+            raise ValueError(f"time must be a number of seconds, got {time!r}")
         if self._count == 0:
             if time is not None and not math.isfinite(time):
                 raise ValueError(f"time must be finite, got {time}")
@@ -312,14 +333,18 @@ class MotionStream:
 
 
 def _taken_apart(
-    frame: object, scores: ArrayLike | None, frame_size: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray | None, list[int] | None]:
-    """Return the key-points `[M, K, 2]`, scores and ids of a frame; None where it has none."""
+    frame: object, scores: ArrayLike | None, options: ReadOptions
+) -> tuple[str | None, np.ndarray, np.ndarray | None, list[int] | None]:
+    """Return the layout that joints' names make, key-points `[M, K, 2]`, scores and ids; None where there is none."""
     if scores is not None:
         raise ValueError("scores are given beside a frame that holds them")
-    people = list(frame_people(frame, frame_size=frame_size))
+    layout = None
+    if is_result(frame):
+        people = list(frame_people(frame, frame_size=options.frame_size))
+    else:
+        layout, people = named_people(frame, options.coordinates)
     if not people:
-        return np.zeros((0, 0, 2)), None, None
+        return layout, np.zeros((0, 0, 2)), None, None
     joints = np.stack([person.joints for person in people])
     ids = [person.person for person in people]
-    return joints[..., :2], joints[..., 2] if joints.shape[-1] == 3 else None, None if -1 in ids else ids
+    return layout, joints[..., :2], joints[..., 2] if joints.shape[-1] == 3 else None, None if -1 in ids else ids

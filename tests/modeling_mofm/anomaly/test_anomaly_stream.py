@@ -11,6 +11,7 @@ from detectors import make_motion, make_scorer
 from modeling_mofm.anomaly.stream import MotionStream
 from modeling_mofm.events import find_events
 from motion_data import Motion
+from motion_data.layouts import COCO_KEYPOINTS, get_layout
 from motion_data.options import ReadOptions
 
 
@@ -257,7 +258,7 @@ def test_frames_as_trackers_give_them(kind):
     ("frame", "message"),
     [
         ({"keypoints": BODY[:, :16]}, "keypoints has 16 joints, but layout 'coco17' has 17"),
-        ({"keypoints": BODY[0]}, r"keypoints must be \[people, joints, 2 or 3\], got \[17, 2\]"),
+        ({"keypoints": BODY[..., :1]}, r"keypoints must be \[people, joints, 2 or 3\], got \[2, 17, 1\]"),
         ({"keypoints": BODY, "scores": np.ones((2, 16))}, r"scores must be \[2, 17\] as keypoints are, got \[2, 16\]"),
         ({"keypoints": BODY, "scores": np.full((2, 17), 1.5)}, "scores reach 1.5; they must be from 0 to 1"),
         ({"keypoints": BODY, "track_ids": [1]}, r"track_ids must be 2 different ids, .*, got \[1\]"),
@@ -341,3 +342,54 @@ def test_events_of_a_stream_are_those_of_the_batch(dved, fps):
         f for answer in play(MotionStream(scorer, fps, join=0.1, shortest=0.05), motion) for f in answer
     ]
     assert [event for frame in with_configured for event in frame.events] == [e for f in frames for e in f.events]
+
+
+def test_times_that_are_no_seconds_are_told(caplog):
+    """Milliseconds: each frame is minutes from the next, so nobody is ever seen long enough."""
+    for times, said in ((np.arange(12) * 33.0, True), (np.arange(12) * 0.033, False)):
+        caplog.clear()
+        play(MotionStream(CountingScorer()), make_motion(1, 12), times)
+        assert ("frames are 33 seconds apart or more" in caplog.text) == said
+    for wrong in ("0.5", np.datetime64("2026-01-01")):
+        with pytest.raises(ValueError, match="time must be a number of seconds, got"):
+            MotionStream(CountingScorer()).push(np.zeros((0, 17, 2)), time=wrong)
+
+
+@pytest.mark.parametrize("kind", ["one", "scored", "object", "named", "some", "own"])
+def test_frames_of_one_person(kind):
+    """As a pose model for one person gives them: the answers are those of the same people in an array."""
+    motion = make_motion(1, 24)
+    motion.keypoints[0] += 50
+    motion.scores[:] = 1
+    if kind == "some":
+        motion.scores[0, :, :5] = 0
+
+    def frame(f):
+        keypoints, scores = motion.keypoints[0, f], motion.scores[0, f]
+        named = dict(zip(COCO_KEYPOINTS, keypoints.tolist(), strict=True))
+        return {
+            "one": (keypoints,),
+            "scored": (keypoints, scores),
+            "object": ({"keypoints": keypoints, "keypoint_scores": scores},),
+            "named": (named,),
+            "some": (dict(list(named.items())[5:]),),
+            "own": ({"people": [{"id": 0, "joints": {name: {"x": x, "y": y} for name, (x, y) in named.items()}}]},),
+        }[kind]
+
+    stream, other = MotionStream(CountingScorer(), 30), MotionStream(CountingScorer(), 30)
+    answers = [stream.push(*frame(f)) for f in range(24)] + [stream.close()]
+    expected = [other.push(motion.keypoints[:, f], motion.scores[:, f]) for f in range(24)] + [other.close()]
+    found, known = ([one.score for answer in answers for one in answer] for answers in (answers, expected))
+    assert found == pytest.approx(known, nan_ok=True) and np.isfinite(found).sum() > 5
+
+
+def test_nobody_may_be_none_and_named_joints_keep_their_skeleton():
+    stream = MotionStream(CountingScorer(), 30)
+    assert stream.push(None)[0].people == {}
+    named = dict(zip(COCO_KEYPOINTS, make_motion(1, 2).keypoints[0, 0].tolist(), strict=True))
+    stream.push(named)
+    halpe = dict(zip(get_layout("halpe26").joints, (np.arange(52).reshape(26, 2) + 1).tolist(), strict=True))
+    with pytest.raises(ValueError, match="joints have the names of halpe26; those of the stream are of coco17"):
+        stream.push(halpe)
+    with pytest.raises(ValueError, match="frame: has no key-points to read; it is dict of 2"):
+        stream.push({"nose_x": 1, "nose_y": 2})
