@@ -32,6 +32,7 @@ JOINT_TITLES = tuple(
     f"{what}{end}" for what in _JOINT_WORDS for end in ("", "_id", "_index", "_idx", "_number", "_name")
 )
 PERSON_TITLES = ("person", "person_id", "track_id", "id", "subject_id", "track", "individual", "individuals")
+LABEL_TITLES = ("label", "class", "class_name", "action", "activity")
 DEEPLABCUT = ["scorer", "bodyparts", "coords"]
 DEEPLABCUT_SEVERAL = ["scorer", "individuals", "bodyparts", "coords"]
 HEAD_ROWS = 4
@@ -51,6 +52,7 @@ class Columns:
         frame, person, time: column; -1 is none.
         joint: column of the joint's name, where a row is one joint and `places` has one row; -1 is none.
         first_row: first row of numbers.
+        label: column of the action's name; -1 is none.
         twice: titles of two columns for one co-ordinate; "" is none.
     """
 
@@ -62,6 +64,7 @@ class Columns:
     first_row: int = 1
     time: int = -1
     has_visibility: bool = False
+    label: int = -1
     twice: str = ""
 
     @property
@@ -159,8 +162,8 @@ def _wide(header: Sequence[str], first_row: int) -> Columns | None:
     if all(joint.isdecimal() for joint in joints):
         joints = sorted(joints, key=int)
     frame, person, time = (_place(header, names) for names in (FRAME_TITLES, PERSON_TITLES, TIME_TITLES))
-    columns = np.array([places[joint] for joint in joints])
-    return Columns(joints, columns, frame, person, -1, first_row, time, has_visibility, twice)
+    columns, label = np.array([places[joint] for joint in joints]), _place(header, LABEL_TITLES)
+    return Columns(joints, columns, frame, person, -1, first_row, time, has_visibility, label, twice)
 
 
 def _long(header: Sequence[str]) -> Columns | None:
@@ -177,7 +180,7 @@ def _long(header: Sequence[str]) -> Columns | None:
     columns = np.array([[axes.index("x"), axes.index("y"), score, z]])
     has_visibility = score >= 0 and header[score].strip().lower() in VISIBILITY
     clash = next((titles for titles in twice if " and " in titles), "")
-    return Columns([], columns, frame, person, joint, 1, time, has_visibility, clash)
+    return Columns([], columns, frame, person, joint, 1, time, has_visibility, _place(header, LABEL_TITLES), clash)
 
 
 def _place(header: Sequence[str], names: Sequence[str]) -> int:

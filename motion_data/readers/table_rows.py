@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..notes import note
 from ..recording import Recording
 from .cutting import MAX_RECORDING_JOINTS
 from .detections import Detection, gather
@@ -65,10 +66,28 @@ def table_recordings(path: Path, rows: list[list[str]], options: ReadOptions) ->
     fps = rate_of_times([frame for _, frame in frames], times, header[columns.time].strip()) if times else 0.0
     known = None if all(name.isdecimal() for name in names) else names
     if _is_space(path, found, columns, options):
-        yield from _in_space(path, found, known, replace(options, **options.facts({"fps": fps})))
+        recordings = _in_space(path, found, known, replace(options, **options.facts({"fps": fps})))
     else:
         flat = (person._replace(joints=person.joints[:, [0, 1, 3]]) for person in found)
-        yield from estimated_recordings(path, flat, TABLE_LAYOUTS, options, known, fps=fps)
+        recordings = estimated_recordings(path, flat, TABLE_LAYOUTS, options, known, fps=fps)
+    labels = [_cell(row, columns.label) for row in rows]
+    yield from (_labelled(recording, frames, labels) for recording in recordings)
+
+
+def _labelled(recording: Recording, frames: list[tuple[str, int]], labels: list[str]) -> Recording:
+    """Return a recording with its label, if all rows of its frames have the same."""
+    last = recording.first_frame + recording.keypoints.shape[1]
+    own = {
+        label
+        for (video, frame), label in zip(frames, labels, strict=True)
+        if video == recording.name and recording.first_frame <= frame < last
+    }
+    if len(own) > 1:
+        note(
+            f"rows have {len(own)} labels, such as {min(own)!r} and {max(own)!r}; a recording has one, so none is used"
+        )
+        return recording
+    return replace(recording, label="".join(own))
 
 
 def _is_space(path: Path, found: list[Detection], columns: Columns, options: ReadOptions) -> bool:

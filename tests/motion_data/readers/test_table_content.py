@@ -206,6 +206,18 @@ def test_people_may_have_names():
         read(table)
 
 
+def test_a_column_may_have_the_label(caplog):
+    images = [f"{video}_{frame}.jpg" for video in ("a", "b") for frame in FRAMES]
+    two = pd.concat([wide(), wide()])
+    walk, run = as_recordings(two.assign(image=images, action=["walk"] * 6 + ["run"] * 6), input_options())
+    assert (walk.label, run.label) == ("walk", "run")
+    assert read(wide(frame=FRAMES).assign(label=3)).label == "3"
+    assert read(long().assign(**{"class": "wave"})).label == "wave"
+    assert "labels" not in caplog.text
+    assert read(wide(frame=FRAMES, label=list("aaabbb"))).label == ""
+    assert "rows have 2 labels, such as 'a' and 'b'; a recording has one, so none is used" in caplog.text
+
+
 def test_two_columns_for_one_coordinate_are_refused():
     with pytest.raises(FormatError, match="two columns for one co-ordinate of a joint, nose_x and nose_x_px"):
         read(wide(frame=FRAMES, nose_x_px=FRAMES)[["nose_x", "nose_x_px", *wide().columns[1:]]])
