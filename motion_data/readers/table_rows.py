@@ -30,7 +30,10 @@ from .registry import FormatError, ReadOptions
 from .table_columns import HEAD_ROWS, Columns, find_columns, joint_name, one_by_one
 
 MAX_CELLS = 10**8
+MISSING_CELLS = ("", "-", "na", "n/a", "nan", "none", "null", "<na>")  # in small letters
+DELIMITERS = "\t;,"
 TABLE_LAYOUTS = {17: "coco17", 26: "halpe26", 33: "mediapipe33", 133: "coco-wholebody"}
+_FLOAT = re.compile(r"\d{1,20}(\.\d*)?([eE][+-]?\d{1,2})?")
 _COMMA = re.compile(r"(?<![\d.,])(-?\d+),(\d+)(?![\d.,])")
 
 
@@ -52,6 +55,10 @@ def table_recordings(path: Path, rows: list[list[str]], options: ReadOptions) ->
     if columns.twice:
         raise FormatError(path, f"has two columns for one co-ordinate of a joint, {columns.twice}; leave one out")
     header, rows = rows[0], rows[columns.first_row :]
+    if rows and _are_units(rows[0]):
+        rows = rows[1:]
+    if max(columns.frame, columns.time, columns.joint) >= 0:  # else a row without anything is a frame without anybody
+        rows = [row for row in rows if any(row)]
     width = max((len(row) for row in rows), default=0)
     if len(rows) * width > MAX_CELLS:
         raise FormatError(path, f"has {len(rows)} rows of {width} cells, which is more than is read at once")
@@ -130,10 +137,19 @@ def no_columns(titles: list[str]) -> str:
 
 
 def split_rows(text: str) -> list[list[str]]:
-    """Return the cells of a table as text; decimal commas are points then."""
-    head = text[: text.find("\n") if "\n" in text else len(text)]
-    delimiter = max("\t;,", key=head.count)
-    rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row)]
+    """Return the cells of a table as text; decimal commas are points then.
+
+    Lines above the titles that start with "#" are left out; titles may start with it, as NumPy writes them.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    while lines and lines[0].startswith("#"):
+        titles = lines[0].lstrip("# ")
+        if len(lines) > 1 and max(map(titles.count, DELIMITERS)) == max(map(lines[1].count, DELIMITERS)) > 0:
+            lines[0] = titles
+        else:
+            del lines[0]
+    delimiter = max(DELIMITERS, key=lines[0].count) if lines else ","
+    rows = list(csv.reader(lines, delimiter=delimiter))
     if delimiter == "," or not _COMMA.search(text):
         return rows
     return [[_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]  # 3,5 where a comma is in numbers
@@ -148,7 +164,7 @@ def _frame_places(path: Path, rows: list[list[str]], people: list[int], columns:
     """Return (video, frame) of each row."""
     if columns.frame >= 0:
         numbers = [_cell(row, columns.frame) for row in rows]
-        numbers = [str(int(float(name))) if re.fullmatch(r"\d{1,15}\.0*", name) else name for name in numbers]
+        numbers = [_as_whole(name) for name in numbers]
         found = picture_frames(path, numbers)
         return [found[number] for number in numbers]
     times = _times(rows, columns)
@@ -163,6 +179,14 @@ def _frame_places(path: Path, rows: list[list[str]], people: list[int], columns:
                 "has several rows of one time, or of several people without times: it needs a column called frame",
             )
     return [("", int(frame)) for frame in frames_of_times(times)]
+
+
+def _as_whole(text: str) -> str:
+    """Return a whole number that is written with a point or an exponent without these; other text as it is."""
+    if not _FLOAT.fullmatch(text):
+        return text
+    value = float(text)
+    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else text
 
 
 def _times(rows: list[list[str]], columns: Columns) -> list[float]:
@@ -214,7 +238,8 @@ def _cell(row: list[str], place: int) -> str:
 def _joint_numbers(path: Path, rows: list[list[str]], places: np.ndarray) -> np.ndarray:
     """Return x, y, z, score of each joint, `[rows, K, 4]`; NaN where a cell is empty or missing."""
     order = places[:, [0, 1, 3, 2]].reshape(-1)
-    cells = [[_cell(row, place) or "nan" for place in order] for row in rows]
+    cells = [[_cell(row, place) for place in order] for row in rows]
+    cells = [["nan" if cell.lower() in MISSING_CELLS else cell for cell in row] for row in cells]
     try:
         values = np.array(cells, dtype=object).astype(np.float64)
     except ValueError:
@@ -223,6 +248,12 @@ def _joint_numbers(path: Path, rows: list[list[str]], places: np.ndarray) -> np.
     values = values.reshape(len(rows), len(places), 4)
     values[..., 3] = np.where(places[:, 2] < 0, 1.0, values[..., 3])
     return values
+
+
+def _are_units(row: list[str]) -> bool:
+    """Tell whether the row below the titles has words and no numbers."""
+    cells = [cell.strip() for cell in row]
+    return not any(map(_is_number, cells)) and any(cell.lower() not in MISSING_CELLS for cell in cells)
 
 
 def _is_number(cell: str) -> bool:

@@ -15,9 +15,9 @@ from .registry import MAX_FILE_BYTES, FormatError, ReadOptions, register_format
 from .table_columns import HEAD_ROWS, find_columns, one_by_one
 from .table_content import content_recordings, is_table
 from .table_rows import split_rows, text_recordings
-from .text_files import text_head
+from .text_files import read_text, text_head
 
-SUFFIXES = (".csv", ".tsv")
+SUFFIXES = (".csv", ".tsv", ".txt")
 ARROW_SUFFIXES = (".parquet", ".feather")
 
 
@@ -29,7 +29,7 @@ def _is_table(path: Path) -> bool:
 
 
 @register_format(
-    "table", "key-points in columns or rows of a table, DeepLabCut's too (.csv, .tsv)", SUFFIXES, _is_table
+    "table", "key-points in columns or rows of a table, DeepLabCut's too (.csv, .tsv, .txt)", SUFFIXES, _is_table
 )
 def read_table(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read a table of one video.
@@ -40,11 +40,7 @@ def read_table(path: Path, options: ReadOptions) -> Iterator[Recording]:
     Raises:
         FormatError: no columns of key-points, or cells that are no numbers; see `estimated_recordings`.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise FormatError(path, f"is no table that can be read ({error})") from error
-    yield from text_recordings(path, text, options)
+    yield from text_recordings(path, read_text(path), options)
 
 
 def _is_arrow(path: Path) -> bool:

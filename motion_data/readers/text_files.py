@@ -15,7 +15,7 @@ HEAD = 1 << 16  # characters
 
 
 def read_text(path: Path, may_be_empty: bool = False) -> str:
-    """Return what a UTF-8 file holds.
+    """Return what a UTF-8 file holds, or a UTF-16 one that starts with a byte order mark.
 
     Raises:
         FormatError: it cannot be read, is empty, larger than `MAX_FILE_BYTES`, or not UTF-8 text.
@@ -24,7 +24,8 @@ def read_text(path: Path, may_be_empty: bool = False) -> str:
         size = path.stat().st_size
         if not (size or may_be_empty) or size > MAX_FILE_BYTES:
             raise FormatError(path, f"has {size} bytes; files of 1 to {MAX_FILE_BYTES} are read")
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        text = content.decode(_encoding(content))
     except OSError as error:
         raise FormatError(path, f"cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -35,12 +36,18 @@ def read_text(path: Path, may_be_empty: bool = False) -> str:
 
 
 def text_head(path: Path, count: int = HEAD) -> str:
-    """Return the first characters of a UTF-8 file, "" of whatever cannot be read; never raises."""
+    """Return the first characters of such a file, "" of whatever cannot be read; never raises."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with path.open("rb") as raw:
+            encoding = _encoding(raw.read(2))
+        with path.open(newline="", encoding=encoding) as file:
             return file.read(count)
     except (OSError, ValueError):
         return ""
+
+
+def _encoding(head: bytes) -> str:
+    return "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
 
 
 def parse_rows(path: Path, rows: Sequence[Sequence[str]], first: int = 1) -> np.ndarray:

@@ -241,6 +241,48 @@ def test_a_row_for_each_joint_may_have_a_time_for_the_frame(tmp_path):
         list(read_table(path, OPTIONS))
 
 
+PLAIN = wide("{name}_{axis}")
+ROWS = PLAIN.splitlines()
+EDITED = {
+    "a comment above": "# made by a script\n" + PLAIN,
+    "titles of savetxt": "# " + PLAIN,
+    "blank lines": "\n\n" + PLAIN + "\n\n",
+    "blanks behind commas": PLAIN.replace(",", ", "),
+    "frames of savetxt": "\n".join([ROWS[0], *(f"{f:.18e}{row[1:]}" for f, row in enumerate(ROWS[1:]))]),
+    "a row of units": "\n".join([ROWS[0], ",".join(["-", *["px"] * 4 * 33]), *ROWS[1:]]),
+    "commas at the end": "\n".join([ROWS[0], *(row + "," for row in ROWS[1:])]),
+    "empty rows": PLAIN + "," * 132 + "\n",
+}
+
+
+@pytest.mark.parametrize("text", EDITED.values(), ids=EDITED)
+@pytest.mark.parametrize(("ending", "encoding"), [("csv", "utf-8"), ("txt", "utf-8-sig"), ("csv", "utf-16")])
+def test_what_scripts_and_spreadsheets_add(tmp_path, text, ending, encoding):
+    path = tmp_path / f"walk.{ending}"
+    path.write_text(text, encoding=encoding)
+    assert registry.format_of(path).name == "table"
+    assert_body(*read_table(path, OPTIONS))
+
+
+@pytest.mark.parametrize("mark", ["", "nan", "NaN", "N/A", "None", "null", "-"])
+def test_marks_of_what_is_missing(tmp_path, mark):
+    text = wide("{name}_{axis}").splitlines()
+    cells = text[3].split(",")
+    cells[1:5] = [mark] * 4
+    path = tmp_path / "walk.csv"
+    path.write_text("\n".join([*text[:3], ",".join(cells), *text[4:]]))
+    (recording,) = read_table(path, OPTIONS)
+    assert np.argwhere(recording.scores == 0).tolist() == [[0, 2, 0]]
+
+
+def test_a_row_without_anything_is_a_frame_where_no_column_numbers_them(tmp_path):
+    header, *rows = (line.split(",", 1)[1] for line in wide("{name}_{axis}", fractions=False).splitlines())
+    path = tmp_path / "walk.csv"
+    path.write_text("\n".join([header, *rows[:2], "," * 131, *rows[3:]]))
+    (recording,) = read_table(path, OPTIONS)
+    assert (recording.scores[0] > 0).any(-1).tolist() == [True, True, False, True, True]
+
+
 def test_numbers_with_a_decimal_comma(tmp_path):
     path = tmp_path / "german.csv"
     path.write_text(wide("{name}_{axis}").replace(",", ";").replace(".", ","))
