@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -99,7 +99,8 @@ def _holds(entry: object) -> bool:
 def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterator[Recording]:
     """Yield the recordings of what a file holds; see `read_any_json`."""
     about = _stated(path, content, options)
-    if isinstance(content, Mapping) and (joints := _trajectories(content)):
+    within = _value(content, "keypoints") if isinstance(content, Mapping) else None
+    if joints := _trajectories(content) or _trajectories(within):
         content = [dict(zip(joints, places, strict=True)) for places in zip(*joints.values(), strict=True)]
     is_bare = isinstance(content, (list, np.ndarray)) and _depth(content) > 2
     if is_bare:
@@ -288,11 +289,26 @@ def _joints_by_name(entry: Mapping) -> dict:
     return joints if are_joint_names(list(joints)) else {}
 
 
-def _trajectories(content: Mapping) -> dict[str, Sequence]:
+def _trajectories(content: object) -> dict[str, Sequence]:
     """Return what of an object are joints by their names, each x, y, perhaps score, in all frames."""
-    joints = {name: places for name, places in content.items() if isinstance(name, str) and _depth(places) == 2}
+    if not isinstance(content, Mapping):
+        return {}
+    places = {name: _trajectory(value) for name, value in content.items() if isinstance(name, str)}
+    joints = {name: value for name, value in places.items() if _depth(value) == 2}
     are_alike = len({len(places) for places in joints.values()}) == 1
     return joints if are_alike and are_joint_names(list(joints)) else {}
+
+
+def _trajectory(value: object) -> Any:
+    """Return x, y, perhaps score of all frames as rows, where they stand in lists of their own."""
+    if not isinstance(value, Mapping) or not {"x", "y"} <= value.keys() or _depth(value["x"]) != 1:
+        return value
+    lists = [value["x"], value["y"], *([marks] if _depth(marks := _value(value, "score")) == 1 else [])]
+    return list(zip(*lists, strict=True)) if len({_length(one) for one in lists}) == 1 else value
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, (list, tuple, np.ndarray)) else -1
 
 
 def _says_frame(entry: object) -> bool:

@@ -180,6 +180,18 @@ def test_joints_by_name_each_in_all_frames(tmp_path, kind):
         check(read(path if kind == "json" else value), fps=50)
 
 
+def test_joints_by_name_with_lists_of_x_and_y(tmp_path):
+    frames = np.stack([places(frame) if frame in FRAMES else np.zeros((17, 3)) for frame in range(7)])
+    joints = {
+        joint: dict(zip(("x", "y", "score"), frames[:, k].T.tolist(), strict=True))
+        for k, joint in enumerate(COCO_KEYPOINTS)
+    }
+    path = tmp_path / "walk.json"
+    for value in ({"fps": 50, **joints}, {"fps": 50, "keypoints": joints}):
+        path.write_text(json.dumps(value))
+        check(read(path), fps=50)
+
+
 def test_columns_in_npz(tmp_path):
     table = wide(frame=FRAMES)
     np.savez(tmp_path / "walk.npz", **{name: table[name] for name in table})
