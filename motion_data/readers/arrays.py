@@ -14,7 +14,8 @@ from ..notes import note
 from ..recording import Recording
 from .array_files import array_names, map_array, read_arrays
 from .joint_names import are_joint_names
-from .pose_arrays import NPZ_KEYS, array_recordings
+from .named_arrays import kinds_of, named_recordings
+from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions, register_format
 from .table_columns import find_columns
 from .table_content import content_recordings
@@ -51,25 +52,28 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read `keypoints` as `read_npy` does (or the only array there is), and with them, if the file has them:
 
     `scores` `[F, K]` or `[M, F, K]`, 0 is missing; `fps`; `layout`, the name; `label`, text or a number. Without
-    `keypoints`, arrays may be the columns of a table, `nose_x`, or joints by name, `[F, 2]`.
+    `keypoints`, arrays may be the columns of a table, `nose_x`, or joints by name, `[F, 2]`. `frame_size`, or `width`
+    and `height`, and the times of frames are read as well; what they may be called is in `named_arrays.KINDS`.
 
     Raises:
         FormatError: see `read_npy`; or these contradict the key-points, or are something else.
     """
     names = array_names(path)
-    if "keypoints" not in names and (are_joint_names(names) or find_columns([names])):
+    called = kinds_of(names)
+    if "keypoints" not in called and (are_joint_names(names) or find_columns([names])):
         yield from content_recordings(path, read_arrays(path, tuple(names)), options)
         return
-    arrays = read_arrays(path, tuple(names) if len(names) == 1 else NPZ_KEYS)
-    keypoints = arrays.pop(names[0] if len(names) == 1 else "keypoints", None)
-    if keypoints is None:
+    if "keypoints" not in called and len(names) == 1:
+        called["keypoints"] = names[0]
+    if "keypoints" not in called:
         hint = ""
         if "poses" in names and "trans" in names:  # AMASS
             hint = ". These are parameters of a body model: save its joints, [frames, joints, 3], as 'keypoints'"
         raise FormatError(
             path, f"holds {', '.join(names) or 'no arrays'}; it must hold 'keypoints', or a single array{hint}"
         )
-    yield from array_recordings(path, keypoints, arrays, options)
+    arrays = read_arrays(path, tuple(called.values()))
+    yield from named_recordings(path, {kind: arrays[name] for kind, name in called.items()}, called, names, options)
 
 
 def _is_numbers(path: Path) -> bool:

@@ -19,11 +19,10 @@ from ..interpret import is_beyond
 from ..recording import TEST, TRAIN, Recording
 from .array_files import BROKEN
 from .cutting import cut_dense
-from .pose_arrays import NPZ_KEYS, array_recordings
+from .named_arrays import kinds_of, named_recordings
 from .registry import FormatError, ReadOptions, register_format
 
 JHMDB, PENN = ("pos_img",), ("x", "y", "visibility", "dimensions")
-OWN = ("keypoints",)
 JHMDB_FPS = 30.0  # of the videos of HMDB51, from which JHMDB was cut
 JHMDB_SIZE = (320, 240)
 MATLAB_5 = 1  # SciPy's number of the file format of MATLAB 5 to 7
@@ -65,7 +64,7 @@ def _is_matlab(path: Path) -> bool:
         names = set(_variables(path))
     except FormatError:
         return False
-    return any(names.issuperset(kind) for kind in (JHMDB, PENN, OWN))
+    return "keypoints" in kinds_of(names) or any(names.issuperset(kind) for kind in (JHMDB, PENN))
 
 
 @register_format("matlab", "JHMDB, Penn Action, or the variable keypoints (.mat)", (".mat",), _is_matlab)
@@ -87,9 +86,11 @@ def read_matlab(path: Path, options: ReadOptions) -> Iterator[Recording]:
         yield from _read_jhmdb(path, _load(path, shapes, JHMDB)["pos_img"], options)
     elif set(PENN) <= set(shapes):
         yield from _read_penn(path, _load(path, shapes, (*PENN, "action", "train")), options)
-    elif set(OWN) <= set(shapes):
-        arrays = _load(path, shapes, NPZ_KEYS)
-        yield from array_recordings(path, arrays.pop("keypoints"), arrays, options)
+    elif "keypoints" in (called := kinds_of(shapes)):
+        arrays = _load(path, shapes, tuple(called.values()))
+        yield from named_recordings(
+            path, {kind: arrays[name] for kind, name in called.items()}, called, shapes, options
+        )
     else:
         names = ", ".join(shapes)[:200] or "no variables"
         raise FormatError(path, f"holds {names}; it must hold pos_img (JHMDB), x and y (Penn Action) or keypoints")

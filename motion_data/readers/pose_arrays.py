@@ -13,14 +13,13 @@ from ..recording import Recording
 from .cutting import cut_dense
 from .registry import FormatError, ReadOptions
 
-NPZ_KEYS = ("keypoints", "scores", "fps", "layout", "label")
 MAX_RATE = 1e5  # frames a second
 
 
 def array_recordings(
     path: Path, keypoints: np.ndarray, others: Mapping[str, np.ndarray], options: ReadOptions, name: str = ""
 ) -> Iterator[Recording]:
-    """Yield the recordings of an array and what belongs to it, `NPZ_KEYS`; see `read_npz`.
+    """Yield the recordings of an array and what belongs to it: `scores`, `fps`, `layout`, `label`; see `read_npz`.
 
     Raises:
         FormatError: they contradict each other, or something that only an option can tell.

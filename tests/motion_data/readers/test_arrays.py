@@ -206,6 +206,19 @@ def test_npz_with_everything(tmp_path):
     assert len(list(read_npz(tmp_path / "a.npz", COCO))) == 1
 
 
+@pytest.mark.parametrize("name", ["scores", "confidence", "keypoint_scores", "conf"])
+def test_npz_with_other_names(tmp_path, caplog, name):
+    """A joint that was not seen counts as missing whatever the scores are called."""
+    scores = np.linspace(0, 1, 5 * 17).reshape(5, 17)
+    size = {"frame_size": (640, 480)} if name == "conf" else {"width": 640, "height": 480}
+    arrays = {"kpts": keypoints(5, 17, 2), name: scores, "time_ms": np.arange(5) * 40, **size}
+    (recording,) = read_npz(save_npz(tmp_path, **arrays), COCO)
+    np.testing.assert_allclose(recording.scores[0], scores, rtol=1e-6)
+    assert recording.frame_size == (640, 480) and recording.fps == 25 and "not read" not in caplog.text
+    (recording,) = read_npz(save_npz(tmp_path, **arrays, offsets=np.arange(3), ids=[1]), COCO)
+    assert "the file has ids, offsets too, which are not read" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
@@ -223,6 +236,8 @@ def test_npz_with_everything(tmp_path):
         ({"layout": "ntu25"}, "17 joints, but layout 'ntu25' has 25"),
         ({"layout": 1.5}, "has layout float64"),
         ({"label": np.array([None])}, "damaged one"),
+        ({"frame_size": [640, 480, 3]}, "a frame_size of 3 numbers; it must be a width and a height"),
+        ({"width": 0, "height": 480}, "the picture's size 0 must be a whole number of pixels"),
     ],
 )
 def test_npz_that_contradict_themselves_are_refused(tmp_path, change, match):
