@@ -16,6 +16,7 @@ from .registry import FormatError
 
 MAX_RATIO = 64  # of the size of arrays to that of their compressed file, above ...
 UNPACKED_BYTES = 256 * 2**20  # ... this size
+_OBJECTS = ("Python objects in dtype", "allow_pickle=False")  # in what NumPy says of a pickle
 # What damaged files make NumPy, zipfile and its decompressors raise.
 BROKEN = (
     *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError, OSError),
@@ -93,4 +94,8 @@ def _formatted(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise FormatError(path, f"cannot be read ({error.strerror})") from error
     except BROKEN as error:
+        if any(sign in str(error) for sign in _OBJECTS):
+            raise FormatError(
+                path, "holds Python objects, such as a dict, which are not read; save its arrays with numpy.savez"
+            ) from error
         raise FormatError(path, f"is no file of NumPy arrays, or a damaged one ({error})") from error

@@ -87,6 +87,11 @@ def test_arrays_that_are_no_keypoints_are_refused(tmp_path, array, match):
     refused(read_npy, path, match, ReadOptions(layout="ntu25") if array.shape[:1] == (3,) else COCO)
 
 
+def test_a_dict_in_npy_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", {"keypoints": keypoints(5, 17, 2)}, allow_pickle=True)
+    refused(read_npy, tmp_path / "a.npy", "holds Python objects, such as a dict")
+
+
 def test_layouts_that_cannot_be_told_are_asked_for(tmp_path):
     path = save(tmp_path, keypoints(5, 17, 2))
     refused(read_npy, path, "it may be coco17 or h36m17; name the layout", ReadOptions())
@@ -235,7 +240,7 @@ def test_npz_with_other_names(tmp_path, caplog, name):
         ({"layout": "x"}, "layout 'x' is unknown"),
         ({"layout": "ntu25"}, "17 joints, but layout 'ntu25' has 25"),
         ({"layout": 1.5}, "has layout float64"),
-        ({"label": np.array([None])}, "damaged one"),
+        ({"label": np.array([None])}, "holds Python objects, such as a dict, which are not read; save its arrays"),
         ({"frame_size": [640, 480, 3]}, "a frame_size of 3 numbers; it must be a width and a height"),
         ({"width": 0, "height": 480}, "the picture's size 0 must be a whole number of pixels"),
     ],
