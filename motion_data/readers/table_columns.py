@@ -32,7 +32,7 @@ JOINT_TITLES = tuple(
     f"{what}{end}" for what in _JOINT_WORDS for end in ("", "_id", "_index", "_idx", "_number", "_name")
 )
 PERSON_TITLES = ("person", "person_id", "track_id", "id", "subject_id", "track", "individual", "individuals")
-LABEL_TITLES = ("label", "class", "class_name", "action", "activity")
+LABEL_TITLES = ("label", "action", "activity")  # the class of a detector is that of an object
 DEEPLABCUT = ["scorer", "bodyparts", "coords"]
 DEEPLABCUT_SEVERAL = ["scorer", "individuals", "bodyparts", "coords"]
 HEAD_ROWS = 4

@@ -1,8 +1,7 @@
 """From the rows of a table of key-points to recordings.
 
-`table_columns` says how columns are called. Frames are numbered by a column, else by their times where several rows
-have the same, else by their rows, which must be of one person then; a column of times tells the rate. People are
-numbered, or have names.
+`table_columns` says how columns are called. Frames are numbered by a column, else by their times, else by their rows,
+which must be of one person then; a column of times tells the rate. People are numbered, or have names.
 
 A z beside them is the depth that MediaPipe guesses, and left out, where x and y are fractions of a picture or the
 score is called visibility; elsewhere an option tells it from 3D.
@@ -163,15 +162,14 @@ def _detection(place: tuple[str, int], joints: np.ndarray, person: int) -> Detec
 def _frame_places(path: Path, rows: list[list[str]], people: list[int], columns: Columns) -> list[tuple[str, int]]:
     """Return (video, frame) of each row."""
     if columns.frame >= 0:
-        numbers = [_cell(row, columns.frame) for row in rows]
-        numbers = [_as_whole(name) for name in numbers]
+        numbers = [_as_whole(_cell(row, columns.frame)) for row in rows]
         found = picture_frames(path, numbers)
         return [found[number] for number in numbers]
     times = _times(rows, columns)
     if columns.joint >= 0 and not times:
         raise FormatError(path, "has times that are no numbers, and no column of frames; name one frame")
     if columns.joint < 0:
-        if len(set(times)) == len(rows) or not times and len(set(people)) == 1:
+        if not times and len(set(people)) == 1:
             return [("", place) for place in range(len(rows))]
         if not times or len(set(zip(times, people, strict=True))) < len(rows):
             raise FormatError(
@@ -204,10 +202,10 @@ def _gathered(
     """Return the joints and the people of a table with a row for each joint.
 
     Args:
-        titles: of the joint of each row, with its
-        frames: and
-        people:.
-        places: `[rows, 4]` x, y, z, score.
+        titles: what the joint of each row is called.
+        frames: its video and frame.
+        people: whose it is.
+        places: its x, y, z, score, `[rows, 4]`.
     """
     joints = [joint_name(title) for title in titles]
     names = list(dict.fromkeys(joints))

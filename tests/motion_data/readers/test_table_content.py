@@ -224,7 +224,7 @@ def test_a_column_may_have_the_label(caplog):
     walk, run = as_recordings(two.assign(image=images, action=["walk"] * 6 + ["run"] * 6), input_options())
     assert (walk.label, run.label) == ("walk", "run")
     assert read(wide(frame=FRAMES).assign(label=3)).label == "3"
-    assert read(long().assign(**{"class": "wave"})).label == "wave"
+    assert read(long().assign(activity="wave", class_name="person")).label == "wave"
     assert "labels" not in caplog.text
     assert read(wide(frame=FRAMES, label=list("aaabbb"))).label == ""
     assert "rows have 2 labels, such as 'a' and 'b'; a recording has one, so none is used" in caplog.text

@@ -219,6 +219,10 @@ def test_times_stand_in_for_frames_where_people_share_them(tmp_path):
     seen = (recording.scores > 0).all(-1)
     assert seen.tolist() == [[True] * 3 + [False] * 2 + [True] * 2] * 2
     np.testing.assert_allclose(recording.keypoints[1, 6], body(6, 17)[:, :2] + 200, rtol=1e-5)
+    first, *rows = people_over_time(["time", "person"]).splitlines()
+    path.write_text("\n".join([first, *rows[::2]]))  # of one person: times still tell what is missing
+    (recording,) = read_table(path, OPTIONS)
+    assert (recording.scores[0] > 0).any(-1).tolist() == seen[0].tolist() and recording.fps == pytest.approx(10)
     for columns in (["time"], ["person"]):
         path.write_text(people_over_time(columns))
         with pytest.raises(FormatError, match="several rows of one time, or of several people without times"):
