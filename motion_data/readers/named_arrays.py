@@ -11,6 +11,7 @@ import numpy as np
 from ..notes import note
 from ..recording import Recording
 from .frames import rate_of_times
+from .joint_names import map_joints
 from .json_files import picture_side
 from .plain_data import NAMES
 from .pose_arrays import array_recordings
@@ -19,6 +20,7 @@ from .registry import FormatError, ReadOptions
 # what an array is -> what it may be called; the first that there is counts
 KINDS = {kind: NAMES[kind] for kind in ("keypoints", "scores", "fps", "time", "width", "height")}
 KINDS |= {kind: (kind,) for kind in ("layout", "label", "frame_size")}
+KINDS["joint_names"] = ("joint_names", "keypoint_names", "bodyparts", "node_names")
 _SHOWN = 10
 
 
@@ -39,7 +41,7 @@ def named_recordings(
         names: of all arrays of the file.
 
     Raises:
-        FormatError: see `array_recordings`; a size of the picture that is none.
+        FormatError: see `array_recordings`; a size of the picture that is none, names that do not fit the joints.
     """
     others = dict(arrays)
     keypoints = others.pop("keypoints")
@@ -51,7 +53,28 @@ def named_recordings(
     times = others.pop("time", np.zeros(0)).squeeze()
     if "fps" not in others and times.ndim == 1 and len(times) in keypoints.shape and times.dtype.kind in "fiu":
         others["fps"] = np.array(rate_of_times(range(len(times)), times, called["time"]))
+    names_of_joints = others.pop("joint_names", None)
+    if names_of_joints is not None and "layout" not in others:
+        keypoints, scores, layout = _by_name(path, names_of_joints, keypoints, others.get("scores"), options)
+        others |= {"layout": np.array(layout)} | ({} if scores is None else {"scores": scores})
     yield from array_recordings(path, keypoints, others, options)
+
+
+def _by_name(
+    path: Path, names: np.ndarray, keypoints: np.ndarray, scores: np.ndarray | None, options: ReadOptions
+) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """Return key-points `[..., K, C]`, scores `[..., K]` and the layout that the names of their joints make."""
+    titles = [str(name).strip() for name in names.reshape(-1)]
+    if names.dtype.kind != "U" or keypoints.ndim < 3 or keypoints.shape[-2] != len(titles):
+        raise FormatError(
+            path,
+            f"has {names.size} joint_names ({names.dtype}), and keypoints of shape {keypoints.shape}; the axis before "
+            "the last must have a joint for each",
+        )
+    joints = map_joints(path, titles, options)
+    if scores is not None and scores.shape[-1:] == (len(titles),):
+        scores = np.nan_to_num(joints(scores[..., None])[..., 0])
+    return joints(keypoints), scores, joints.layout
 
 
 def _picture_size(path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[int, int] | None:

@@ -211,6 +211,19 @@ def test_npz_with_everything(tmp_path):
     assert len(list(read_npz(tmp_path / "a.npz", COCO))) == 1
 
 
+def test_npz_whose_joints_have_names(tmp_path):
+    """The names decide, not the number of joints: 15 may be of three layouts, and 14 are of none."""
+    names = [f"{side} {joint}" for side in "lr" for joint in ("Shoulder", "elbow", "wrist", "hip", "knee", "ankle")]
+    names += ["head", "hem of the coat"]
+    places, scores = keypoints(5, 14, 2), np.linspace(0.1, 1, 5 * 14).reshape(5, 14)
+    (recording,) = read_npz(save_npz(tmp_path, keypoints=places, scores=scores, joint_names=names), ReadOptions())
+    assert recording.layout == "coco17" and (recording.scores[0, 0] > 0).sum() == 13
+    np.testing.assert_allclose(recording.keypoints[0, :, 6], places[:, 6], rtol=1e-6)
+    np.testing.assert_allclose(recording.scores[0, :, [5, 15]], scores[:, [0, 5]].T, rtol=1e-6)
+    np.testing.assert_allclose(recording.keypoints[0, :, 0], places[:, 12], rtol=1e-6)
+    refused(read_npz, save_npz(tmp_path, keypoints=places, joint_names=names[1:]), "has 13 joint_names")
+
+
 @pytest.mark.parametrize("name", ["scores", "confidence", "keypoint_scores", "conf"])
 def test_npz_with_other_names(tmp_path, caplog, name):
     """A joint that was not seen counts as missing whatever the scores are called."""
