@@ -11,7 +11,6 @@ import numpy as np
 from ..notes import note
 from ..recording import Recording
 from .frames import rate_of_times
-from .joint_names import map_joints
 from .json_files import picture_side
 from .plain_data import NAMES
 from .pose_arrays import array_recordings
@@ -53,28 +52,7 @@ def named_recordings(
     times = others.pop("time", np.zeros(0)).squeeze()
     if "fps" not in others and times.ndim == 1 and len(times) in keypoints.shape and times.dtype.kind in "fiu":
         others["fps"] = np.array(rate_of_times(range(len(times)), times, called["time"]))
-    names_of_joints = others.pop("joint_names", None)
-    if names_of_joints is not None and "layout" not in others:
-        keypoints, scores, layout = _by_name(path, names_of_joints, keypoints, others.get("scores"), options)
-        others |= {"layout": np.array(layout)} | ({} if scores is None else {"scores": scores})
     yield from array_recordings(path, keypoints, others, options)
-
-
-def _by_name(
-    path: Path, names: np.ndarray, keypoints: np.ndarray, scores: np.ndarray | None, options: ReadOptions
-) -> tuple[np.ndarray, np.ndarray | None, str]:
-    """Return key-points `[..., K, C]`, scores `[..., K]` and the layout that the names of their joints make."""
-    titles = [str(name).strip() for name in names.reshape(-1)]
-    if names.dtype.kind != "U" or keypoints.ndim < 3 or keypoints.shape[-2] != len(titles):
-        raise FormatError(
-            path,
-            f"has {names.size} joint_names ({names.dtype}), and keypoints of shape {keypoints.shape}; the axis before "
-            "the last must have a joint for each",
-        )
-    joints = map_joints(path, titles, options)
-    if scores is not None and scores.shape[-1:] == (len(titles),):
-        scores = np.nan_to_num(joints(scores[..., None])[..., 0])
-    return joints(keypoints), scores, joints.layout
 
 
 def _picture_size(path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[int, int] | None:

@@ -98,7 +98,7 @@ def _holds(entry: object) -> bool:
 
 def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterator[Recording]:
     """Yield the recordings of what a file holds; see `read_any_json`."""
-    about = _stated(path, content, options)
+    about, titles = _stated(path, content, options), _joint_titles(content)
     within = _value(content, "keypoints") if isinstance(content, Mapping) else None
     if joints := _trajectories(content) or _trajectories(within):
         content = [dict(zip(joints, places, strict=True)) for places in zip(*joints.values(), strict=True)]
@@ -109,6 +109,8 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
         arrays = {
             name: np.asarray(content[name]) for name in ("layout", "label") if isinstance(content.get(name), str)
         }
+        if titles:
+            arrays["joint_names"] = np.array(titles)
         if isinstance(scores := _value(content, "scores"), (list, np.ndarray)):
             arrays["scores"] = numbers(path, scores, "scores")
         keypoints = numbers(path, _value(content, "keypoints"), "keypoints")
@@ -140,7 +142,7 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
     found = same_joints(found, names)
     if not options.overrides("fps"):
         about["fps"] = about["fps"] or _stated_rate(path, people, found)
-    yield from estimated_recordings(path, found, LAYOUTS, options, names or None, **about)
+    yield from estimated_recordings(path, found, LAYOUTS, options, names or titles, **about)
 
 
 def _by_time(people: list[Person]) -> list[Person]:
@@ -197,6 +199,22 @@ def _stated(path: Path, content: object, options: ReadOptions) -> dict:
     return about
 
 
+def _joint_titles(content: object) -> list[str] | None:
+    """Return the names of joints that a file states for all people, whatever the list of them is called."""
+    header = content if isinstance(content, Mapping) else {}
+    for place in (header, *(header[name] for name in NAMES["about"] if isinstance(header.get(name), Mapping))):
+        for value in place.values():
+            if isinstance(value, Mapping) and all(whole_number(key) is not None for key in value):  # names by number
+                value = [value[key] for key in sorted(value, key=int)]
+            if _are_texts(value) and are_joint_names(value):
+                return list(value)
+    return None
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(one, str) for one in value)
+
+
 def _depth(value: object) -> int:
     """Return how deep lists of numbers are nested, as their first ones are; 0 is of anything else."""
     depth = 0
@@ -236,6 +254,8 @@ def people_in(
         time = next(((name, value[name]) for name in NAMES["time"] if value.get(name) is not None), time)
         if isinstance(value.get("pose"), dict):  # ml5, whose skeleton is pairs of joints
             value = {"pose": value["pose"]}
+        if any(map(_are_texts, value.values())):  # names of joints, of a skeleton: they are no key-points
+            value = {name: entry for name, entry in value.items() if not _are_texts(entry)}
         joints = _value(value, "keypoints")
         if joints is None and (named := _joints_by_name(value)):
             value = {name: entry for name, entry in value.items() if name not in named} | {"keypoints": named}

@@ -11,6 +11,7 @@ from ..interpret import apply, decide
 from ..layouts import layout_names
 from ..recording import Recording
 from .cutting import cut_dense
+from .joint_names import map_joints
 from .registry import FormatError, ReadOptions
 
 MAX_RATE = 1e5  # frames a second
@@ -19,11 +20,16 @@ MAX_RATE = 1e5  # frames a second
 def array_recordings(
     path: Path, keypoints: np.ndarray, others: Mapping[str, np.ndarray], options: ReadOptions, name: str = ""
 ) -> Iterator[Recording]:
-    """Yield the recordings of an array and what belongs to it: `scores`, `fps`, `layout`, `label`; see `read_npz`.
+    """Yield the recordings of an array and what belongs to it; see `read_npz`.
+
+    Args:
+        others: `scores`, `fps`, `layout`, `label`, and `joint_names`, which decide where no layout is stated.
 
     Raises:
         FormatError: they contradict each other, or something that only an option can tell.
     """
+    if "joint_names" in others and "layout" not in others:
+        keypoints, others = _named_joints_of(path, keypoints, others, options)
     scores = others.get("scores")
     try:
         if scores is not None and scores.dtype.kind not in "fiub":
@@ -47,6 +53,25 @@ def array_recordings(
 
     fields = {"label": _text(path, others, "label"), "frame_size": options.frame_size} | _fps(path, others)
     yield from cut_dense(keypoints.shape[place], poses, decided.layout, options, name, **fields)
+
+
+def _named_joints_of(
+    path: Path, keypoints: np.ndarray, others: Mapping[str, np.ndarray], options: ReadOptions
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return key-points `[..., K, C]` of the layout that the names of joints make, and what belongs to them."""
+    names, scores = others["joint_names"], others.get("scores")
+    titles = [str(name).strip() for name in names.reshape(-1)]
+    if names.dtype.kind != "U" or keypoints.ndim < 3 or keypoints.shape[-2] != len(titles):
+        raise FormatError(
+            path,
+            f"has {names.size} joint_names ({names.dtype}), and keypoints of shape {keypoints.shape}; the axis before "
+            "the last must have a joint for each",
+        )
+    joints = map_joints(path, titles, options)
+    found = {**others, "layout": np.array(joints.layout)}
+    if scores is not None and scores.shape[-1:] == (len(titles),):
+        found["scores"] = np.nan_to_num(joints(scores[..., None])[..., 0])
+    return joints(keypoints), found
 
 
 def stated_units(path: Path, title: str, unit: str, known: Mapping[str, str], options: ReadOptions) -> str | None:

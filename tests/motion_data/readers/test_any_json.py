@@ -309,6 +309,28 @@ def test_a_guessed_depth_is_left_out(tmp_path):
     np.testing.assert_allclose(fractions.keypoints, flat.keypoints, rtol=1e-6)
 
 
+BACKWARDS = list(COCO_KEYPOINTS[::-1])
+TITLES = {
+    "list": {"joint_names": BACKWARDS},
+    "by number": {"info": {"points": {str(k): name for k, name in enumerate(BACKWARDS)}}},
+    "header": {"meta": {"joints": BACKWARDS, "objects": ["person"]}},
+    "skeleton": {"skeleton": BACKWARDS},
+}
+
+
+@pytest.mark.parametrize("titles", TITLES.values(), ids=TITLES)
+def test_names_of_joints_that_stand_once_in_a_file_decide(tmp_path, titles):
+    turned = [[{"id": p, "keypoints": rows(f, p)[::-1]} for p in PEOPLE] for f in range(FRAMES)]
+    path = tmp_path / "a.json"
+    (recording,) = read(path, titles | {"frames": [{"frame": f, "people": seen} for f, seen in enumerate(turned)]})
+    expect(recording)
+    arrays = np.array([[rows(f, p)[::-1] for f in range(FRAMES)] for p in PEOPLE])
+    (recording,) = read(path, titles | {"keypoints": arrays.tolist()})
+    expect(recording, (0, 1))
+    with pytest.raises(FormatError, match="people have 16 joints, but 17 joints are named"):
+        read(path, titles | {"frames": [{"frame": 0, "people": [{"keypoints": rows(0, 3)[1:]}]}]})
+
+
 def test_bare_arrays_are_read_as_those_of_numpy(tmp_path):
     motion = [rows(f, 3) for f in range(FRAMES)]
     assert "name the layout" in error(tmp_path / "bare.json", motion)
