@@ -6,6 +6,7 @@
 from ..recording import Recording
 from . import (
     any_json,
+    array_folder,
     arrays,
     azure_kinect,
     bvh,
@@ -35,6 +36,7 @@ __all__ = [
     "ReadOptions",
     "Recording",
     "any_json",
+    "array_folder",
     "arrays",
     "azure_kinect",
     "bvh",
