@@ -62,11 +62,13 @@ def read_arrow(path: Path, options: ReadOptions) -> Iterator[Recording]:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise FormatError(path, f"is larger than {MAX_FILE_BYTES} bytes; split it")
         table = _arrow_table(path)
+        table.validate(full=True)  # a damaged one can be read, and is found out later
+        content = table if is_table(table) else table.to_pylist()
     except FormatError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise FormatError(path, f"is no table that can be read ({error})") from error
-    return content_recordings(path, table if is_table(table) else table.to_pylist(), options)
+    return content_recordings(path, content, options)
 
 
 def _arrow_names(path: Path) -> list[str]:

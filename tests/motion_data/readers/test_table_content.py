@@ -1,5 +1,6 @@
 """Tables of key-points that are no text: all that pandas writes is read alike."""
 
+import io
 import json
 
 import numpy as np
@@ -243,3 +244,18 @@ def test_damaged_tables_in_json(tmp_path, content):
     known = registry.format_of(path)
     if known is not None:
         read_bounded(known.read, path, ReadOptions(min_track=1))
+
+
+def parquet_bytes():
+    file = io.BytesIO()
+    wide(frame=FRAMES).to_parquet(file)
+    return file.getvalue()
+
+
+@fuzz
+@given(content=damaged(parquet_bytes()))
+def test_damaged_parquet(tmp_path, content):
+    path = tmp_path / "a.parquet"
+    path.write_bytes(content)
+    registry.format_of(path)
+    read_bounded(read_arrow, path, ReadOptions(min_track=1))
