@@ -13,12 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..recording import Recording
+from .data_fields import NAMES
 from .detections import Detection
 from .estimates import estimated_recordings
 from .json_files import json_head, person_number, read_json
 from .pickle_data import pickle_head, read_pickle
 from .picture_files import MAX_EMPTY, people_in_files, pictures
-from .plain_data import LAYOUTS, NAMES, data_recordings, detection_of, people_in, same_joints
+from .plain_data import LAYOUTS, data_recordings, detection_of, people_in, same_joints
 from .registry import FormatError, ReadOptions, register_format
 from .table_columns import find_columns
 from .table_content import content_recordings

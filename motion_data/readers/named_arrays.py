@@ -10,9 +10,9 @@ import numpy as np
 
 from ..notes import note
 from ..recording import Recording
+from .data_fields import NAMES
 from .frames import rate_of_times
 from .json_files import picture_side
-from .plain_data import NAMES
 from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions
 

@@ -1,6 +1,6 @@
 """Whoever is in plain data of lists and objects, whatever its fields are called: JSON and pickles of people's own.
 
-It is read from outside in, until an object has key-points. On the way `NAMES` tells what frames, people, ids and
+It is read from outside in, until an object has key-points. On the way `data_fields` tells what frames, people, ids and
 scores are called; an object whose keys are numbers or names of pictures is one of frames. Key-points of all frames in
 one list are those of a person.
 """
@@ -10,49 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..interpret import x_first
 from ..notes import note
 from ..recording import Recording
+from .data_fields import NAMES, are_texts, depth_of, value_of
 from .detections import Detection
 from .estimates import RESULT_LAYOUTS, check_guessed_depth, estimated_recordings
-from .frames import TIMES, frames_of_times, picture_frames, rate_of_times, whole_number
-from .joint_names import are_joint_names
+from .frames import frames_of_times, picture_frames, rate_of_times, whole_number
 from .json_files import brief, numbers, picture_side, stated_fps
+from .named_joints import joint_titles, joints_by_name, trajectories
 from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions
 
 LAYOUTS = {**RESULT_LAYOUTS, 18: "openpose18", 25: "openpose25"}
-NAMES = {
-    "keypoints": (
-        *("keypoints", "keypoints_2d", "keypoints2d", "kpts", "kps", "pose_keypoints_2d", "pose_2d", "pose2d"),
-        *("joints", "joints_2d", "joints2d", "landmarks", "skeleton"),
-    ),
-    "scores": (
-        *("keypoint_scores", "keypoint_score", "keypoints_scores", "keypoints_score", "kpt_scores", "scores"),
-        *("confidences", "confidence", "conf", "visibility"),
-    ),
-    "frame": (
-        *("frame", "frame_id", "frame_index", "frame_idx", "frame_number", "frame_num", "frame_no"),
-        *("frameId", "frameIndex", "frameNumber", "image_id", "image_name", "image", "file_name", "filename"),
-    ),
-    "time": TIMES,
-    "person": ("track_id", "person_id", "track", "id", "pid", "idx"),
-    "people": (
-        *("people", "persons", "instances", "instance_info", "predictions", "detections", "objects", "annotations"),
-        *("poses", "pose", "skeletons", "bodies", "tracks", "frames", "data", "results"),
-    ),
-    "score": ("score", "confidence", "visibility", "conf", "c", "v"),  # of one joint
-    "name": ("name", "part", "joint", "label", "id"),
-    "fps": ("fps", "frame_rate", "framerate", "frameRate", "video_fps"),
-    "width": ("width", "image_width", "frame_width", "video_width", "canvas_width"),
-    "height": ("height", "image_height", "frame_height", "video_height", "canvas_height"),
-    # where these three stand
-    "about": ("info", "meta", "metadata", "meta_info", "header", "video", "video_info", "dimensions"),
-}
 OF_ONE = ("frames", "data", "results")  # of these, what a person may have
 MAX_TIME = 1e18  # microseconds since 1970 are 1e15
 LOWEST = -0.25  # of a score: the peak of a heat-map may be a little below 0
@@ -79,13 +53,13 @@ def are_people(content: object) -> bool:
             and all(
                 isinstance(entry, Mapping)
                 and "shape" not in entry
-                and (_value(entry, "frame") is not None or _is_frame(entry) and "predictions" not in entry)
+                and (value_of(entry, "frame") is not None or _is_frame(entry) and "predictions" not in entry)
                 for entry in content
             )
         )
     if not isinstance(content, Mapping) or "keypoints" in content or "shape" in content:
         return False
-    if _trajectories(content):
+    if trajectories(content):
         return True
     if any(isinstance(content.get(name), (list, dict)) and content[name] for name in NAMES["people"]):
         return True
@@ -98,22 +72,22 @@ def _holds(entry: object) -> bool:
 
 def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterator[Recording]:
     """Yield the recordings of what a file holds; see `read_any_json`."""
-    about, titles = _stated(path, content, options), _joint_titles(content)
-    within = _value(content, "keypoints") if isinstance(content, Mapping) else None
-    if joints := _trajectories(content) or _trajectories(within):
+    about, titles = _stated(path, content, options), joint_titles(content)
+    within = value_of(content, "keypoints") if isinstance(content, Mapping) else None
+    if joints := trajectories(content) or trajectories(within):
         content = [dict(zip(joints, places, strict=True)) for places in zip(*joints.values(), strict=True)]
-    is_bare = isinstance(content, (list, np.ndarray)) and _depth(content) > 2
+    is_bare = isinstance(content, (list, np.ndarray)) and depth_of(content) > 2
     if is_bare:
         content = {"keypoints": content}
-    if isinstance(content, dict) and (is_bare or _depth(_value(content, "keypoints")) == 4):
+    if isinstance(content, dict) and (is_bare or depth_of(value_of(content, "keypoints")) == 4):
         arrays = {
             name: np.asarray(content[name]) for name in ("layout", "label") if isinstance(content.get(name), str)
         }
         if titles:
             arrays["joint_names"] = np.array(titles)
-        if isinstance(scores := _value(content, "scores"), (list, np.ndarray)):
+        if isinstance(scores := value_of(content, "scores"), (list, np.ndarray)):
             arrays["scores"] = numbers(path, scores, "scores")
-        keypoints = numbers(path, _value(content, "keypoints"), "keypoints")
+        keypoints = numbers(path, value_of(content, "keypoints"), "keypoints")
         told = replace(options, frame_size=about["frame_size"], fps=about["fps"] or options.fps)
         yield from array_recordings(path, keypoints, arrays, told)
         return
@@ -157,7 +131,7 @@ def _by_time(people: list[Person]) -> list[Person]:
 
 def _has_depth(entry: Mapping) -> bool:
     """Tell whether joints are objects with a z beside x and y."""
-    joints = _value(entry, "keypoints")
+    joints = value_of(entry, "keypoints")
     joints = list(joints.values()) if isinstance(joints, dict) else joints
     first = joints[0] if isinstance(joints, list) and joints else None
     if not isinstance(first, dict):
@@ -193,36 +167,10 @@ def _stated(path: Path, content: object, options: ReadOptions) -> dict:
     stated = {key: value for one in reversed(headers) for key, value in one.items()}
     fps = options.fps if options.overrides("fps") else stated_fps(path, stated, NAMES["fps"])
     about = {"fps": fps, "frame_size": options.frame_size}
-    width, height = _value(stated, "width"), _value(stated, "height")
+    width, height = value_of(stated, "width"), value_of(stated, "height")
     if width is not None and height is not None and not options.overrides("frame_size"):
         about["frame_size"] = (picture_side(path, width), picture_side(path, height))
     return about
-
-
-def _joint_titles(content: object) -> list[str] | None:
-    """Return the names of joints that a file states for all people, whatever the list of them is called."""
-    header = content if isinstance(content, Mapping) else {}
-    for place in (header, *(header[name] for name in NAMES["about"] if isinstance(header.get(name), Mapping))):
-        for value in place.values():
-            if isinstance(value, Mapping) and all(whole_number(key) is not None for key in value):  # names by number
-                value = [value[key] for key in sorted(value, key=int)]
-            if _are_texts(value) and are_joint_names(value):
-                return list(value)
-    return None
-
-
-def _are_texts(value: object) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(one, str) for one in value)
-
-
-def _depth(value: object) -> int:
-    """Return how deep lists of numbers are nested, as their first ones are; 0 is of anything else."""
-    depth = 0
-    while isinstance(value, (list, tuple)) and len(value):
-        value, depth = value[0], depth + 1
-    if isinstance(value, np.ndarray):
-        return depth + value.ndim
-    return depth if isinstance(value, (int, float)) else 0
 
 
 def people_in(
@@ -250,39 +198,39 @@ def people_in(
             for person in people_in(path, entry, place if by_place else frame, track, depth + 1, time=time):
                 yield person._replace(by_place=True) if by_place else person
     elif isinstance(value, dict):
-        frame = _value(value, "frame", frame)
+        frame = value_of(value, "frame", frame)
         time = next(((name, value[name]) for name in NAMES["time"] if value.get(name) is not None), time)
         if isinstance(value.get("pose"), dict):  # ml5, whose skeleton is pairs of joints
             value = {"pose": value["pose"]}
-        if any(map(_are_texts, value.values())):  # names of joints, of a skeleton: they are no key-points
-            value = {name: entry for name, entry in value.items() if not _are_texts(entry)}
-        joints = _value(value, "keypoints")
-        if joints is None and (named := _joints_by_name(value)):
+        if any(map(are_texts, value.values())):  # names of joints, of a skeleton: they are no key-points
+            value = {name: entry for name, entry in value.items() if not are_texts(entry)}
+        joints = value_of(value, "keypoints")
+        if joints is None and (named := joints_by_name(value)):
             value = {name: entry for name, entry in value.items() if name not in named} | {"keypoints": named}
             joints = named
         if isinstance(joints, list) and joints and all(map(_is_person, joints)):  # people, under that name
             yield from people_in(path, joints, frame, track, depth + 1, time=time)
             return
         if joints is not None:
-            person = Person(frame, _value(value, "person", track), value, time=time)
-            yield from _one_by_one(path, person) if _depth(joints) > 2 else [person]
+            person = Person(frame, value_of(value, "person", track), value, time=time)
+            yield from _one_by_one(path, person) if depth_of(joints) > 2 else [person]
             return
         groups = [name for name in NAMES["people"] if isinstance(value.get(name), (list, dict))]
         for group in groups:  # the id of an object with frames is a person's, that of one with people is not
-            own = _value(value, "person", track) if group in OF_ONE else track
+            own = value_of(value, "person", track) if group in OF_ONE else track
             yield from people_in(path, value[group], frame, own, depth + 1, group == "frames", time)
         for key, entry in value.items() if not groups else ():
             # a key is the frame, unless frames are told around it or further in: then it is the person
             told = frame is not None or any(person.frame is not None for person in people_in(path, entry, depth=depth))
-            if _depth(entry):
+            if depth_of(entry):
                 entry = {"keypoints": entry}
             yield from people_in(path, entry, frame if told else key, key if told else track, depth + 1)
 
 
 def _one_by_one(path: Path, person: Person) -> Iterator[Person]:
     """Yield the frames of a person whose key-points are those of all frames, or the people of a frame."""
-    keypoints = numbers(path, _value(person.entry, "keypoints"), "keypoints")
-    scores = _value(person.entry, "scores")
+    keypoints = numbers(path, value_of(person.entry, "keypoints"), "keypoints")
+    scores = value_of(person.entry, "scores")
     marks = numbers(path, scores, "scores") if isinstance(scores, (list, np.ndarray)) else None
     if keypoints.ndim != 3 or marks is not None and len(marks) != len(keypoints):
         raise FormatError(
@@ -298,69 +246,30 @@ def _one_by_one(path: Path, person: Person) -> Iterator[Person]:
             yield person._replace(track=None, entry=entry)
 
 
-def _joints_by_name(entry: Mapping) -> dict:
-    """Return what of an object are joints by their names, each x, y, perhaps score, or an object with x and y."""
-    joints = {
-        name: place
-        for name, place in entry.items()
-        if isinstance(name, str)
-        and (isinstance(place, dict) and "x" in place and "y" in place or _depth(place) == 1 and len(place) in (2, 3))
-    }
-    return joints if are_joint_names(list(joints)) else {}
-
-
-def _trajectories(content: object) -> dict[str, Sequence]:
-    """Return what of an object are joints by their names, each x, y, perhaps score, in all frames."""
-    if not isinstance(content, Mapping):
-        return {}
-    places = {name: _trajectory(value) for name, value in content.items() if isinstance(name, str)}
-    joints = {name: value for name, value in places.items() if _depth(value) == 2}
-    are_alike = len({len(places) for places in joints.values()}) == 1
-    return joints if are_alike and are_joint_names(list(joints)) else {}
-
-
-def _trajectory(value: object) -> Any:
-    """Return x, y, perhaps score of all frames as rows, where they stand in lists of their own."""
-    if not isinstance(value, Mapping) or not {"x", "y"} <= value.keys() or _depth(value["x"]) != 1:
-        return value
-    lists = [value["x"], value["y"], *([marks] if _depth(marks := _value(value, "score")) == 1 else [])]
-    return list(zip(*lists, strict=True)) if len({_length(one) for one in lists}) == 1 else value
-
-
-def _length(value: object) -> int:
-    return len(value) if isinstance(value, (list, tuple, np.ndarray)) else -1
-
-
 def _says_frame(entry: object) -> bool:
-    return not isinstance(entry, (list, dict)) or isinstance(entry, dict) and _value(entry, "frame") is not None
+    return not isinstance(entry, (list, dict)) or isinstance(entry, dict) and value_of(entry, "frame") is not None
 
 
 def _is_person(entry: object) -> bool:
-    return isinstance(entry, dict) and _value(entry, "keypoints") is not None
+    return isinstance(entry, dict) and value_of(entry, "keypoints") is not None
 
 
 def _is_frame(entry: object) -> bool:
     """Tell whether an entry of a list is a frame that does not say which: people in a list, or in a field."""
     if isinstance(entry, list):
-        return all(isinstance(person, Mapping) and _value(person, "frame") is None for person in entry)
+        return all(isinstance(person, Mapping) and value_of(person, "frame") is None for person in entry)
     return (
         isinstance(entry, Mapping)
-        and _value(entry, "frame") is None
-        and _value(entry, "keypoints") is None
+        and value_of(entry, "frame") is None
+        and value_of(entry, "keypoints") is None
         and any(isinstance(entry.get(name), list) for name in NAMES["people"] if name not in OF_ONE)
     )
 
 
 def _is_one_person(entries: Sequence) -> bool:
     """Tell whether a list is joints by name, of one person frame by frame."""
-    named = all(isinstance(entry, Mapping) and _joints_by_name(entry) for entry in entries)
-    return named and len(entries) > 0 and len({str(_value(entry, "person")) for entry in entries}) == 1
-
-
-def _value(entry: Mapping, kind: str, otherwise: object = None) -> object:
-    """Return the first field of an object that is called so; null is none."""
-    value = next((entry[name] for name in NAMES[kind] if entry.get(name) is not None), otherwise)
-    return value.item() if isinstance(value, np.generic) else value
+    named = all(isinstance(entry, Mapping) and joints_by_name(entry) for entry in entries)
+    return named and len(entries) > 0 and len({str(value_of(entry, "person")) for entry in entries}) == 1
 
 
 def _track_ids(people: Sequence[Person]) -> list[int]:
@@ -390,7 +299,7 @@ def detection_of(
         coordinates: as in `ReadOptions`: whether rows of numbers have y first.
     """
     video, frame = place
-    joints, scores = _value(person.entry, "keypoints"), _value(person.entry, "scores")
+    joints, scores = value_of(person.entry, "keypoints"), value_of(person.entry, "scores")
     where = f"keypoints in frame {frame}"
     if isinstance(joints, dict):
         joints = [
@@ -463,4 +372,4 @@ def _named_joint(path: Path, joint: dict | list, where: str) -> tuple[object, Se
         point = {"x": point[0], "y": point[1]}
     if not isinstance(point, dict) or "x" not in point or "y" not in point:
         raise FormatError(path, f"{where}: a joint is {brief(joint)}; it must have x and y")
-    return _value(joint, "name"), (point["x"], point["y"], _value(joint, "score", 1.0))
+    return value_of(joint, "name"), (point["x"], point["y"], value_of(joint, "score", 1.0))

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import feather, parquet
 
 from ..recording import Recording
-from .plain_data import NAMES
+from .data_fields import NAMES
 from .registry import MAX_FILE_BYTES, FormatError, ReadOptions, register_format
 from .table_columns import HEAD_ROWS, find_columns, one_by_one
 from .table_content import content_recordings, is_table
