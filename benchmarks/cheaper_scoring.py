@@ -37,12 +37,10 @@ SCORES = ("distance", "nll", "combined")
 STRIDES = (0.0, 0.2, 0.4)  # seconds; 0 is each frame
 GATES = (-1.0, 0.0, 1.0, 2.0)
 
-Way = tuple[
-    str, float | None, int, bool
-]  # score, gate, frames from window to window, whether those between are on a line
-Figures = tuple[
-    float, float, float, float
-]  # AUC of frames and of recordings, change of scores, share of words asked for
+# score, gate, frames from window to window, whether those between are on a line
+Way = tuple[str, float | None, int, bool]
+# AUC of frames and of recordings, change of scores, share of words asked for
+Figures = tuple[float, float, float, float]
 
 
 @dataclass

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .interpret import as_numbers, choose_coordinates, layout_of, stated_layout, x_first
+from .interpret import as_numbers, choose_coordinates, layout_of, stated_layout
 from .options import ReadOptions
 from .pose_results import is_in_fractions, is_result, people_of, picture_size, shape_of
-from .readers.detections import Detection
+from .readers.detections import Detection, scored
 from .readers.estimates import estimated_recordings
 from .readers.joint_names import map_joints
 from .readers.json_files import brief
@@ -84,13 +84,7 @@ def detected_recordings(
         kind = choose_coordinates(stack, options)
         if kind.startswith("xyz"):
             raise ValueError("3D key-points of several people must be one array [people, frames, joints, 3]")
-        if not of_results:  # results say which is which
-            found = [detection._replace(joints=x_first(detection.joints, kind)) for detection in found]
-    if size == 2:
-        found = [
-            detection._replace(joints=np.concatenate([detection.joints, np.isfinite(detection.joints[:, :1])], 1))
-            for detection in found
-        ]
+        found = scored(found, "" if of_results else kind)  # results say which is which
     sizes = {picture_size(frame) for frame in frames if frame is not None and is_result(frame)} - {(0, 0)}
     fields = {"frame_size": sizes.pop()} if len(sizes) == 1 else {}
     name = layout_of(joints, stated_layout(options, layout), default_layout)

@@ -86,8 +86,9 @@ def as_recordings(
     if inputs is None or isinstance(inputs, (bytes, bytearray)) or hasattr(inputs, "read"):
         what = "an open file" if hasattr(inputs, "read") else "None" if inputs is None else "bytes"
         raise ValueError(f"inputs is {what}; it must be the path of a file, or key-points")
-    if scores is None and is_table(inputs):
-        return _doubted(list(memory_recordings(Path("inputs"), inputs, options)))
+    table = memory_recordings(Path("inputs"), inputs, options) if scores is None else None
+    if table is not None:
+        return _doubted(list(table))
     if scores is None and are_people(inputs) and not (isinstance(inputs, Mapping) and is_result(inputs)):
         return _doubted(list(data_recordings(Path("inputs"), inputs, options)))
     if isinstance(inputs, Mapping) and not is_result(inputs):
@@ -163,7 +164,7 @@ def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> li
         if scores is not None:
             raise ValueError("scores are given beside a table; they must be in its columns")
         told = replace(options, layout=stated_layout(options, stated), fps=known.pop("fps"))
-        return [replace(recording, **known) for recording in memory_recordings(Path("inputs"), keypoints, told)]
+        return [replace(recording, **known) for recording in memory_recordings(Path("inputs"), keypoints, told) or ()]
     frames = [keypoints] if is_result(keypoints) and not are_people(keypoints) else keypoints
     if are_people(frames) or is_frames(frames) and not is_one_person(frames):
         if scores is not None:

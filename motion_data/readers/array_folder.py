@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..interpret import choose_coordinates, layout_of, x_first
+from ..interpret import choose_coordinates, layout_of
 from ..recording import Recording
 from .array_files import map_array
-from .detections import Detection
+from .detections import Detection, scored
 from .estimates import estimated_recordings
 from .picture_files import MAX_EMPTY, people_in_files, pictures
 from .registry import FormatError, ReadOptions, register_format
@@ -61,10 +61,4 @@ def read_npy_folder(path: Path, options: ReadOptions) -> Iterator[Recording]:
         raise FormatError(path, str(error)) from error
     if kind.startswith("xyz"):
         raise FormatError(path, "is 3D; save all frames as one array [frames, joints, 3]")
-    found = [person._replace(joints=_scored(x_first(person.joints, kind))) for person in found]
-    yield from estimated_recordings(path, found, {joints: layout}, options)
-
-
-def _scored(joints: np.ndarray) -> np.ndarray:
-    """Return joints `[K, 3]` with a score, 1 where they have none."""
-    return joints if joints.shape[1] == 3 else np.column_stack((joints, np.ones(len(joints))))
+    yield from estimated_recordings(path, scored(found, kind), {joints: layout}, options)

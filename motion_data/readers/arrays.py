@@ -73,7 +73,7 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
             path, f"holds {', '.join(names) or 'no arrays'}; it must hold 'keypoints', or a single array{hint}"
         )
     arrays = read_arrays(path, tuple(called.values()))
-    yield from named_recordings(path, {kind: arrays[name] for kind, name in called.items()}, called, names, options)
+    yield from named_recordings(path, arrays, called, names, options)
 
 
 def _is_numbers(path: Path) -> bool:

@@ -43,6 +43,11 @@ def value_of(entry: Mapping, kind: str, otherwise: object = None) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def headers_of(content: Mapping) -> list[Mapping]:
+    """Return the objects that tell of a whole file: itself, and those in it that are called so."""
+    return [content, *(content[name] for name in NAMES["about"] if isinstance(content.get(name), Mapping))]
+
+
 def are_texts(value: object) -> bool:
     """Tell a list of texts."""
     return isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(one, str) for one in value)

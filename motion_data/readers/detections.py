@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..interpret import x_first
 from ..notes import note
 from .registry import FormatError
 
@@ -50,6 +51,21 @@ class Detections:
     scores: np.ndarray
     boxes: np.ndarray | None = None
     num_frames: int = 0
+
+
+def scored(found: Iterable[Detection], coordinates: str) -> list[Detection]:
+    """Return people of arrays, whose joints are `[K, 2 or 3]`, with x first and a score last.
+
+    Args:
+        coordinates: what the last axis holds, one of `options.COORDINATES`; without a score finite joints are there.
+    """
+    people = [person._replace(joints=x_first(person.joints, coordinates)) for person in found]
+    return [
+        person
+        if person.joints.shape[1] == 3
+        else person._replace(joints=np.column_stack((person.joints, np.isfinite(person.joints[:, 0]))))
+        for person in people
+    ]
 
 
 def gather(path: Path, found: Iterable[Detection]) -> dict[str, Detections]:

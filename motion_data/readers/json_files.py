@@ -15,6 +15,7 @@ import numpy as np
 
 from .frames import MAX_NUMBER, picture_frames, whole_number
 from .registry import MAX_FILE_BYTES, FormatError
+from .text_files import encoding_of
 
 MAX_FPS = 1e6
 MAX_PIXEL = 1e6  # no picture is larger
@@ -82,7 +83,7 @@ def json_head(path: Path) -> str:
 def _head(path: Path, modified: int, size: int) -> str:
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-    return head.decode("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "ignore")
+    return head.decode(encoding_of(head), "ignore")
 
 
 def as_mapping(path: Path, value: object, what: str) -> Mapping:

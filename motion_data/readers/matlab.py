@@ -88,9 +88,7 @@ def read_matlab(path: Path, options: ReadOptions) -> Iterator[Recording]:
         yield from _read_penn(path, _load(path, shapes, (*PENN, "action", "train")), options)
     elif "keypoints" in (called := kinds_of(shapes)):
         arrays = _load(path, shapes, tuple(called.values()))
-        yield from named_recordings(
-            path, {kind: arrays[name] for kind, name in called.items()}, called, shapes, options
-        )
+        yield from named_recordings(path, arrays, called, shapes, options)
     else:
         names = ", ".join(shapes)[:200] or "no variables"
         raise FormatError(path, f"holds {names}; it must hold pos_img (JHMDB), x and y (Penn Action) or keypoints")

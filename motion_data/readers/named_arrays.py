@@ -35,14 +35,14 @@ def named_recordings(
     """Yield the recordings of key-points and what is beside them; what is of no kind is noted.
 
     Args:
-        arrays: by kind, key-points among them.
-        called: the name of each.
+        arrays: by name, key-points among them.
+        called: the name of each kind.
         names: of all arrays of the file.
 
     Raises:
         FormatError: see `array_recordings`; a size of the picture that is none, names that do not fit the joints.
     """
-    others = dict(arrays)
+    others = {kind: arrays[name] for kind, name in called.items()}
     keypoints = others.pop("keypoints")
     if unread := sorted(set(names) - set(called.values())):
         shown = ", ".join(unread[:_SHOWN]) + (" ..." if len(unread) > _SHOWN else "")

@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .data_fields import NAMES, are_texts, depth_of, value_of
+from .data_fields import are_texts, depth_of, headers_of, value_of
 from .frames import whole_number
 from .joint_names import are_joint_names
 
 
 def joint_titles(content: object) -> list[str] | None:
     """Return the names of joints that a file states for all people, whatever the list of them is called."""
-    header = content if isinstance(content, Mapping) else {}
-    for place in (header, *(header[name] for name in NAMES["about"] if isinstance(header.get(name), Mapping))):
+    for place in headers_of(content) if isinstance(content, Mapping) else ():
         for value in place.values():
             if isinstance(value, Mapping) and all(whole_number(key) is not None for key in value):  # names by number
                 value = [value[key] for key in sorted(value, key=int)]

@@ -17,7 +17,7 @@ import numpy as np
 from ..interpret import x_first
 from ..notes import note
 from ..recording import Recording
-from .data_fields import NAMES, are_texts, depth_of, value_of
+from .data_fields import NAMES, are_texts, depth_of, headers_of, value_of
 from .detections import Detection
 from .estimates import RESULT_LAYOUTS, check_guessed_depth, estimated_recordings
 from .frames import frames_of_times, picture_frames, rate_of_times, whole_number
@@ -163,8 +163,7 @@ def _stated(path: Path, content: object, options: ReadOptions) -> dict:
             values = {str(entry.get(name)): entry.get(name) for entry in content}
             if len(values) == 1:
                 header[name] = next(iter(values.values()))
-    headers = [header, *(header[name] for name in NAMES["about"] if isinstance(header.get(name), dict))]
-    stated = {key: value for one in reversed(headers) for key, value in one.items()}
+    stated = {key: value for one in reversed(headers_of(header)) for key, value in one.items()}
     fps = options.fps if options.overrides("fps") else stated_fps(path, stated, NAMES["fps"])
     about = {"fps": fps, "frame_size": options.frame_size}
     width, height = value_of(stated, "width"), value_of(stated, "height")

@@ -175,12 +175,12 @@ def _long(header: Sequence[str]) -> Columns | None:
     )
     if joint < 0 or frame < 0 and time < 0:
         return None
-    twice = [f"{' and '.join(t for t, a in zip(header, axes, strict=True) if a == axis)}" for axis in AXIS_PLACES]
+    titles = [[title for title, word in zip(header, axes, strict=True) if word == axis] for axis in AXIS_PLACES]
     z = axes.index("z") if "z" in axes else -1
     columns = np.array([[axes.index("x"), axes.index("y"), score, z]])
     has_visibility = score >= 0 and header[score].strip().lower() in VISIBILITY
-    clash = next((titles for titles in twice if " and " in titles), "")
-    return Columns([], columns, frame, person, joint, 1, time, has_visibility, _place(header, LABEL_TITLES), clash)
+    twice = next((" and ".join(found) for found in titles if len(found) > 1), "")
+    return Columns([], columns, frame, person, joint, 1, time, has_visibility, _place(header, LABEL_TITLES), twice)
 
 
 def _place(header: Sequence[str], names: Sequence[str]) -> int:

@@ -30,13 +30,15 @@ def is_data_frame(values: object) -> bool:
     return (hasattr(values, "to_csv") or hasattr(values, "write_csv")) and hasattr(values, "columns")
 
 
-def is_table(values: object) -> bool:
+def is_table(values: Any) -> bool:
     """Tell whether what is in memory is a table of key-points."""
+    if hasattr(values, "column_names"):  # whose columns may be large
+        return find_columns([values.column_names]) is not None
     return is_data_frame(values) or table_in(values) is not None
 
 
-def memory_recordings(path: Path, table: Any, options: ReadOptions) -> Iterator[Recording]:
-    """Read a table in memory as `tables.read_table` reads the file that it would be saved as.
+def memory_recordings(path: Path, table: Any, options: ReadOptions) -> Iterator[Recording] | None:
+    """Read a table in memory as `tables.read_table` reads the file that it would be saved as; None if it is none.
 
     The index of pandas counts where it has a name, or where columns are those of DeepLabCut, which numbers frames so.
 
@@ -44,7 +46,8 @@ def memory_recordings(path: Path, table: Any, options: ReadOptions) -> Iterator[
         path: for errors.
     """
     if not is_data_frame(table):
-        return content_recordings(path, table, options)
+        columns = table_in(table)
+        return None if columns is None else _columns_recordings(path, columns, options)
     if _has_lists(table):
         rows = table.to_dicts() if hasattr(table, "write_csv") else table.to_dict("records")
         return data_recordings(path, rows, options)
@@ -58,9 +61,7 @@ def memory_recordings(path: Path, table: Any, options: ReadOptions) -> Iterator[
 def content_recordings(path: Path, content: object, options: ReadOptions) -> Iterator[Recording]:
     """Yield the recordings of what a file holds: a table, or else `plain_data`."""
     columns = table_in(content)
-    if columns is None:
-        return data_recordings(path, content, options)
-    return _columns_recordings(path, columns, options)
+    return data_recordings(path, content, options) if columns is None else _columns_recordings(path, columns, options)
 
 
 def table_in(content: object) -> Cells | None:

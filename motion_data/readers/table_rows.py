@@ -236,8 +236,9 @@ def _cell(row: list[str], place: int) -> str:
 def _joint_numbers(path: Path, rows: list[list[str]], places: np.ndarray) -> np.ndarray:
     """Return x, y, z, score of each joint, `[rows, K, 4]`; NaN where a cell is empty or missing."""
     order = places[:, [0, 1, 3, 2]].reshape(-1)
-    cells = [[_cell(row, place) for place in order] for row in rows]
-    cells = [["nan" if cell.lower() in MISSING_CELLS else cell for cell in row] for row in cells]
+    cells = [
+        ["nan" if (cell := _cell(row, place)).lower() in MISSING_CELLS else cell for place in order] for row in rows
+    ]
     try:
         values = np.array(cells, dtype=object).astype(np.float64)
     except ValueError:

@@ -13,7 +13,7 @@ from ..recording import Recording
 from .data_fields import NAMES
 from .registry import MAX_FILE_BYTES, FormatError, ReadOptions, register_format
 from .table_columns import HEAD_ROWS, find_columns, one_by_one
-from .table_content import content_recordings, is_table
+from .table_content import content_recordings
 from .table_rows import split_rows, text_recordings
 from .text_files import read_text, text_head
 
@@ -63,12 +63,12 @@ def read_arrow(path: Path, options: ReadOptions) -> Iterator[Recording]:
             raise FormatError(path, f"is larger than {MAX_FILE_BYTES} bytes; split it")
         table = _arrow_table(path)
         table.validate(full=True)  # a damaged one can be read, and is found out later
-        content = table if is_table(table) else table.to_pylist()
+        names = table.column_names
     except FormatError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise FormatError(path, f"is no table that can be read ({error})") from error
-    return content_recordings(path, content, options)
+    return content_recordings(path, table if find_columns([names]) else table.to_pylist(), options)
 
 
 def _arrow_names(path: Path) -> list[str]:

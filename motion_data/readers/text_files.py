@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ def read_text(path: Path, may_be_empty: bool = False) -> str:
         if not (size or may_be_empty) or size > MAX_FILE_BYTES:
             raise FormatError(path, f"has {size} bytes; files of 1 to {MAX_FILE_BYTES} are read")
         content = path.read_bytes()
-        text = content.decode(_encoding(content))
+        text = content.decode(encoding_of(content))
     except OSError as error:
         raise FormatError(path, f"cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -38,15 +39,14 @@ def read_text(path: Path, may_be_empty: bool = False) -> str:
 def text_head(path: Path, count: int = HEAD) -> str:
     """Return the first characters of such a file, "" of whatever cannot be read; never raises."""
     try:
-        with path.open("rb") as raw:
-            encoding = _encoding(raw.read(2))
-        with path.open(newline="", encoding=encoding) as file:
-            return file.read(count)
+        with path.open("rb") as file:
+            return io.TextIOWrapper(file, encoding_of(file.peek(2)), newline="").read(count)
     except (OSError, ValueError):
         return ""
 
 
-def _encoding(head: bytes) -> str:
+def encoding_of(head: bytes) -> str:
+    """Return the encoding of a text from its first bytes: a byte order mark tells UTF-16, others are UTF-8."""
     return "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
 
 
