@@ -364,9 +364,8 @@ def note_equal_scores(scores: np.ndarray) -> None:
     """Note that scores which a source states are all the same, if they are many: they say nothing."""
     present = scores[scores > 0]
     if len(present) > EQUAL and (present == present[0]).all():
-        note(
-            f"the scores of all joints are equal, {present[0]:.4g}, and do not tell joints that were seen from others"
-        )
+        equal = f"the scores of all joints are equal, {present[0]:.4g}, and do not tell"
+        note(f"{'no score tells' if present[0] == 1 else equal} joints that were seen from others")
 
 
 def are_fractions(present: np.ndarray) -> bool:

@@ -17,6 +17,7 @@ from .data_fields import NAMES
 from .detections import Detection
 from .estimates import estimated_recordings
 from .json_files import json_head, person_number, read_json
+from .named_joints import joint_titles
 from .pickle_data import pickle_head, read_pickle
 from .picture_files import MAX_EMPTY, people_in_files, pictures
 from .plain_data import LAYOUTS, data_recordings, detection_of, people_in, same_joints
@@ -131,12 +132,18 @@ def read_any_folder(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: as for one file.
     """
     names: list[str] = []
+    stated: list[str] = []
 
     def people(file: Path, frame: int) -> Iterator[Detection]:
-        for person in people_in(file, read_json(file), frame):
+        content = read_json(file)
+        titles = joint_titles(content) or []
+        if titles != stated and titles and stated:
+            raise FormatError(file, f"names other joints than the file before it: {', '.join(titles)[:200]}")
+        stated[:] = titles or stated
+        for person in people_in(file, content, frame):
             yield detection_of(
                 file, person, ("", frame), person_number(file, person.track), names, options.coordinates
             )
 
     found = same_joints(list(people_in_files(path, ".json", people)), names)
-    yield from estimated_recordings(path, found, LAYOUTS, options, names or None)
+    yield from estimated_recordings(path, found, LAYOUTS, options, names or stated or None)

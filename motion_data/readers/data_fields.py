@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from ..notes import note
 from .frames import TIMES
+
+_LONGEST_LABEL = 200
 
 NAMES = {
     "keypoints": (
@@ -31,9 +34,14 @@ NAMES = {
     "name": ("name", "part", "joint", "label", "id"),
     "fps": ("fps", "frame_rate", "framerate", "frameRate", "video_fps"),
     "width": ("width", "image_width", "frame_width", "video_width", "canvas_width"),
+    "action": ("action", "activity"),  # of a frame or a person, whose label may be what a detector saw
+    "label": ("label", "action", "activity"),  # of a whole file
     "height": ("height", "image_height", "frame_height", "video_height", "canvas_height"),
     # where these three stand
-    "about": ("info", "meta", "metadata", "meta_info", "header", "video", "video_info", "dimensions"),
+    "about": (
+        *("info", "meta", "metadata", "meta_info", "metainfo", "dataset_meta", "dataset_info", "header"),
+        *("video", "video_info", "dimensions"),
+    ),
 }
 
 
@@ -51,6 +59,23 @@ def headers_of(content: Mapping) -> list[Mapping]:
 def are_texts(value: object) -> bool:
     """Tell a list of texts."""
     return isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(one, str) for one in value)
+
+
+def label_text(label: object) -> str:
+    """Return a label, a text or a whole number, as text; "" of anything else."""
+    if isinstance(label, str):
+        return label[:_LONGEST_LABEL]
+    return str(label) if isinstance(label, (int, np.integer)) and abs(label) < 2**63 else ""
+
+
+def one_label(labels: Iterable[object]) -> str:
+    """Return the label of a recording, if there is but one; of several none is taken, which is noted."""
+    own = set(map(label_text, labels))
+    if len(own) > 1:
+        shown = f"{min(own)!r} and {max(own)!r}"
+        note(f"there are {len(own)} labels, such as {shown}; a recording has one, so none is used")
+        return ""
+    return "".join(own)
 
 
 def depth_of(value: object) -> int:

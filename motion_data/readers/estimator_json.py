@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 
+from ..notes import note
 from ..recording import Recording
+from .data_fields import label_text
 from .detections import Detection, Detections, by_video
 from .estimates import RESULT_LAYOUTS, estimated_recordings
 from .frames import picture_frames
@@ -32,6 +35,7 @@ from .json_files import (
     picture_side,
     read_json,
 )
+from .named_joints import joint_titles
 from .registry import FormatError, ReadOptions, register_format
 
 OPENPOSE_LAYOUTS = {18: "openpose18"}
@@ -61,19 +65,19 @@ def read_coco(path: Path, options: ReadOptions) -> Iterator[Recording]:
     if isinstance(content, dict):
         yield from _read_annotations(path, content, options)
     else:
-        yield from estimated_recordings(
-            path, _results(path, as_list(path, content, "the file")), RESULT_LAYOUTS, options
-        )
+        found = _results(path, as_list(path, content, "the file"))
+        yield from estimated_recordings(path, found, RESULT_LAYOUTS, options, joint_titles(content))
 
 
 def _read_annotations(path: Path, content: dict, options: ReadOptions) -> Iterator[Recording]:
     images = [as_mapping(path, image, "an image") for image in as_list(path, content.get("images", []), "images")]
     entries = as_list(path, item(path, content, "annotations", "the file"), "annotations")
     entries = [entry for entry in entries if not isinstance(entry, dict) or "keypoints" in entry]
+    names, entries = _category_joints(path, content, entries)
     sizes = {_picture_size(path, image) for image in images}
     fields = {"frame_size": sizes.pop()} if len(sizes) == 1 and (0, 0) not in sizes else {}
     found = _results(path, entries, _image_frames(path, images), has_flags=True)
-    yield from estimated_recordings(path, found, RESULT_LAYOUTS, options, _category_joints(path, content), **fields)
+    yield from estimated_recordings(path, found, RESULT_LAYOUTS, options, names, **fields)
 
 
 def _image_frames(path: Path, images: list[Mapping]) -> dict[object, tuple[str, int]]:
@@ -120,15 +124,34 @@ def _picture_size(path: Path, image: Mapping) -> tuple[int, int]:
     return width, height
 
 
-def _category_joints(path: Path, content: dict) -> list[str] | None:
-    """Return the joint names of the one category that has some."""
+def _category_joints(path: Path, content: dict, entries: list) -> tuple[list[str] | None, list]:
+    """Return the joint names of the category that people are of, None if there are none, and the people.
+
+    Of several categories with other joints each the one called person counts, and others are left out.
+
+    Raises:
+        FormatError: none of several is called so.
+    """
     categories = content.get("categories")
-    named = [
-        category
+    named = {
+        str(category.get("id")): category
         for category in (categories if isinstance(categories, list) else [])
-        if isinstance(category, dict) and isinstance(category.get("keypoints"), list)
-    ]
-    return [str(name) for name in named[0]["keypoints"]] if len(named) == 1 else None
+        if isinstance(category, dict) and isinstance(category.get("keypoints"), list) and category["keypoints"]
+    }
+    own = [str(entry.get("category_id")) if isinstance(entry, dict) else "" for entry in entries]
+    used = [named[number] for number in dict.fromkeys(own) if number in named] or list(named.values())
+    if not used:
+        return joint_titles({name: value for name, value in content.items() if name != "categories"}), entries
+    joints = {tuple(map(str, category["keypoints"])) for category in used}
+    if len(joints) > 1:
+        people = [category for category in used if category.get("name") == "person"]
+        if len(people) != 1:
+            titles = ", ".join(str(category.get("name")) for category in used)[:200]
+            raise FormatError(path, f"has categories with other joints each ({titles}); keep one, or call it person")
+        kept = [number == str(people[0].get("id")) for number in own]
+        note(f"{len(entries) - sum(kept)} annotations are of other categories than person, and left out")
+        entries, joints = list(compress(entries, kept)), {tuple(map(str, people[0]["keypoints"]))}
+    return list(joints.pop()), entries
 
 
 def _results(
@@ -195,11 +218,10 @@ def read_alphapose(path: Path, options: ReadOptions) -> Iterator[Recording]:
     content = read_json(path)
     if isinstance(content, dict):
         layouts = OPENPOSE_LAYOUTS if any(isinstance(entry, dict) for entry in content.values()) else RESULT_LAYOUTS
-        yield from estimated_recordings(path, _pictures(path, content), layouts, options)
+        yield from estimated_recordings(path, _pictures(path, content), layouts, options, joint_titles(content))
     else:
-        yield from estimated_recordings(
-            path, _results(path, as_list(path, content, "the file")), RESULT_LAYOUTS, options
-        )
+        found = _results(path, as_list(path, content, "the file"))
+        yield from estimated_recordings(path, found, RESULT_LAYOUTS, options, joint_titles(content))
 
 
 def _pictures(path: Path, content: dict) -> Iterator[Detection]:
@@ -235,9 +257,9 @@ def read_mmpose(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: see `json_files`; 3D predictions are refused.
     """
     content = read_json(path)
-    names = None
+    names = joint_titles(content)
     if isinstance(content, dict):
-        names = _meta_joints(path, content.get("meta_info"))
+        names = _meta_joints(path, content.get("meta_info")) or names
         content = item(path, content, "instance_info", "the file")
     found = _instances(path, as_list(path, content, "instance_info"))
     yield from estimated_recordings(path, found, RESULT_LAYOUTS, options, names)
@@ -292,12 +314,15 @@ def read_person_tracks(path: Path, options: ReadOptions) -> Iterator[Recording]:
     Raises:
         FormatError: see `json_files`; both orders in one file are refused.
     """
-    yield from estimated_recordings(path, _tracked_people(path), RESULT_LAYOUTS, options)
+    content = as_mapping(path, read_json(path), "the file")
+    yield from estimated_recordings(
+        path, _tracked_people(path, content), RESULT_LAYOUTS, options, joint_titles(content)
+    )
 
 
-def _tracked_people(path: Path) -> Iterator[Detection]:
+def _tracked_people(path: Path, content: Mapping) -> Iterator[Detection]:
     orders = set()
-    for outer, entries in as_mapping(path, read_json(path), "the file").items():
+    for outer, entries in content.items():
         for inner, entry in as_mapping(path, entries, f"entry {outer!r}").items():
             orders.add(isinstance(entry, dict))
             if isinstance(entry, dict):
@@ -336,7 +361,7 @@ def read_ultralytics(path: Path, options: ReadOptions) -> Iterator[Recording]:
         groups = [(frame_number(path, item(path, person, "frame", "a person")), [person]) for person in people]
     else:
         groups = list(enumerate(frames))
-    yield from estimated_recordings(path, _yolo_people(path, groups), YOLO_LAYOUTS, options)
+    yield from estimated_recordings(path, _yolo_people(path, groups), YOLO_LAYOUTS, options, joint_titles(frames))
 
 
 def _yolo_people(path: Path, groups: list[tuple[int, object]]) -> Iterator[Detection]:
@@ -368,10 +393,11 @@ def read_kinetics(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: see `json_files`.
     """
     content = as_mapping(path, read_json(path), "the file")
-    label = content.get("label")
     found = _skeletons(path, as_list(path, item(path, content, "data", "the file"), "data"))
-    fields = {"label": label[:200] if isinstance(label, str) else ""}
-    yield from estimated_recordings(path, found, OPENPOSE_LAYOUTS, options, states_joints=True, **fields)
+    fields = {"label": label_text(content.get("label"))}
+    yield from estimated_recordings(
+        path, found, OPENPOSE_LAYOUTS, options, joint_titles(content), states_joints=True, **fields
+    )
 
 
 def _skeletons(path: Path, frames: list) -> Iterator[Detection]:

@@ -16,10 +16,12 @@ from ..interpret import interpret
 from ..notes import note
 from ..recording import TEST, TRAIN, Recording
 from .cutting import cut_dense
+from .data_fields import label_text
 from .detections import Detection
 from .estimates import estimated_recordings
-from .joint_names import given_layout
+from .joint_names import given_layout, map_joints
 from .json_files import joint_rows
+from .named_joints import joint_titles
 from .ntu_skeleton import performance
 from .pickle_data import pickle_head, read_pickle
 from .registry import FormatError, ReadOptions, register_format
@@ -64,6 +66,7 @@ def read_mmaction(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """
     content = read_pickle(path)
     splits: dict[str, str] = {}
+    titles = joint_titles(content)
     if isinstance(content, dict):
         splits = _splits(path, content.get("split"), options)
         content = content.get("annotations", [content])
@@ -74,7 +77,8 @@ def read_mmaction(path: Path, options: ReadOptions) -> Iterator[Recording]:
             raise FormatError(path, f"annotation {number} is a {type(annotation).__name__}; it must be a dictionary")
         name = annotation.get("frame_dir", annotation.get("filename"))
         name = name[:_MAX_NAME] if isinstance(name, str) and name else f"{number:06d}"
-        yield from _read_annotation(path, annotation, name, options, splits.get(name, ""))
+        fields = {"split": splits.get(name, ""), **performance(name)}
+        yield from _read_annotation(path, annotation, name, joint_titles(annotation) or titles, options, fields)
 
 
 def _splits(path: Path, stated: object, options: ReadOptions) -> dict[str, str]:
@@ -102,7 +106,10 @@ def _splits(path: Path, stated: object, options: ReadOptions) -> dict[str, str]:
     return {name: held_out[part] for part, names in found[chosen].items() for name in names if isinstance(name, str)}
 
 
-def _read_annotation(path: Path, annotation: dict, name: str, options: ReadOptions, split: str) -> Iterator[Recording]:
+def _read_annotation(
+    path: Path, annotation: dict, name: str, titles: list[str] | None, options: ReadOptions, fields: dict
+) -> Iterator[Recording]:
+    """Read one annotation, whose joints are called `titles` if the file says so."""
     what = f"annotation {name!r}"
     keypoints, scores = _arrays(path, annotation, what)
     _, num_frames, num_joints, dimensions = keypoints.shape
@@ -110,13 +117,14 @@ def _read_annotation(path: Path, annotation: dict, name: str, options: ReadOptio
     if not isinstance(total_frames, int) or total_frames != num_frames:
         raise FormatError(path, f"{what} has key-points of {num_frames} frames; its 'total_frames' says otherwise")
     layouts = LAYOUTS if dimensions == 2 else LAYOUTS_3D
-    if options.layout is not None:
+    if titles is not None:
+        keypoints, scores, layout = _in_layout(path, keypoints, scores, titles, what, options)
+    elif options.layout is not None:
         layout = given_layout(path, options.layout, num_joints)
     elif num_joints in layouts:
         layout = layouts[num_joints]
     else:
         raise FormatError(path, f"{what} has {num_joints} joints in {dimensions}D; name their layout")
-    fields = {"split": split, **performance(name)}
     size = _frame_size(path, annotation.get("img_shape"), what)
     read = replace(options, axes="MFKC", coordinates="xy" if dimensions == 2 else "xyz")
     if size is not None and dimensions == 2:
@@ -126,7 +134,7 @@ def _read_annotation(path: Path, annotation: dict, name: str, options: ReadOptio
         fields["space"] = "camera"
         read = replace(read, units="m", up_axis="y")
     if "label" in annotation:
-        fields["label"] = _label(annotation["label"])
+        fields["label"] = label_text(annotation["label"])
     try:
         poses = interpret(keypoints, scores, read, layout)
     except ValueError as error:
@@ -142,6 +150,16 @@ def _read_annotation(path: Path, annotation: dict, name: str, options: ReadOptio
         people.tolist(),
         **fields,
     )
+
+
+def _in_layout(
+    path: Path, keypoints: np.ndarray, scores: np.ndarray, titles: list[str], what: str, options: ReadOptions
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return key-points and scores as the layout that the names of the joints make has them, and its name."""
+    if len(titles) != keypoints.shape[2]:
+        raise FormatError(path, f"{what} has {keypoints.shape[2]} joints, and the file {len(titles)} names for them")
+    joints = map_joints(path, titles, options)
+    return joints(keypoints), np.nan_to_num(joints(scores[..., None])[..., 0]), joints.layout
 
 
 def _arrays(path: Path, annotation: dict, what: str) -> tuple[np.ndarray, np.ndarray]:
@@ -168,13 +186,6 @@ def _arrays(path: Path, annotation: dict, what: str) -> tuple[np.ndarray, np.nda
 def _check_numbers(path: Path, array: object, what: str) -> None:
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
         raise FormatError(path, f"{what} is a {getattr(array, 'dtype', type(array).__name__)}; it must be numbers")
-
-
-def _label(label: object) -> str:
-    """Return a label as text; several labels, or none, are none."""
-    if isinstance(label, str):
-        return label[:_MAX_NAME]
-    return str(label) if isinstance(label, int) and abs(label) < 2**63 else ""
 
 
 def _frame_size(path: Path, shape: object, what: str) -> tuple[int, int] | None:

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from .data_fields import are_texts, depth_of, headers_of, value_of
+from .data_fields import are_texts, depth_of, value_of
 from .frames import whole_number
 from .joint_names import are_joint_names
 
+_SEARCHED, _DEPTH = 40, 6  # fields of an object, and objects in objects, in which names of joints are looked for
 
-def joint_titles(content: object) -> list[str] | None:
-    """Return the names of joints that a file states for all people, whatever the list of them is called."""
-    for place in headers_of(content) if isinstance(content, Mapping) else ():
-        for value in place.values():
-            if isinstance(value, Mapping) and all(whole_number(key) is not None for key in value):  # names by number
-                value = [value[key] for key in sorted(value, key=int)]
-            if are_texts(value) and are_joint_names(value):
-                return list(value)
+
+def joint_titles(content: object, depth: int = 0) -> list[str] | None:
+    """Return the names of joints that a file states for all people, whatever the list of them is called.
+
+    They stand beside everything, in a header, or in the first frame or person.
+    """
+    if isinstance(content, Mapping):
+        if titles := own_titles(content):
+            return titles
+        entries = list(islice(content.values(), _SEARCHED))
+    else:
+        entries = list(content[:1]) if isinstance(content, (list, tuple)) else []
+    found = (joint_titles(entry, depth + 1) for entry in entries if isinstance(entry, (Mapping, list, tuple)))
+    return next(filter(None, found), None) if depth < _DEPTH else None
+
+
+def own_titles(entry: Mapping) -> list[str] | None:
+    """Return the names of joints that stand in an object itself."""
+    for value in islice(entry.values(), _SEARCHED):
+        if isinstance(value, Mapping) and all(whole_number(key) is not None for key in value):  # names by number
+            value = [value[key] for key in sorted(value, key=int)]
+        if isinstance(value, np.ndarray) and value.ndim == 1:
+            value = value.tolist()
+        if are_texts(value) and are_joint_names(value):
+            return [str(name) for name in value]
     return None
 
 

@@ -17,12 +17,12 @@ import numpy as np
 from ..interpret import x_first
 from ..notes import note
 from ..recording import Recording
-from .data_fields import NAMES, are_texts, depth_of, headers_of, value_of
+from .data_fields import NAMES, are_texts, depth_of, headers_of, one_label, value_of
 from .detections import Detection
 from .estimates import RESULT_LAYOUTS, check_guessed_depth, estimated_recordings
 from .frames import frames_of_times, picture_frames, rate_of_times, whole_number
 from .json_files import brief, numbers, picture_side, stated_fps
-from .named_joints import joint_titles, joints_by_name, trajectories
+from .named_joints import joint_titles, joints_by_name, own_titles, trajectories
 from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions
 
@@ -42,6 +42,7 @@ class Person(NamedTuple):
     entry: Mapping
     by_place: bool = False  # the frame is a place in a list
     time: tuple[str, object] = ("", None)  # of the frame: what it is called, and the number
+    titles: list[str] | None = None  # of the joints, where they stand beside them
 
 
 def are_people(content: object) -> bool:
@@ -80,9 +81,8 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
     if is_bare:
         content = {"keypoints": content}
     if isinstance(content, dict) and (is_bare or depth_of(value_of(content, "keypoints")) == 4):
-        arrays = {
-            name: np.asarray(content[name]) for name in ("layout", "label") if isinstance(content.get(name), str)
-        }
+        arrays = {"layout": np.array(content["layout"])} if isinstance(content.get("layout"), str) else {}
+        arrays["label"] = np.array(about["label"])
         if titles:
             arrays["joint_names"] = np.array(titles)
         if isinstance(scores := value_of(content, "scores"), (list, np.ndarray)):
@@ -116,6 +116,7 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
     found = same_joints(found, names)
     if not options.overrides("fps"):
         about["fps"] = about["fps"] or _stated_rate(path, people, found)
+    about["label"] = about["label"] or one_label([value_of(person.entry, "action") for person in people])
     yield from estimated_recordings(path, found, LAYOUTS, options, names or titles, **about)
 
 
@@ -156,7 +157,7 @@ def _stated_rate(path: Path, people: Sequence[Person], found: Sequence[Detection
 
 
 def _stated(path: Path, content: object, options: ReadOptions) -> dict:
-    """Return the rate and the size of the picture, as the file states them or else the options."""
+    """Return the rate, the size of the picture and the label, as the file states them or else the options."""
     header = content if isinstance(content, dict) else {}
     if isinstance(content, list) and all(isinstance(entry, dict) for entry in content):  # of each frame
         for name in (*NAMES["width"], *NAMES["height"]):
@@ -165,7 +166,8 @@ def _stated(path: Path, content: object, options: ReadOptions) -> dict:
                 header[name] = next(iter(values.values()))
     stated = {key: value for one in reversed(headers_of(header)) for key, value in one.items()}
     fps = options.fps if options.overrides("fps") else stated_fps(path, stated, NAMES["fps"])
-    about = {"fps": fps, "frame_size": options.frame_size}
+    label = value_of(stated, "label")
+    about = {"fps": fps, "frame_size": options.frame_size, "label": one_label([label])}
     width, height = value_of(stated, "width"), value_of(stated, "height")
     if width is not None and height is not None and not options.overrides("frame_size"):
         about["frame_size"] = (picture_side(path, width), picture_side(path, height))
@@ -201,6 +203,7 @@ def people_in(
         time = next(((name, value[name]) for name in NAMES["time"] if value.get(name) is not None), time)
         if isinstance(value.get("pose"), dict):  # ml5, whose skeleton is pairs of joints
             value = {"pose": value["pose"]}
+        titles = own_titles(value)
         if any(map(are_texts, value.values())):  # names of joints, of a skeleton: they are no key-points
             value = {name: entry for name, entry in value.items() if not are_texts(entry)}
         joints = value_of(value, "keypoints")
@@ -211,7 +214,7 @@ def people_in(
             yield from people_in(path, joints, frame, track, depth + 1, time=time)
             return
         if joints is not None:
-            person = Person(frame, value_of(value, "person", track), value, time=time)
+            person = Person(frame, value_of(value, "person", track), value, time=time, titles=titles)
             yield from _one_by_one(path, person) if depth_of(joints) > 2 else [person]
             return
         groups = [name for name in NAMES["people"] if isinstance(value.get(name), (list, dict))]
@@ -299,7 +302,7 @@ def detection_of(
     """
     video, frame = place
     joints, scores = value_of(person.entry, "keypoints"), value_of(person.entry, "scores")
-    where = f"keypoints in frame {frame}"
+    where, found = f"keypoints in frame {frame}", None
     if isinstance(joints, dict):
         joints = [
             joint | {"name": name} if isinstance(joint, dict) else [name, joint] for name, joint in joints.items()
@@ -327,13 +330,16 @@ def detection_of(
         marks = values[:, 2] if values.shape[1] == 3 else np.ones(len(values))
     if marks.shape != (len(values),):
         raise FormatError(path, f"scores in frame {frame} have shape {marks.shape}; there are {len(values)} joints")
-    return Detection(frame, np.column_stack((values[:, :2], marks)), track, None, video)
+    values = np.column_stack((values[:, :2], marks))
+    if person.titles is not None and not found:
+        values = np.array(_by_name(path, person.titles, values.tolist(), names, where))
+    return Detection(frame, values, track, None, video)
 
 
 def _by_name(path: Path, found: list[str], joints: list[list], names: list[str], where: str) -> list[list]:
     """Return joints in the order of `names`, which gets those that are new; what is not there is missing."""
     rows = dict(zip(found, joints, strict=False))
-    if len(rows) != len(joints):
+    if not len(rows) == len(joints) == len(found):
         raise FormatError(path, f"{where} have {len(joints)} joints and {len(rows)} names; each must have its own")
     names += [name for name in found if name not in names]
     return [rows.get(name, NOWHERE) for name in names]

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..notes import note
 from ..recording import Recording
 from .cutting import MAX_RECORDING_JOINTS
+from .data_fields import one_label
 from .detections import Detection, gather
 from .estimates import check_guessed_depth, estimated_recordings
 from .frames import frames_of_times, picture_frames, rate_of_times
@@ -83,17 +83,12 @@ def table_recordings(path: Path, rows: list[list[str]], options: ReadOptions) ->
 def _labelled(recording: Recording, frames: list[tuple[str, int]], labels: list[str]) -> Recording:
     """Return a recording with its label, if all rows of its frames have the same."""
     last = recording.first_frame + recording.keypoints.shape[1]
-    own = {
+    own = (
         label
         for (video, frame), label in zip(frames, labels, strict=True)
         if video == recording.name and recording.first_frame <= frame < last
-    }
-    if len(own) > 1:
-        note(
-            f"rows have {len(own)} labels, such as {min(own)!r} and {max(own)!r}; a recording has one, so none is used"
-        )
-        return recording
-    return replace(recording, label="".join(own))
+    )
+    return replace(recording, label=one_label(own))
 
 
 def _is_space(path: Path, found: list[Detection], columns: Columns, options: ReadOptions) -> bool:

@@ -331,6 +331,53 @@ def test_names_of_joints_that_stand_once_in_a_file_decide(tmp_path, titles):
         read(path, titles | {"frames": [{"frame": 0, "people": [{"keypoints": rows(0, 3)[1:]}]}]})
 
 
+def test_names_of_joints_beside_each_person_decide(tmp_path):
+    def seen(f, p):
+        order = np.roll(np.arange(17), f)  # another in each frame
+        return {"frame": f, "id": p, "parts": [COCO_KEYPOINTS[k] for k in order], "kps": body(f, p)[order].tolist()}
+
+    people = [seen(f, p) for f in range(FRAMES) for p in PEOPLE]
+    expect(read(tmp_path / "own.json", people)[0])
+    people[0]["parts"].pop()
+    with pytest.raises(FormatError, match="have 17 joints and 16 names"):
+        read(tmp_path / "own.json", people)
+
+
+def test_names_of_joints_in_each_file_of_a_folder_decide(tmp_path):
+    for f in range(FRAMES):
+        people = [{"id": p, "keypoints": rows(f, p)[::-1]} for p in PEOPLE]
+        (tmp_path / f"{f:03}.json").write_text(json.dumps({"names": BACKWARDS, "people": people}))
+    read_folder = registry.formats()["any-json-folder"].read
+    expect(next(read_folder(tmp_path, OPTIONS)))
+    (tmp_path / "003.json").write_text(json.dumps({"names": COCO_KEYPOINTS, "people": people}))
+    with pytest.raises(FormatError, match="names other joints than the file before it"):
+        list(read_folder(tmp_path, OPTIONS))
+
+
+LABELS = {
+    "of the file": ({"label": "wave"}, "wave"),
+    "in a header": ({"meta": {"action": 3}}, "3"),
+    "of all frames": ({}, "wave"),
+    "of a detector": ({}, ""),
+    "several": ({}, ""),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_the_label_of_a_file(tmp_path, kind, caplog):
+    stated, expected = LABELS[kind]
+    own = {"of all frames": {"action": "wave"}, "of a detector": {"label": "person"}}.get(kind, {})
+    seen = [{"frame": f, "id": p, "keypoints": rows(f, p), **own} for f in range(FRAMES) for p in PEOPLE]
+    if kind == "several":
+        seen[0]["action"], seen[-1]["action"] = "walk", "fall"
+    (recording,) = read(tmp_path / "own.json", {**stated, "people": seen})
+    assert recording.label == expected
+    assert ("such as '' and 'walk'" in caplog.text) == (kind == "several")
+    arrays = [[rows(f, p) for f in range(FRAMES)] for p in PEOPLE]
+    (recording,) = read(tmp_path / "own.json", {"layout": "coco17", "keypoints": arrays, **stated})
+    assert recording.label == (expected if stated else "")
+
+
 def test_bare_arrays_are_read_as_those_of_numpy(tmp_path):
     motion = [rows(f, 3) for f in range(FRAMES)]
     assert "name the layout" in error(tmp_path / "bare.json", motion)

@@ -223,6 +223,63 @@ def test_coco_annotations_with_other_joints_are_read_by_their_names(path):
     assert "they are of an animal" in error(path, content, "coco-results")
 
 
+def test_joints_of_the_category_that_people_are_of(path, caplog):
+    backwards, animal = list(COCO_KEYPOINTS[::-1]), ["tail_base", *COCO_KEYPOINTS[1:]]
+    content = coco_annotations()
+    for entry in content["annotations"]:
+        entry["keypoints"] = np.reshape(entry["keypoints"], (-1, 3))[::-1].ravel().tolist()
+    dog = content["annotations"][0] | {"category_id": 2, "track_id": 70}
+    person = content["categories"][0] | {"keypoints": backwards}
+    content["categories"] = [{"id": 2, "name": "dog", "keypoints": animal}, person]
+    labelled = np.arange(17) % 3 > 0
+    (recording,) = read(write(path, content))
+    np.testing.assert_array_equal(recording.keypoints[1, 2, labelled], joints(2, 1)[labelled, :2].astype(np.float32))
+    assert not caplog.text
+    content["annotations"].append(dog)
+    (recording,) = read(write(path, content))
+    assert recording.track_ids == [7, 8] and (recording.scores == labelled).all()
+    assert "1 annotations are of other categories than person, and left out" in caplog.text
+    person["name"] = "athlete"
+    assert "categories with other joints each (athlete, dog)" in error(path, content, "coco-results")
+    for entry in content["annotations"]:  # as AP-10K has several animals with the same joints
+        entry["category_id"] = 2 + entry["image_id"] % 2
+    content["categories"] = [{"id": number, "name": str(number), "keypoints": animal} for number in (2, 3)]
+    assert "they are of an animal" in error(path, content, "coco-results")
+
+
+NAMED = {
+    "coco-results": coco_results(),
+    "mmpose": {
+        "meta_info": {"dataset_name": "own"},
+        "instance_info": [
+            {
+                "frame_id": frame,
+                "instances": [
+                    {"keypoints": j[:, :2].tolist(), "keypoint_scores": j[:, 2].tolist(), "track_id": p}
+                    for f, p, j in everyone(17)
+                    if f == frame
+                ],
+            }
+            for frame in range(NUM_FRAMES)
+        ],
+    },
+    "person-tracks": {
+        str(person): {str(f): {"keypoints": flat(j)} for f, p, j in everyone(17) if p == person} for person in (0, 1)
+    },
+}
+
+
+@pytest.mark.parametrize("known", NAMED)
+def test_names_that_files_of_a_format_do_not_usually_state(path, known):
+    content = json.loads(json.dumps(NAMED[known]))
+    first = {"coco-results": lambda: content[0], "mmpose": lambda: content["meta_info"]}
+    first = first.get(known, lambda: content["0"]["0"])()
+    (as_numbered,) = read(write(path, content), name=known)
+    first["names"] = list(COCO_KEYPOINTS[::-1])
+    (as_named,) = read(write(path, content), name=known)
+    np.testing.assert_array_equal(as_named.keypoints, as_numbered.keypoints[:, :, ::-1])
+
+
 def test_images_of_two_videos_are_two_recordings(path):
     content = coco_annotations()
     for image in content["images"]:

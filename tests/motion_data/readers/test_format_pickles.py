@@ -10,7 +10,7 @@ import pytest
 from damaged_files import damaged, fuzz, read_bounded
 from hypothesis import given
 
-from motion_data.layouts import get_layout
+from motion_data.layouts import COCO_KEYPOINTS, get_layout
 from motion_data.notes import collect_notes
 from motion_data.readers import FormatError, ReadOptions, registry
 from motion_data.readers.any_json import read_any_pickle
@@ -232,6 +232,20 @@ def test_annotations_in_a_list_and_alone(tmp_path):
     for content in ([annotation()], annotation(), {"annotations": [annotation()]}):
         (recording,) = read_mmaction(write(tmp_path, content), OPTIONS)
         assert recording.name == "video_0" and recording.keypoints.shape == (2, 5, 17, 2)
+
+
+@pytest.mark.parametrize("place", ["file", "header", "annotation"])
+def test_names_of_joints_decide(tmp_path, place):
+    entry, names = annotation(), list(COCO_KEYPOINTS[::-1])
+    backwards = {key: entry[key][:, :, ::-1] for key in ("keypoint", "keypoint_score")}
+    content = {"annotations": [entry | backwards]}
+    where = {"file": content, "header": content.setdefault("meta_info", {}), "annotation": content["annotations"][0]}
+    where[place]["joint_names"] = names
+    (recording,) = read_mmaction(write(tmp_path, content), OPTIONS)
+    np.testing.assert_array_equal(recording.keypoints, entry["keypoint"].astype(np.float32))
+    np.testing.assert_array_equal(recording.scores, entry["keypoint_score"].astype(np.float32))
+    where[place]["joint_names"] = names[:-1]
+    refused(write(tmp_path, content), "has 17 joints, and the file 16 names for them")
 
 
 def test_missing_joints_and_short_people(tmp_path):
