@@ -16,6 +16,7 @@ from ..recording import Recording
 from .data_fields import NAMES
 from .detections import Detection
 from .estimates import estimated_recordings
+from .joint_names import are_joint_names
 from .json_files import json_head, person_number, read_json
 from .named_joints import joint_titles
 from .pickle_data import pickle_head, read_pickle
@@ -25,9 +26,13 @@ from .registry import FormatError, ReadOptions, register_format
 from .table_columns import find_columns
 from .table_content import content_recordings
 from .text_files import read_text, text_head
+from .unnamed_keypoints import LOOSE
 
 _JOINTS = "(?i:nose|neck|left[ _]?shoulder|l[ _]?shoulder|left[ _]?hip)"
+_AXES = r'"(x|X|xs)"\s*:\s*\[\s*[\[\d-]'
 _MARK = re.compile(rf'"({"|".join([*NAMES["keypoints"], _JOINTS])})"\s*:\s*[\[{{]')
+_LOOSE = re.compile(rf'{_AXES}|"({"|".join(LOOSE)})"\s*:\s*\[\s*\[|:\s*\[\s*\[\s*\[\s*-?\d|\d"\s*:\s*\[\s*\[\s*-?\d')
+_LISTS = re.compile(r":\s*\[\s*\[\s*-?\d")  # of numbers, beside names of joints
 # nothing but numbers, in lists or by the number or name of a picture
 _NUMBERS = re.compile(r'\s*(\[\s*\[|\{\s*"[^"]{0,200}\d[^"]{0,200}"\s*:)[\s\[]*-?\d')
 SUFFIXES = (".json", ".jsonl", ".ndjson")
@@ -38,7 +43,9 @@ MAX_PICTURE = 2**20  # bytes of a file with the people of one picture
 
 
 def _is_pickle(path: Path) -> bool:
-    return any(text in NAMES["keypoints"] for _, text in pickle_head(path) if isinstance(text, str))
+    texts = [text for _, text in pickle_head(path) if isinstance(text, str)]
+    known = {*NAMES["keypoints"], *LOOSE, "ndarray", "_frombuffer"}  # what makes the arrays of NumPy
+    return not known.isdisjoint(texts) or {"x", "y"} <= set(texts) or find_columns([texts]) is not None
 
 
 def _is_table(path: Path) -> bool:
@@ -53,9 +60,10 @@ def _is_json(path: Path) -> bool:
     head = json_head(path)
     if not re.match(r"\s*[\[{]", head):
         return False
-    return bool(
-        _MARK.search(head) or _NUMBERS.match(head) or find_columns([list(dict.fromkeys(_TEXTS.findall(head)))])
-    )
+    if _MARK.search(head) or _LOOSE.search(head) or _NUMBERS.match(head):
+        return True
+    texts = list(dict.fromkeys(_TEXTS.findall(head)))
+    return bool(find_columns([texts]) or _LISTS.search(head) and are_joint_names(texts))
 
 
 def _is_folder(path: Path) -> bool:

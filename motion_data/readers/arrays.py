@@ -20,6 +20,7 @@ from .registry import FormatError, ReadOptions, register_format
 from .table_columns import find_columns
 from .table_content import content_recordings
 from .text_files import parse_rows, read_text, text_head
+from .unnamed_keypoints import noted_keypoints
 
 TEXT = (".csv", ".tsv", ".txt")
 MIN_COLUMNS = 26  # of 13 joints; fewer numbers are of something else, such as cameras
@@ -52,8 +53,9 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read `keypoints` as `read_npy` does (or the only array there is), and with them, if the file has them:
 
     `scores` `[F, K]` or `[M, F, K]`, 0 is missing; `fps`; `layout`, the name; `label`, text or a number. Without
-    `keypoints`, arrays may be the columns of a table, `nose_x`, or joints by name, `[F, 2]`. `frame_size`, or `width`
-    and `height`, and the times of frames are read as well; what they may be called is in `named_arrays.KINDS`.
+    `keypoints`, arrays may be the columns of a table, `nose_x`, or joints by name, `[F, 2]`, or key-points by their
+    form (`unnamed_keypoints`). `frame_size`, or `width` and `height`, and the times of frames are read as well; what
+    they may be called is in `named_arrays.KINDS`.
 
     Raises:
         FormatError: see `read_npy`; or these contradict the key-points, or are something else.
@@ -65,9 +67,13 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
         return
     if "keypoints" not in called and len(names) == 1:
         called["keypoints"] = names[0]
+    is_body = {"poses", "trans"} <= set(names)  # AMASS
+    if "keypoints" not in called and not is_body and (found := noted_keypoints(read_arrays(path, tuple(names)))):
+        yield from named_recordings(path, found, kinds_of(found), found, options)
+        return
     if "keypoints" not in called:
         hint = ""
-        if "poses" in names and "trans" in names:  # AMASS
+        if is_body:
             hint = ". These are parameters of a body model: save its joints, [frames, joints, 3], as 'keypoints'"
         raise FormatError(
             path, f"holds {', '.join(names) or 'no arrays'}; it must hold 'keypoints', or a single array{hint}"

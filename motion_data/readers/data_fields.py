@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ NAMES = {
     ),
     "scores": (
         *("keypoint_scores", "keypoint_score", "keypoints_scores", "keypoints_score", "kpt_scores", "scores"),
-        *("confidences", "confidence", "conf", "visibility"),
+        *("score", "confidences", "confidence", "conf", "likelihood", "visibility", "visible"),
+        *("keypoint_conf", "kpt_conf", "pose_conf", "pose_scores"),
     ),
     "frame": (
         *("frame", "frame_id", "frame_index", "frame_idx", "frame_number", "frame_num", "frame_no"),
@@ -49,6 +51,12 @@ def value_of(entry: Mapping, kind: str, otherwise: object = None) -> object:
     """Return the first field of an object that is called so; null is none."""
     value = next((entry[name] for name in NAMES[kind] if entry.get(name) is not None), otherwise)
     return value.item() if isinstance(value, np.generic) else value
+
+
+def list_of(entry: Mapping, kind: str) -> Any:
+    """Return the first list or array among the fields of an object that are called so; None is none."""
+    there = (entry.get(name) for name in NAMES[kind])
+    return next((value for value in there if isinstance(value, (list, np.ndarray))), None)
 
 
 def headers_of(content: Mapping) -> list[Mapping]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..notes import note
 from ..recording import Recording
-from .data_fields import label_text
+from .data_fields import depth_of, label_text, list_of
 from .detections import Detection, Detections, by_video
 from .estimates import RESULT_LAYOUTS, estimated_recordings
 from .frames import picture_frames
@@ -330,9 +330,9 @@ def _tracked_people(path: Path, content: Mapping) -> Iterator[Detection]:
             else:
                 frame, person = outer, inner
                 pair = as_list(path, entry, f"person {inner!r} of frame {outer!r}")
-                if len(pair) != 2:
-                    raise FormatError(path, f"person {inner!r} of frame {outer!r} must be a box and joints")
-                joints = pair[1]
+                if len(pair) < 2 or len(pair) > 2 and depth_of(pair) != 2:
+                    raise FormatError(path, f"person {inner!r} of frame {outer!r} must be a box and joints, or joints")
+                joints = pair[1] if len(pair) == 2 else pair
             number = frame_number(path, frame)
             yield Detection(number, joint_rows(path, joints, number), person_number(path, person))
     if len(orders) > 1:
@@ -371,7 +371,7 @@ def _yolo_people(path: Path, groups: list[tuple[int, object]]) -> Iterator[Detec
             person = as_mapping(path, entry, "a person")
             points = as_mapping(path, item(path, person, "keypoints", "a person"), "keypoints")
             x, y = (numbers(path, item(path, points, axis, "keypoints"), f"{axis} in frame {frame}") for axis in "xy")
-            visible = points.get("visible")
+            visible = list_of(points, "scores")
             scores = np.ones(x.shape) if visible is None else numbers(path, visible, f"visible in frame {frame}")
             if x.ndim != 1 or x.shape != y.shape or x.shape != scores.shape:
                 raise FormatError(path, f"a person in frame {frame} has x, y and visible of different lengths")

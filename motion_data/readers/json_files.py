@@ -179,6 +179,9 @@ def numbers(path: Path, value: object, what: str) -> np.ndarray:
     Raises:
         FormatError: if it holds anything else, or is nested unevenly.
     """
+    if isinstance(value, list) and value and isinstance(value[0], np.ndarray):  # of a pickle
+        alike = {getattr(one, "shape", None) for one in value} == {value[0].shape}
+        value = np.stack(value) if alike else value
     array = value if isinstance(value, np.ndarray) else _packed(value)
     if array is not None and array.dtype != np.float64:  # of a pickle
         array = array.astype(np.float64) if array.dtype.kind in "fiu" else None
@@ -198,10 +201,14 @@ def picture_side(path: Path, value: object) -> int:
 def joint_rows(path: Path, value: object, frame: int) -> np.ndarray:
     """Return x, y, score of each joint, `[K, 3]`, of numbers that are flat or in rows; none is nobody.
 
+    Rows of x and y alone are joints of score 1.
+
     Raises:
         FormatError: for anything else.
     """
     joints = numbers(path, value, f"keypoints in frame {frame}")
+    if joints.ndim == 2 and joints.shape[1] == 2:
+        joints = np.concatenate([joints, np.ones((len(joints), 1))], 1)
     if joints.size and not (joints.ndim == 1 and len(joints) % 3 == 0 or joints.ndim == 2 and joints.shape[1] == 3):
         raise FormatError(path, f"keypoints in frame {frame} have shape {joints.shape}; they must be x, y, score each")
     return joints.reshape(-1, 3)
@@ -214,7 +221,7 @@ def all_joint_rows(path: Path, values: Sequence[object], frames: Sequence[int]) 
         frames: of each, for errors.
     """
     shapes = {value.shape if isinstance(value, np.ndarray) else None for value in values}
-    if len(shapes) == 1 and None not in shapes:
+    if len(shapes) == 1 and None not in shapes and values[0].shape[1:] != (2,):
         shape = joint_rows(path, values[0], frames[0]).shape  # all have the same, or are refused like the first
         return np.concatenate(values).reshape(len(values), *shape)
     return [joint_rows(path, value, frame) for value, frame in zip(values, frames, strict=True)]

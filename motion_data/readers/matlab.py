@@ -21,6 +21,7 @@ from .array_files import BROKEN
 from .cutting import cut_dense
 from .named_arrays import kinds_of, named_recordings
 from .registry import FormatError, ReadOptions, register_format
+from .unnamed_keypoints import noted_keypoints
 
 JHMDB, PENN = ("pos_img",), ("x", "y", "visibility", "dimensions")
 JHMDB_FPS = 30.0  # of the videos of HMDB51, from which JHMDB was cut
@@ -61,10 +62,11 @@ def _is_matlab(path: Path) -> bool:
     try:
         if _version(path) > MATLAB_5:  # reading it says what to do
             return True
-        names = set(_variables(path))
+        shapes = _variables(path)
     except FormatError:
         return False
-    return "keypoints" in kinds_of(names) or any(names.issuperset(kind) for kind in (JHMDB, PENN))
+    known = any(set(kind) <= set(shapes) for kind in (JHMDB, PENN, ("x", "y")))
+    return known or "keypoints" in kinds_of(shapes) or any(len(s) > 2 and s[-1] in (2, 3, 4) for s in shapes.values())
 
 
 @register_format("matlab", "JHMDB, Penn Action, or the variable keypoints (.mat)", (".mat",), _is_matlab)
@@ -89,6 +91,8 @@ def read_matlab(path: Path, options: ReadOptions) -> Iterator[Recording]:
     elif "keypoints" in (called := kinds_of(shapes)):
         arrays = _load(path, shapes, tuple(called.values()))
         yield from named_recordings(path, arrays, called, shapes, options)
+    elif found := noted_keypoints(_load(path, shapes, tuple(shapes))):
+        yield from named_recordings(path, found, kinds_of(found), found, options)
     else:
         names = ", ".join(shapes)[:200] or "no variables"
         raise FormatError(path, f"holds {names}; it must hold pos_img (JHMDB), x and y (Penn Action) or keypoints")

@@ -214,7 +214,8 @@ def read_person_pickle(path: Path, options: ReadOptions) -> Iterator[Recording]:
 def _detections(path: Path, content: object) -> Iterator[Detection]:
     for frame, persons in _numbered(path, content, "frames"):
         for person, entry in _numbered(path, persons, f"people in frame {frame}"):
-            entry = list(entry) if isinstance(entry, np.ndarray) and entry.dtype == object else entry
+            if isinstance(entry, np.ndarray):
+                entry = list(entry) if entry.dtype == object else (None, entry)  # joints alone
             if not isinstance(entry, (list, tuple)) or len(entry) != 2 or not isinstance(entry[1], (list, np.ndarray)):
                 raise FormatError(path, f"person {person} of frame {frame} must be a box and joints")
             yield Detection(frame, joint_rows(path, _float_joints(path, entry[1], frame), frame), person)

@@ -7,7 +7,8 @@ one list are those of a person.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,7 @@ import numpy as np
 from ..interpret import x_first
 from ..notes import note
 from ..recording import Recording
-from .data_fields import NAMES, are_texts, depth_of, headers_of, one_label, value_of
+from .data_fields import NAMES, are_texts, depth_of, headers_of, list_of, one_label, value_of
 from .detections import Detection
 from .estimates import RESULT_LAYOUTS, check_guessed_depth, estimated_recordings
 from .frames import frames_of_times, picture_frames, rate_of_times, whole_number
@@ -25,12 +26,15 @@ from .json_files import brief, numbers, picture_side, stated_fps
 from .named_joints import joint_titles, joints_by_name, own_titles, trajectories
 from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions
+from .unnamed_keypoints import AXES, noted_keypoints, with_keypoints
 
 LAYOUTS = {**RESULT_LAYOUTS, 18: "openpose18", 25: "openpose25"}
 OF_ONE = ("frames", "data", "results")  # of these, what a person may have
 MAX_TIME = 1e18  # microseconds since 1970 are 1e15
 LOWEST = -0.25  # of a score: the peak of a heat-map may be a little below 0
 MAX_DEPTH = 8
+_PERSON = re.compile(r"(?i)(person|people|track|subject|player|human|id|pid)[ _-]?\d")  # a key
+VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
 NOWHERE = [0.0, 0.0, 0.0]
 
 
@@ -75,6 +79,8 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
     """Yield the recordings of what a file holds; see `read_any_json`."""
     about, titles = _stated(path, content, options), joint_titles(content)
     within = value_of(content, "keypoints") if isinstance(content, Mapping) else None
+    if isinstance(content, Mapping) and (within is None or isinstance(within, Mapping)):
+        content = {**content, **(_flat_keypoints(within or content, noted_keypoints) or {})}
     if joints := trajectories(content) or trajectories(within):
         content = [dict(zip(joints, places, strict=True)) for places in zip(*joints.values(), strict=True)]
     is_bare = isinstance(content, (list, np.ndarray)) and depth_of(content) > 2
@@ -85,7 +91,7 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
         arrays["label"] = np.array(about["label"])
         if titles:
             arrays["joint_names"] = np.array(titles)
-        if isinstance(scores := value_of(content, "scores"), (list, np.ndarray)):
+        if (scores := list_of(content, "scores")) is not None:
             arrays["scores"] = numbers(path, scores, "scores")
         keypoints = numbers(path, value_of(content, "keypoints"), "keypoints")
         told = replace(options, frame_size=about["frame_size"], fps=about["fps"] or options.fps)
@@ -114,6 +120,9 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
             "give coordinates='xy' if they are pixels and z is to be left out, and write 3D as .npy",
         )
     found = same_joints(found, names)
+    if names and all(name.isdecimal() for name in names):  # numbers are no names
+        order = np.argsort(np.array(names, int))
+        found, names = [seen._replace(joints=seen.joints[order]) for seen in found if len(seen.joints)], []
     if not options.overrides("fps"):
         about["fps"] = about["fps"] or _stated_rate(path, people, found)
     about["label"] = about["label"] or one_label([value_of(person.entry, "action") for person in people])
@@ -210,6 +219,8 @@ def people_in(
         if joints is None and (named := joints_by_name(value)):
             value = {name: entry for name, entry in value.items() if name not in named} | {"keypoints": named}
             joints = named
+        if joints is None and (found := _flat_keypoints(value)):
+            value, joints = found, found["keypoints"]
         if isinstance(joints, list) and joints and all(map(_is_person, joints)):  # people, under that name
             yield from people_in(path, joints, frame, track, depth + 1, time=time)
             return
@@ -221,19 +232,50 @@ def people_in(
         for group in groups:  # the id of an object with frames is a person's, that of one with people is not
             own = value_of(value, "person", track) if group in OF_ONE else track
             yield from people_in(path, value[group], frame, own, depth + 1, group == "frames", time)
+        if not groups and frame is None and track is None and _are_whole_motions(path, value):
+            for key, entry in value.items():
+                yield from _one_by_one(path, Person(None, key, {"keypoints": entry}))
+            return
         for key, entry in value.items() if not groups else ():
-            # a key is the frame, unless frames are told around it or further in: then it is the person
-            told = frame is not None or any(person.frame is not None for person in people_in(path, entry, depth=depth))
+            # a key is the frame, unless frames are told around it or further in, or it says so: then it is the person
+            told = frame is not None or bool(_PERSON.match(str(key)))
+            told = told or any(person.frame is not None for person in people_in(path, entry, depth=depth))
             if depth_of(entry):
                 entry = {"keypoints": entry}
             yield from people_in(path, entry, frame if told else key, key if told else track, depth + 1)
 
 
+def _flat_keypoints(value: Mapping, find: Callable[[Mapping], dict | None] = with_keypoints) -> dict | None:
+    """Return an object whose key-points in the picture have no name, as `with_keypoints` does; else None."""
+    named = {name: entry for name, entry in value.items() if isinstance(name, str) and not name[-1:].isdecimal()}
+    found = find(named)  # a name with a number may be that of a frame or a person
+    return None if found is None or any(name in value for name in AXES["z"]) else found
+
+
+def _are_whole_motions(path: Path, value: Mapping) -> bool:
+    """Tell an object of people with all their frames from one of frames with people: it has fewer keys than each has.
+
+    Raises:
+        FormatError: their lengths differ, and nothing tells which frames are missing; or keys are names of videos.
+    """
+    lengths = {len(entry) if depth_of(entry) == 3 else 0 for entry in value.values()}
+    if not value or len(value) >= min(lengths):
+        return False
+    if len(lengths) > 1:
+        told = " and ".join(map(str, sorted(lengths)[:2]))
+        raise FormatError(path, f"has people with {told} frames, and nothing tells which; number the frames")
+    if films := [str(key) for key in value if Path(str(key)).suffix.lower() in VIDEOS]:
+        raise FormatError(
+            path, f"has the key-points of several videos, such as {films[0][:60]}; write a file for each"
+        )
+    return True
+
+
 def _one_by_one(path: Path, person: Person) -> Iterator[Person]:
     """Yield the frames of a person whose key-points are those of all frames, or the people of a frame."""
     keypoints = numbers(path, value_of(person.entry, "keypoints"), "keypoints")
-    scores = value_of(person.entry, "scores")
-    marks = numbers(path, scores, "scores") if isinstance(scores, (list, np.ndarray)) else None
+    scores = list_of(person.entry, "scores")
+    marks = None if scores is None else numbers(path, scores, "scores")
     if keypoints.ndim != 3 or marks is not None and len(marks) != len(keypoints):
         raise FormatError(
             path,
@@ -301,8 +343,10 @@ def detection_of(
         coordinates: as in `ReadOptions`: whether rows of numbers have y first.
     """
     video, frame = place
-    joints, scores = value_of(person.entry, "keypoints"), value_of(person.entry, "scores")
+    joints, scores = value_of(person.entry, "keypoints"), list_of(person.entry, "scores")
     where, found = f"keypoints in frame {frame}", None
+    if isinstance(joints, dict) and (apart := _flat_keypoints(joints)):
+        joints, scores = apart["keypoints"], list_of(apart, "scores")
     if isinstance(joints, dict):
         joints = [
             joint | {"name": name} if isinstance(joint, dict) else [name, joint] for name, joint in joints.items()
@@ -315,7 +359,7 @@ def detection_of(
         if found := [str(title) for title in titles if title is not None]:
             joints = _by_name(path, found, joints, names, where)
     values = numbers(path, joints, where)
-    marks = numbers(path, scores, f"scores in frame {frame}") if isinstance(scores, (list, np.ndarray)) else None
+    marks = None if scores is None else numbers(path, scores, f"scores in frame {frame}")
     if values.ndim == 1:
         size = 3 if marks is None and len(values) % 3 == 0 else 2
         values = values.reshape(-1, size) if len(values) % size == 0 else values
@@ -362,7 +406,8 @@ def _is_pair(joint: object) -> bool:
 
 def _point(joint: Mapping) -> object:
     """Return where the coordinates of a joint are."""
-    return next((joint[name] for name in ("position", "coordinates") if name in joint), joint)
+    names = ("position", "coordinates", "pos", "coords", "xy", "point", "location")
+    return next((joint[name] for name in names if name in joint), joint)
 
 
 def _named_joint(path: Path, joint: dict | list, where: str) -> tuple[object, Sequence]:

@@ -376,7 +376,7 @@ def test_people_in_arrays_of_objects_lists_and_float32(tmp_path):
         (lambda content: content.update({-1: {}}), "numbers frames by a int"),
         (lambda content: content.update({10**5000: {}}), "numbers frames by a int"),
         (lambda content: content[3].update({1: [np.zeros(4)]}), "person 1 of frame 3 must be a box and joints"),
-        (lambda content: content[3].update({1: [np.zeros(4), np.zeros((17, 2))]}), "keypoints in frame 3 have shape"),
+        (lambda content: content[3].update({1: [np.zeros(4), np.zeros((17, 4))]}), "keypoints in frame 3 have shape"),
         (lambda content: content[3].update({1: [np.zeros(4), np.zeros((18, 3))]}), "must have the same joints"),
         (lambda content: content[3].update({1: [np.zeros(4), np.array(["a"])]}), "it must be numbers"),
         (lambda content: content.clear(), "nobody is in it"),

@@ -1,0 +1,141 @@
+"""Key-points whose fields have other names, or none: found by their form in JSON, pickles, npz and mat, or refused."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from motion_data.layouts import COCO_KEYPOINTS
+from motion_data.notes import collect_notes
+from motion_data.readers import FormatError, ReadOptions, registry
+
+FRAMES, NAMES = 30, list(COCO_KEYPOINTS)
+OPTIONS = ReadOptions(min_track=1, layout="coco17")
+_RNG = np.random.default_rng(0)
+XY = _RNG.uniform(100, 300, (FRAMES, 17, 2)).round(2)
+SCORES = _RNG.uniform(0.4, 1, (FRAMES, 17)).round(3)
+X, Y = XY[..., 0], XY[..., 1]
+
+
+def read(path):
+    return list(registry.format_of(path).read(path, OPTIONS))
+
+
+def save(path, content):
+    if path.suffix == ".npz":
+        np.savez(path, **content)
+    elif path.suffix == ".mat":
+        savemat(path, content)
+    elif path.suffix == ".pkl":
+        path.write_bytes(pickle.dumps(content))
+    else:
+        path.write_text(json.dumps(content, default=lambda array: array.tolist()))
+    return path
+
+
+def expect(path, scores=None):
+    (recording,) = read(path)
+    assert recording.keypoints.shape == (1, FRAMES, 17, 2)
+    np.testing.assert_allclose(recording.keypoints[0], XY, rtol=1e-6)
+    np.testing.assert_allclose(recording.scores[0], np.ones((FRAMES, 17)) if scores is None else scores, rtol=1e-6)
+
+
+ARRAYS = {
+    "axes": ({"x": X, "y": Y}, None),
+    "axes and scores": ({"X": X, "Y": Y, "likelihood": SCORES}, SCORES),
+    "another name": ({"pose_track": XY, "score": SCORES, "rate": np.array(25)}, SCORES),
+    "beside boxes": ({"body": XY, "boxes": np.ones((FRAMES, 4)), "ids": np.arange(FRAMES)}, None),
+    "flat, with names": ({"data": XY.reshape(FRAMES, -1), "joints_order": np.array(NAMES)}, None),
+}
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".json", ".pkl"])
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_arrays_whose_names_do_not_say_so(tmp_path, kind, suffix):
+    content, scores = ARRAYS[kind]
+    with collect_notes() as notes:
+        expect(save(tmp_path / f"own{suffix}", content), scores)
+    assert sum("by the form of the numbers" in one for one in notes) == 1
+
+
+def test_arrays_of_matlab(tmp_path):
+    expect(save(tmp_path / "own.mat", {"x": X, "y": Y, "conf": SCORES}), SCORES)
+    expect(save(tmp_path / "own.mat", {"trajectory": XY, "frames": np.arange(FRAMES)}))
+
+
+def test_coordinates_in_space(tmp_path):
+    path = save(tmp_path / "own.npz", {"x": X / 100, "y": Y / 100, "z": X / 90})
+    (recording,) = registry.format_of(path).read(path, ReadOptions(layout="coco17", units="m", up_axis="y"))
+    assert recording.keypoints.shape == (1, FRAMES, 17, 3)
+
+
+PEOPLE = {
+    "axes": lambda f: {"frame": f, "x": X[f], "y": Y[f], "score": SCORES[f]},
+    "axes in key-points": lambda f: {"frame": f, "keypoints": {"x": X[f], "y": Y[f], "score": SCORES[f]}},
+    "beside the score of a person": lambda f: {
+        "frame": f,
+        "keypoints": XY[f],
+        "confidence": 0.9,
+        "visibility": SCORES[f],
+    },
+    "points": lambda f: {"frame": f, "points": XY[f], "conf": SCORES[f], "limbs": [[0, 1], [1, 2]]},
+    "numbers of joints": lambda f: {
+        "frame": f,
+        "joints": [
+            {"id": k, "pos": {"x": X[f, k], "y": Y[f, k]}, "score": SCORES[f, k]}
+            for k in np.roll(range(17), f).tolist()
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("kind", PEOPLE)
+def test_people_in_json(tmp_path, kind):
+    people = [PEOPLE[kind](f) for f in range(FRAMES)]
+    expect(save(tmp_path / "own.json", people), SCORES)
+    expect(save(tmp_path / "own.json", {"frames": people}), SCORES)
+
+
+def test_lists_of_arrays_in_pickles(tmp_path):
+    expect(save(tmp_path / "own.pkl", list(XY)))
+    expect(save(tmp_path / "own.pkl", dict(enumerate(XY))))
+    expect(save(tmp_path / "own.pkl", {frame: {0: joints} for frame, joints in enumerate(XY)}))
+
+
+@pytest.mark.parametrize("keys", [("1", "2"), ("anna", "ben"), ("person_1", "person_2")])
+def test_people_by_key_with_all_their_frames(tmp_path, keys):
+    for content in (dict(zip(keys, (XY, XY + 200), strict=True)), {keys[0]: XY}):
+        (recording,) = read(save(tmp_path / "own.json", content))
+        assert recording.keypoints.shape == (len(content), FRAMES, 17, 2)
+        np.testing.assert_allclose(recording.keypoints[0], XY, rtol=1e-6)
+    (recording,) = read(save(tmp_path / "own.json", {str(f): [XY[f], XY[f] + 200] for f in range(FRAMES)}))
+    assert recording.keypoints.shape == (2, FRAMES, 17, 2)  # frames by key, with two people each
+
+
+def test_people_by_key_in_frames_by_key(tmp_path):
+    frames = {str(f): {"person_3": XY[f], "person_5": XY[f] + 200} for f in range(FRAMES)}
+    people = {f"track{p}": {str(f): XY[f] + shift for f in range(FRAMES)} for p, shift in ((3, 0), (5, 200))}
+    for content in (frames, people):
+        (recording,) = read(save(tmp_path / "own.json", content))
+        np.testing.assert_allclose(recording.keypoints, [XY, XY + 200], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"1": XY, "2": XY[:-1]}, "people with 29 and 30 frames, and nothing tells which"),
+        ({"walk.mp4": XY, "fall.mp4": XY}, "key-points of several videos, such as walk.mp4"),
+        ({"before": XY, "after": XY[1:]}, "people with 29 and 30 frames"),
+        ({"x": X, "y": Y[1:], "keypoint": 1}, "must be|no frame|a number"),
+    ],
+)
+def test_what_may_be_several_things_is_refused(tmp_path, content, reason):
+    with pytest.raises(FormatError, match=reason):
+        read(save(tmp_path / "own.json", content))
+
+
+def test_two_arrays_that_may_be_key_points_are_refused(tmp_path):
+    with pytest.raises(FormatError, match="holds raw, smooth; it must hold 'keypoints', or a single array"):
+        read(save(tmp_path / "own.npz", {"raw": XY, "smooth": XY}))
