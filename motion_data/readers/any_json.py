@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from ..recording import Recording
 from .data_fields import NAMES
@@ -19,12 +19,14 @@ from .estimates import estimated_recordings
 from .joint_names import are_joint_names
 from .json_files import json_head, person_number, read_json
 from .named_joints import joint_titles
-from .pickle_data import pickle_head, read_pickle
+from .pickle_data import INSTEAD, pickle_head, read_pickle
 from .picture_files import MAX_EMPTY, people_in_files, pictures
 from .plain_data import LAYOUTS, data_recordings, detection_of, people_in, same_joints
+from .printed_lists import looks_like_list, parse_list
 from .registry import FormatError, ReadOptions, register_format
 from .table_columns import find_columns
 from .table_content import content_recordings
+from .table_rows import DELIMITERS
 from .text_files import read_text, text_head
 from .unnamed_keypoints import LOOSE
 
@@ -44,16 +46,23 @@ MAX_PICTURE = 2**20  # bytes of a file with the people of one picture
 
 def _is_pickle(path: Path) -> bool:
     texts = [text for _, text in pickle_head(path) if isinstance(text, str)]
-    known = {*NAMES["keypoints"], *LOOSE, "ndarray", "_frombuffer"}  # what makes the arrays of NumPy
+    known = {*NAMES["keypoints"], *LOOSE, *INSTEAD, "ndarray", "_frombuffer"}  # what makes the arrays of NumPy
     return not known.isdisjoint(texts) or {"x", "y"} <= set(texts) or find_columns([texts]) is not None
 
 
 def _is_table(path: Path) -> bool:
     try:
-        first = next(csv.DictReader(text_head(path).splitlines()), {})
+        first = next(_dict_rows(text_head(path)), {})
     except (ValueError, csv.Error):
         return False
-    return any(str(first.get(title)).lstrip()[:1] in ("[", "{") for title in NAMES["keypoints"])
+    lists = [title for title, cell in first.items() if isinstance(cell, str) and title and looks_like_list(cell)]
+    names = {*NAMES["keypoints"], *LOOSE}
+    return not names.isdisjoint(lists) or {"x", "y"} <= set(lists) or are_joint_names(lists)
+
+
+def _dict_rows(text: str) -> Iterator[dict]:
+    lines = text.splitlines()
+    return csv.DictReader(lines, delimiter=max(DELIMITERS, key=lines[0].count) if lines else ",")
 
 
 def _is_json(path: Path) -> bool:
@@ -109,22 +118,22 @@ def read_any_pickle(path: Path, options: ReadOptions) -> Iterator[Recording]:
 def read_table_of_lists(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read a table with a row for each person in a frame, as `read_any_json` reads the list of them.
 
+    A cell is a list of key-points, or of x or y, or one joint in a column that is called like it; `printed_lists` says
+    how it may be written.
+
     Raises:
         FormatError: as there; a cell that starts like a list and is none.
     """
-    rows = []
-    for number, row in enumerate(csv.DictReader(read_text(path).splitlines()), 2):
-        cells = {title: cell for title, cell in row.items() if title and isinstance(cell, str) and cell}
-        for title in NAMES["keypoints"] + NAMES["scores"]:
-            if cells.get(title, "").lstrip()[:1] in ("[", "{"):
-                try:
-                    cells[title] = json.loads(cells[title])
-                except ValueError as error:
-                    printed = re.search(r"[\d.]\s+-?\d", cells[title])
-                    why = "an array as NumPy prints it; save what its tolist() returns" if printed else error
-                    raise FormatError(
-                        path, f"line {number} has a {title} that is no list of numbers ({why})"
-                    ) from error
+    rows: list[dict[str, Any]] = []
+    for number, row in enumerate(_dict_rows(read_text(path)), 1):
+        cells: dict[str, Any] = {
+            title: cell for title, cell in row.items() if title and isinstance(cell, str) and cell
+        }
+        for title in [title for title, cell in cells.items() if looks_like_list(cell)]:
+            try:
+                cells[title] = parse_list(cells[title])
+            except ValueError as error:
+                raise FormatError(path, f"row {number} has a {title[:60]} that is no list ({error})") from error
         for title in NAMES["time"]:
             with suppress(ValueError):
                 cells |= {title: float(cells[title])} if title in cells else {}

@@ -26,7 +26,7 @@ from .json_files import brief, numbers, picture_side, stated_fps
 from .named_joints import joint_titles, joints_by_name, own_titles, trajectories
 from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions
-from .unnamed_keypoints import AXES, noted_keypoints, with_keypoints
+from .unnamed_keypoints import AXIS_NAMES, noted_keypoints, with_keypoints
 
 LAYOUTS = {**RESULT_LAYOUTS, 18: "openpose18", 25: "openpose25"}
 OF_ONE = ("frames", "data", "results")  # of these, what a person may have
@@ -249,7 +249,7 @@ def _flat_keypoints(value: Mapping, find: Callable[[Mapping], dict | None] = wit
     """Return an object whose key-points in the picture have no name, as `with_keypoints` does; else None."""
     named = {name: entry for name, entry in value.items() if isinstance(name, str) and not name[-1:].isdecimal()}
     found = find(named)  # a name with a number may be that of a frame or a person
-    return None if found is None or any(name in value for name in AXES["z"]) else found
+    return None if found is None or any(name in value for name in AXIS_NAMES["z"]) else found
 
 
 def _are_whole_motions(path: Path, value: Mapping) -> bool:

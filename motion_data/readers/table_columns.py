@@ -19,6 +19,7 @@ from .frames import TIMES
 from .joint_names import MIN_JOINTS
 
 AXIS_PLACES = {"x": 0, "y": 1, "z": 3}
+PICTURE_AXES = {"u": "x", "v": "y"}  # where u is an axis; else v is a visibility
 VISIBILITY = ("v", "vis", "visibility")
 SCORE_AXES = (*VISIBILITY, "c", "conf", "confidence", "score", "likelihood", "prob", "p")
 UNIT_WORDS = ("px", "pix", "pixel", "pixels", "pos", "position", "coord", "coords", "coordinate", "coordinates")
@@ -38,7 +39,7 @@ DEEPLABCUT_SEVERAL = ["scorer", "individuals", "bodyparts", "coords"]
 HEAD_ROWS = 4
 _BETWEEN_WORDS = re.compile(r"[\s_.\-:/()\[\]]+")
 _CAPITAL_AXIS = re.compile(r"(.*[a-z0-9])([A-Z][a-z]*)")  # leftHipX
-_AXIS_AND_NUMBER = re.compile(rf"({'|'.join([*AXIS_PLACES, *SCORE_AXES])})(\d+)", re.IGNORECASE)
+_AXIS_AND_NUMBER = re.compile(rf"({'|'.join([*AXIS_PLACES, *PICTURE_AXES, *SCORE_AXES])})(\d+)", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:landmarks?|lm|key_?points?|kp|kpt|kps|joints?|points?|p)?_?(\d{1,4})")
 
 
@@ -122,7 +123,7 @@ def _joined(lines: Sequence[Sequence[str]]) -> list[str]:
 
 def _are_axes(titles: Sequence[str]) -> bool:
     words = [title.strip().lower() for title in titles if title.strip()]
-    return len(words) >= 2 * MIN_JOINTS and set(words) <= {*AXIS_PLACES, *SCORE_AXES}
+    return len(words) >= 2 * MIN_JOINTS and set(words) <= {*AXIS_PLACES, *PICTURE_AXES, *SCORE_AXES}
 
 
 def _axis_and_joint(title: str) -> tuple[str, str]:
@@ -138,15 +139,21 @@ def _axis_and_joint(title: str) -> tuple[str, str]:
     return "", ""
 
 
+def _in_words(axes: list[str]) -> list[str]:
+    """Return axes with u and v as x and y, where there is a u and no x."""
+    return [PICTURE_AXES.get(axis, axis) for axis in axes] if "u" in axes and "x" not in axes else axes
+
+
 def _is_axis(word: str) -> bool:
-    return word.lower() in AXIS_PLACES or word.lower() in SCORE_AXES
+    return word.lower() in AXIS_PLACES or word.lower() in SCORE_AXES or word.lower() in PICTURE_AXES
 
 
 def _wide(header: Sequence[str], first_row: int) -> Columns | None:
     places: dict[str, list[int]] = {}
     has_visibility, twice = False, ""
-    for column, title in enumerate(header):
-        axis, rest = _axis_and_joint(title)
+    found_axes = list(map(_axis_and_joint, header))
+    axes = _in_words([axis for axis, _ in found_axes])
+    for column, (title, axis, (_, rest)) in enumerate(zip(header, axes, found_axes, strict=True)):
         if not axis:
             continue
         place, found = AXIS_PLACES.get(axis, 2), places.setdefault(joint_name(rest), [-1] * 4)
@@ -168,6 +175,7 @@ def _wide(header: Sequence[str], first_row: int) -> Columns | None:
 
 def _long(header: Sequence[str]) -> Columns | None:
     axes = ["_".join(w for w in _BETWEEN_WORDS.split(title.lower()) if w and w not in UNIT_WORDS) for title in header]
+    axes = _in_words(axes)
     if not {"x", "y"} <= set(axes):
         return None
     joint, frame, person, score, time = (
@@ -178,6 +186,8 @@ def _long(header: Sequence[str]) -> Columns | None:
     titles = [[title for title, word in zip(header, axes, strict=True) if word == axis] for axis in AXIS_PLACES]
     z = axes.index("z") if "z" in axes else -1
     columns = np.array([[axes.index("x"), axes.index("y"), score, z]])
+    if score == axes.index("y"):  # called v
+        score = columns[0, 2] = _place(header, [title for title in SCORE_AXES if title != "v"])
     has_visibility = score >= 0 and header[score].strip().lower() in VISIBILITY
     twice = next((" and ".join(found) for found in titles if len(found) > 1), "")
     return Columns([], columns, frame, person, joint, 1, time, has_visibility, _place(header, LABEL_TITLES), twice)

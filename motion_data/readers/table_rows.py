@@ -30,7 +30,7 @@ from .table_columns import HEAD_ROWS, Columns, find_columns, joint_name, one_by_
 
 MAX_CELLS = 10**8
 MISSING_CELLS = ("", "-", "na", "n/a", "nan", "none", "null", "<na>")  # in small letters
-DELIMITERS = "\t;,"
+DELIMITERS = "\t;|,"
 TABLE_LAYOUTS = {17: "coco17", 26: "halpe26", 33: "mediapipe33", 133: "coco-wholebody"}
 _FLOAT = re.compile(r"\d{1,20}(\.\d*)?([eE][+-]?\d{1,2})?")
 _COMMA = re.compile(r"(?<![\d.,])(-?\d+),(\d+)(?![\d.,])")
@@ -143,6 +143,8 @@ def split_rows(text: str) -> list[list[str]]:
         else:
             del lines[0]
     delimiter = max(DELIMITERS, key=lines[0].count) if lines else ","
+    if lines and delimiter not in lines[0]:
+        return [line.split() for line in lines]
     rows = list(csv.reader(lines, delimiter=delimiter))
     if delimiter == "," or not _COMMA.search(text):
         return rows

@@ -31,6 +31,8 @@ def read_text(path: Path, may_be_empty: bool = False) -> str:
         raise FormatError(path, f"cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise FormatError(path, f"is no UTF-8 text ({error.reason} at byte {error.start})") from error
+    if not (text or may_be_empty):
+        raise FormatError(path, "is empty but for a byte order mark")
     if "\0" in text:
         raise FormatError(path, "is no text: it holds zero bytes")
     return text

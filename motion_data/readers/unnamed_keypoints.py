@@ -19,12 +19,12 @@ from .joint_names import MIN_JOINTS
 from .named_joints import own_titles
 
 LOOSE = ("points", "point", "xy", "coords", "coordinates", "positions", "kp", "pose", "body")
-AXES = {"x": ("x", "X", "xs", "x_coords"), "y": ("y", "Y", "ys", "y_coords"), "z": ("z", "Z", "zs", "z_coords")}
+AXIS_NAMES = {"x": ("x", "X", "xs", "x_coords"), "y": ("y", "Y", "ys", "y_coords"), "z": ("z", "Z", "zs", "z_coords")}
 
 
 def with_keypoints(content: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return an object with the key-points in it as `keypoints`, an array; None if nothing in it must be them."""
-    places = {axis: next((name for name in names if name in content), None) for axis, names in AXES.items()}
+    places = {axis: next((name for name in names if name in content), None) for axis, names in AXIS_NAMES.items()}
     if places["x"] and places["y"]:
         used = [name for name in places.values() if name]
         axes = [_as_array(content[name]) for name in used]

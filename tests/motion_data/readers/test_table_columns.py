@@ -31,6 +31,20 @@ def test_joints_without_names_are_in_the_order_of_their_numbers(title):
     assert columns.joints == [str(k) for k in range(17)] and columns.places[0, :2].tolist() == [32, 33]
 
 
+def test_u_and_v_are_the_axes_of_the_picture():
+    for title in ("{joint}_{axis}", "{axis}{number}"):
+        header = [
+            title.format(joint=name, number=k, axis=axis) for k, name in enumerate(COCO_KEYPOINTS) for axis in "uv"
+        ]
+        columns = find_columns([header])
+        assert columns.places[:, :3].tolist() == [[2 * k, 2 * k + 1, -1] for k in range(17)]
+        assert not columns.has_visibility
+    columns = find_columns([["frame", "joint", "u", "v", "conf"]])
+    assert columns.places.tolist() == [[2, 3, 4, -1]] and not columns.has_visibility
+    columns = find_columns([["frame", "joint", "x", "y", "v"]])
+    assert columns.places.tolist() == [[2, 3, 4, -1]] and columns.has_visibility
+
+
 def test_two_columns_for_one_coordinate_are_told():
     header = [f"{joint}_{axis}" for joint in COCO_KEYPOINTS for axis in "xy"]
     assert find_columns([[*header, "left_hip_x_px"]]).twice == "left_hip_x and left_hip_x_px"

@@ -60,6 +60,8 @@ TABLES = {
     "landmarks": wide("landmark_{number}_{axis}"),
     "axis-first": wide("{axis}_{name}"),
     "semicolons": wide("{name}_{axis}").replace(",", ";"),
+    "bars": wide("{name}_{axis}").replace(",", "|"),
+    "spaces": wide("{name}_{axis}").replace(",", "  "),
     "pixels": wide("{name}_{axis}", fractions=False),
     "rows": csv(
         ["frame", "landmark", "x", "y", "z", "visibility"],
@@ -335,11 +337,28 @@ def test_lists_in_the_cells_of_a_table(tmp_path, apart):
     assert_body(recording, "coco17", 17)
     assert recording.track_ids == [4] and recording.fps == 25
     path.write_text(path.read_text().replace("]]", "]", 1))
-    with pytest.raises(FormatError, match="line 2 has a keypoints that is no list of numbers"):
+    with pytest.raises(FormatError, match="row 1 has a keypoints that is no list"):
         list(read_table_of_lists(path, OPTIONS))
-    path.write_text(csv(["frame", "keypoints"], [[0, f'"{body(0, 17)[:, :2]}"']]))
-    with pytest.raises(FormatError, match=r"as NumPy prints it; save what its tolist\(\) returns"):
+    path.write_text(csv(["frame", "keypoints"], [[f, f'"{body(f, 17)}"'] for f in range(NUM_FRAMES)]))
+    assert_body(*read_table_of_lists(path, OPTIONS), "coco17", 17)
+    path.write_text(csv(["frame", "keypoints"], [[0, f'"{np.ones((500, 3))}"']]))
+    with pytest.raises(FormatError, match="NumPy has left out its middle"):
         list(read_table_of_lists(path, OPTIONS))
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";"])
+def test_joints_in_the_cells_of_a_table(tmp_path, delimiter):
+    """As pandas writes joints by name, and x and y of all joints."""
+    path = tmp_path / "lists.csv"
+    people = [body(f, 17) for f in range(NUM_FRAMES)]
+    rows = [[f, *(f'"{tuple(joint)}"' for joint in person.tolist())] for f, person in enumerate(people)]
+    path.write_text(csv(["frame", *COCO_KEYPOINTS], rows, delimiter))
+    assert registry.format_of(path).name == "table-of-lists"
+    assert_body(*read_table_of_lists(path, OPTIONS), "coco17", 17)
+    rows = [[f, *(f'"{column.tolist()}"' for column in person.T)] for f, person in enumerate(people)]
+    path.write_text(csv(["frame", "x", "y", "score"], rows, delimiter))
+    assert registry.format_of(path).name == "table-of-lists"
+    assert_body(*read_table_of_lists(path, OPTIONS), "coco17", 17)
 
 
 @fuzz
