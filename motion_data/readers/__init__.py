@@ -11,6 +11,8 @@ from . import (
     azure_kinect,
     bvh,
     c3d,
+    ctr_gcn,
+    easy_vitpose,
     estimator_json,
     marker_tables,
     matlab,
@@ -27,6 +29,7 @@ from . import (
     tables,
     trc,
     videopose3d,
+    zed,
 )
 from .registry import FormatError, ReadOptions, register_format
 from .video import video_files
@@ -41,6 +44,8 @@ __all__ = [
     "azure_kinect",
     "bvh",
     "c3d",
+    "ctr_gcn",
+    "easy_vitpose",
     "estimator_json",
     "marker_tables",
     "matlab",
@@ -59,4 +64,5 @@ __all__ = [
     "trc",
     "videopose3d",
     "video_files",
+    "zed",
 ]

@@ -16,7 +16,7 @@ from ..recording import Recording
 from .data_fields import NAMES
 from .detections import Detection
 from .estimates import estimated_recordings
-from .joint_names import are_joint_names
+from .joint_names import are_joint_names, joint_of
 from .json_files import json_head, person_number, read_json
 from .named_joints import joint_titles
 from .pickle_data import INSTEAD, pickle_head, read_pickle
@@ -28,7 +28,7 @@ from .table_columns import find_columns
 from .table_content import content_recordings
 from .table_rows import DELIMITERS
 from .text_files import read_text, text_head
-from .unnamed_keypoints import LOOSE
+from .unnamed_keypoints import AXIS_NAMES, LOOSE
 
 _JOINTS = "(?i:nose|neck|left[ _]?shoulder|l[ _]?shoulder|left[ _]?hip)"
 _AXES = r'"(x|X|xs)"\s*:\s*\[\s*[\[\d-]'
@@ -58,6 +58,11 @@ def _is_table(path: Path) -> bool:
     lists = [title for title, cell in first.items() if isinstance(cell, str) and title and looks_like_list(cell)]
     names = {*NAMES["keypoints"], *LOOSE}
     return not names.isdisjoint(lists) or {"x", "y"} <= set(lists) or are_joint_names(lists)
+
+
+def _holds_joints(title: str) -> bool:
+    known = (*NAMES["keypoints"], *NAMES["scores"], *LOOSE, *AXIS_NAMES["x"], *AXIS_NAMES["y"])
+    return title in known or bool(joint_of(title))
 
 
 def _dict_rows(text: str) -> Iterator[dict]:
@@ -133,6 +138,8 @@ def read_table_of_lists(path: Path, options: ReadOptions) -> Iterator[Recording]
             try:
                 cells[title] = parse_list(cells[title])
             except ValueError as error:
+                if not _holds_joints(title):
+                    continue
                 raise FormatError(path, f"row {number} has a {title[:60]} that is no list ({error})") from error
         for title in NAMES["time"]:
             with suppress(ValueError):

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
-from zipfile import BadZipFile, ZipFile
+from typing import Literal
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
 
@@ -65,6 +66,27 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
             )
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in names if name in archive.files}
+
+
+def map_member(path: Path, name: str) -> np.ndarray:
+    """Return an array of an `.npz` file, mapped and not read where it is stored as it is, as `numpy.savez` does.
+
+    For limits and errors see `read_arrays`.
+    """
+    with _formatted(path), ZipFile(path) as archive, path.open("rb") as file:
+        info = archive.getinfo(f"{name}.npy")
+        if info.compress_type == ZIP_STORED:
+            file.seek(info.header_offset + 26)  # its lengths in the local header may be others
+            name_size, extra_size = struct.unpack("<HH", file.read(4))
+            file.seek(info.header_offset + 30 + name_size + extra_size)
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, is_fortran, dtype = read(file)
+            if dtype.hasobject:
+                raise ValueError(_OBJECTS[0])
+            order: Literal["C", "F"] = "F" if is_fortran else "C"
+            return np.memmap(path, dtype, "r", file.tell(), shape, order)
+    return read_arrays(path, (name,))[name]
 
 
 def read_member(path: Path, name: str) -> bytes:

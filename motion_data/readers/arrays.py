@@ -13,6 +13,7 @@ from ..layouts import get_layout
 from ..notes import note
 from ..recording import Recording
 from .array_files import array_names, map_array, read_arrays
+from .gcn_arrays import set_recordings
 from .joint_names import are_joint_names
 from .named_arrays import kinds_of, named_recordings
 from .pose_arrays import array_recordings
@@ -31,8 +32,8 @@ _SEPARATORS = re.compile(r"\s*[,;\s]\s*")
 def read_npy(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read an array `[F, K, C]` or `[M, F, K, C]`, as `interpret` says.
 
-    An array with one axis more is several recordings, such as the data of ST-GCN, `[N, C, F, K, M]`; they are named by
-    their numbers, and what is 0 at their ends is left out. `[F, 1, 1, K, C]`, of MoveNet, is one recording.
+    An array with one axis more is several recordings, such as the data of ST-GCN, `[N, C, F, K, M]`
+    (`gcn_arrays.set_recordings`). `[F, 1, 1, K, C]`, of MoveNet, is one recording.
 
     Raises:
         FormatError: it is no such array, a damaged file, or something that only an option can tell.
@@ -43,9 +44,7 @@ def read_npy(path: Path, options: ReadOptions) -> Iterator[Recording]:
     if array.ndim != 5:
         yield from array_recordings(path, array, {}, options)
         return
-    for number, recording in enumerate(array):
-        if recording.any():
-            yield from array_recordings(path, recording, {}, options, name=f"{number:06d}")
+    yield from set_recordings(path, array, options)
 
 
 @register_format("npz", "key-points with scores, fps, layout and label (.npz)", (".npz",))

@@ -32,8 +32,10 @@ NAMES = {
         *("people", "persons", "instances", "instance_info", "predictions", "detections", "objects", "annotations"),
         *("poses", "pose", "skeletons", "bodies", "tracks", "frames", "data", "results"),
     ),
-    "score": ("score", "confidence", "visibility", "conf", "c", "v"),  # of one joint
-    "name": ("name", "part", "joint", "label", "id"),
+    "score": (  # of one joint
+        *("score", "confidence", "visibility", "conf", "likelihood", "inFrameLikelihood", "accuracy", "c", "v"),
+    ),
+    "name": ("name", "part", "joint", "label", "landmarkType", "type", "id"),
     "fps": ("fps", "frame_rate", "framerate", "frameRate", "video_fps"),
     "width": ("width", "image_width", "frame_width", "video_width", "canvas_width"),
     "action": ("action", "activity"),  # of a frame or a person, whose label may be what a detector saw

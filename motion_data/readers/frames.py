@@ -24,10 +24,12 @@ MAX_NAME = 1000
 TIMES = (  # what the times of frames are called
     *("timestamp", "time", "time_s", "time_sec", "timestamp_s", "seconds", "timeInSeconds"),
     *("time_ms", "timestamp_ms", "timestampMs", "timeMs", "ms", "time_us", "timestamp_us", "timestamp_usec"),
+    *("time_ns", "timestamp_ns", "timestamp_nanos"),
 )
 HIGHEST_RATE, LONGEST_STEP = 500.0, 0.5  # frames a second, seconds
-_UNIT = re.compile(r"(?:^|_)(s|sec|seconds|ms|msec|us|usec)$")
+_UNIT = re.compile(r"(?:^|_)(s|sec|seconds|ms|msec|us|usec|ns|nsec|nanos)$")
 _SCALES = {"s": 1, "sec": 1, "seconds": 1, "ms": 1e3, "msec": 1e3, "us": 1e6, "usec": 1e6}
+_SCALES |= dict.fromkeys(("ns", "nsec", "nanos"), 1e9)
 _SUFFIX = re.compile(r"\.[a-zA-Z]\w{0,4}$")
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 _COUNT = re.compile(r"\d{1,16}", re.ASCII)
@@ -167,7 +169,7 @@ def rate_of_times(frames: Sequence[int], times: Sequence[float], name: str = "")
     """Return how many frames there are in a second, from their times; 0 if these do not go on.
 
     They are what their name says. Without that the median step from frame to frame is seconds if it is between 1/500
-    and 1/2, milliseconds up to 500, microseconds up to 500 000.
+    and 1/2, milliseconds up to 500, microseconds up to 500 000, nanoseconds from 2 million to 500 million.
 
     Args:
         frames: numbers, and
@@ -181,10 +183,10 @@ def rate_of_times(frames: Sequence[int], times: Sequence[float], name: str = "")
         return 0.0
     step = float(np.median(time_steps[goes_on] / frame_steps[goes_on]))
     said = _UNIT.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
-    scales = (_SCALES[said[1]],) if said else (1, 1e3, 1e6)
+    scales = (_SCALES[said[1]],) if said else (1, 1e3, 1e6, 1e9)
     scale = next((scale for scale in scales if 1 / HIGHEST_RATE <= step / scale <= LONGEST_STEP), None)
     if scale is None:
         return 0.0
-    unit = {1: "seconds", 1e3: "milliseconds", 1e6: "microseconds"}[scale]
+    unit = {1: "seconds", 1e3: "milliseconds", 1e6: "microseconds", 1e9: "nanoseconds"}[scale]
     note(f"frames are {step:.6g} {unit} apart: {scale / step:.4g} a second")
     return round(scale / step, 3)

@@ -198,6 +198,11 @@ def _coco_sources(names: Sequence[str]) -> dict[str, tuple[int, int]]:
     return {joint: (point, point) for joint, (_, point) in best.items()}
 
 
+def joint_of(name: str) -> str:
+    """Return the joint of COCO-17 that a name is known for; "" is none."""
+    return _coco_joint(name)[0]
+
+
 def _coco_joint(name: str) -> tuple[str, tuple[int, int]]:
     """Return the COCO joint of a name and the rank of the name for it; "" if there is none."""
     words = [word.lower() for word in _WORDS.findall(name.rpartition(":")[2][:200])]

@@ -6,6 +6,7 @@ Key-point lists become arrays while a file is parsed, so that a file needs littl
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -18,6 +19,7 @@ from .registry import MAX_FILE_BYTES, FormatError
 from .text_files import encoding_of
 
 MAX_FPS = 1e6
+_FRACTION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(?:/(\d{1,12}(?:\.\d{1,12})?))?")
 MAX_PIXEL = 1e6  # no picture is larger
 HEAD_BYTES = 2**20  # people may come late: a file may start with thousands of empty frames
 
@@ -160,17 +162,21 @@ def person_numbers(path: Path, values: Sequence[object]) -> np.ndarray:
 
 
 def stated_fps(path: Path, header: Mapping, names: Sequence[str] = ("fps",)) -> float:
-    """Return the rate that a file states under one of `names`; 0 is none.
+    """Return the rate that a file states under one of `names`, a number or a fraction in text; 0 is none.
 
     Raises:
         FormatError: it is no number from 0 to `MAX_FPS`.
     """
     value = next((header[name] for name in names if header.get(name) is not None), None)
-    if value is None:
+    if value is None or value == "":
         return 0.0
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_FPS:
+    rate = value
+    if isinstance(value, str) and (fraction := _FRACTION.fullmatch(value.strip())):  # 30000/1001, as ffprobe has it
+        over = float(fraction[2] or 1)
+        rate = float(fraction[1]) / over if over else float("nan")
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= MAX_FPS:
         raise FormatError(path, f"fps is {brief(value)}; it must be a number from 0 (not known) to {MAX_FPS:g}")
-    return float(value)
+    return float(rate)
 
 
 def numbers(path: Path, value: object, what: str) -> np.ndarray:

@@ -28,13 +28,14 @@ from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions
 from .unnamed_keypoints import AXIS_NAMES, noted_keypoints, with_keypoints
 
-LAYOUTS = {**RESULT_LAYOUTS, 18: "openpose18", 25: "openpose25"}
+LAYOUTS = {**RESULT_LAYOUTS, 18: "openpose18", 25: "openpose25", 33: "mediapipe33"}
 OF_ONE = ("frames", "data", "results")  # of these, what a person may have
-MAX_TIME = 1e18  # microseconds since 1970 are 1e15
+MAX_TIME = 1e19  # nanoseconds since 1970 are 2e18
 LOWEST = -0.25  # of a score: the peak of a heat-map may be a little below 0
 MAX_DEPTH = 8
 _PERSON = re.compile(r"(?i)(person|people|track|subject|player|human|id|pid)[ _-]?\d")  # a key
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
+GUESSED = "inFrameLikelihood"  # of ML Kit, whose z is a guess
 NOWHERE = [0.0, 0.0, 0.0]
 
 
@@ -140,11 +141,11 @@ def _by_time(people: list[Person]) -> list[Person]:
 
 
 def _has_depth(entry: Mapping) -> bool:
-    """Tell whether joints are objects with a z beside x and y."""
+    """Tell whether joints are objects with a z beside x and y that is not known to be a guess."""
     joints = value_of(entry, "keypoints")
     joints = list(joints.values()) if isinstance(joints, dict) else joints
     first = joints[0] if isinstance(joints, list) and joints else None
-    if not isinstance(first, dict):
+    if not isinstance(first, dict) or GUESSED in first:
         return False
     point = _point(first)
     return "z" in point if isinstance(point, dict) else isinstance(point, (list, np.ndarray)) and len(point) == 3

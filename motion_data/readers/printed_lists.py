@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from contextlib import suppress
 
 _SCALAR = re.compile(r"\b(?:np\.|numpy\.)?(?:float|int|uint)\d+\(([^()]*)\)")  # what NumPy 2 prints in a list
 _ARRAY = re.compile(r"\b(?:np\.|numpy\.)?array\(|,\s*dtype=[\w.]+\)|(?<=\])\)")
@@ -23,18 +25,26 @@ def looks_like_list(text: str) -> bool:
 def parse_list(text: str) -> object:
     """Return a list, or an object, from its text.
 
-    It is JSON, or a list, a tuple or an array as Python or NumPy print it.
+    It is JSON, or a list, a tuple, a dictionary or an array as Python or NumPy print it.
 
     Raises:
         ValueError: it is none of these, or NumPy has left out its middle.
     """
-    try:
+    with suppress(ValueError):
         return json.loads(text)
-    except ValueError:
-        pass
+    if text.lstrip().startswith("{"):
+        return _object(text)
     if "..." in text:
         raise ValueError("NumPy has left out its middle; save what tolist() returns")
     text = _ARRAY.sub("", _SCALAR.sub(r"\1", text)) if "array(" in text else _SCALAR.sub(r"\1", text)
     text = _LEADING_POINT.sub("0.", _POINT.sub(r"\1.0", text.translate(_BRACKETS)))
     text = _SPACE.sub(", ", _WORD.sub(lambda found: _WORDS[found[1]], text))
     return json.loads(re.sub(r",\s*\]", "]", text))
+
+
+def _object(text: str) -> object:
+    try:
+        found = ast.literal_eval(_WORD.sub("None", _SCALAR.sub(r"\1", text)))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError(f"it is no object: {type(error).__name__}") from error
+    return found

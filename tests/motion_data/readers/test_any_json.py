@@ -234,7 +234,7 @@ def test_joints_by_name_are_those_that_were_seen_in_any_order(tmp_path):
     assert np.array_equal(recording.scores > 0, expected)
 
 
-@pytest.mark.parametrize("unit", [1, 1000])
+@pytest.mark.parametrize("unit", [1, 1000, 1e6, 1e9])
 def test_frames_follow_from_times_where_nothing_numbers_them(tmp_path, unit):
     times = [0.2, 0.24, 0.28, 0.4, 0.44]  # two are missing
     content = [{"time": time * unit, "keypoints": rows(f, 3)} for f, time in enumerate(times)]
@@ -291,6 +291,9 @@ def test_rate_and_picture_of_the_file(tmp_path):
     timed = [{"people": [{"keypoints": rows(f, 3)}], "time_ms": 8 * f} for f in range(FRAMES)]
     assert read(tmp_path / "timed.json", timed)[0].fps == 125
     assert "fps is 'fast'" in error(tmp_path / "own.json", content | {"fps": "fast"})
+    assert "fps is '30/0'" in error(tmp_path / "own.json", content | {"fps": "30/0"})
+    for stated, rate in (("30000/1001", 30000 / 1001), ("29.97", 29.97), ("", 0)):
+        assert read(tmp_path / "own.json", content | {"fps": stated})[0].fps == pytest.approx(rate)
     options = ReadOptions(min_track=1, fps=30.0, override=("fps",))
     assert next(registry.formats()["any-json"].read(tmp_path / "comfy.json", options)).fps == 30
 

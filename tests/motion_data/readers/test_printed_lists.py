@@ -34,10 +34,13 @@ def test_printed_numbers_are_read_back(kind, values, dtype):
 def test_whole_numbers_and_json():
     assert parse_list(str(np.arange(6).reshape(3, 2))) == [[0, 1], [2, 3], [4, 5]]
     assert parse_list("(1, 2.5)") == parse_list("[1, 2.5,]") == [1, 2.5]
-    assert parse_list('{"x": [1], "y": [2]}') == {"x": [1], "y": [2]}
+    assert parse_list('{"x": [1], "y": [2]}') == parse_list("{'x': [1], 'y': [2]}") == {"x": [1], "y": [2]}
+    assert parse_list("{'x': [np.float32(1.5), nan]}") == {"x": [1.5, None]}
 
 
-@pytest.mark.parametrize("text", ["[1, 2", "[1 a]", "(1; 2)", "__import__('os')", "[[1.  2. ]\n ...\n [3. 4.]]"])
+@pytest.mark.parametrize(
+    "text", ["[1, 2", "[1 a]", "(1; 2)", "__import__('os')", "{'x': print()}", "{'x", "[[1.  2. ]\n ...\n [3. 4.]]"]
+)
 def test_anything_else_is_refused(text):
     with pytest.raises(ValueError):
         parse_list(text)

@@ -355,6 +355,13 @@ def test_joints_in_the_cells_of_a_table(tmp_path, delimiter):
     path.write_text(csv(["frame", *COCO_KEYPOINTS], rows, delimiter))
     assert registry.format_of(path).name == "table-of-lists"
     assert_body(*read_table_of_lists(path, OPTIONS), "coco17", 17)
+    box = "{'x1': 1.0"  # what is not read may be anything
+    rows = [
+        [f, box, '"{}"'.format(dict(zip(("x", "y", "visible"), person.T.tolist(), strict=True)))]
+        for f, person in enumerate(people)
+    ]  # as pandas writes what ultralytics gives
+    path.write_text(csv(["frame", "box", "keypoints"], rows, delimiter))
+    assert_body(*read_table_of_lists(path, OPTIONS), "coco17", 17)
     rows = [[f, *(f'"{column.tolist()}"' for column in person.T)] for f, person in enumerate(people)]
     path.write_text(csv(["frame", "x", "y", "score"], rows, delimiter))
     assert registry.format_of(path).name == "table-of-lists"
