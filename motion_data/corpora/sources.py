@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..readers.gcn_arrays import labels_beside
 from ..readers.registry import Format, format_of, formats
 from ..readers.unrecognised import no_format
 
@@ -18,7 +19,7 @@ class Source:
     """A file, or a folder that is one recording, and the name under which the corpus knows it.
 
     Args:
-        size: bytes, of all files of a folder.
+        size: bytes, of all files of a folder, or of a file and the one with its labels.
         modified: time of the latest change, nanoseconds.
     """
 
@@ -29,7 +30,8 @@ class Source:
 
     @classmethod
     def of(cls, path: Path, name: str) -> Source:
-        facts = [file.stat() for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
+        files = path.rglob("*") if path.is_dir() else filter(None, (path, labels_beside(path)))
+        facts = [file.stat() for file in files if file.is_file()]
         return cls(
             path, name, sum(fact.st_size for fact in facts), max((fact.st_mtime_ns for fact in facts), default=0)
         )
@@ -91,6 +93,8 @@ def find_sources(
             found.setdefault(path.resolve(), (path, name))
         else:
             unknown[name] = path
+    labels = {beside.resolve() for path in found if (beside := labels_beside(path))}
+    unknown = {name: path for name, path in unknown.items() if path.resolve() not in labels}
     if not found:
         raise ValueError(_nothing_found(paths, unknown, videos))
     name, times = Counter(name for _, name in found.values()).most_common(1)[0]

@@ -28,9 +28,8 @@ def set_recordings(path: Path, array: np.ndarray, options: ReadOptions) -> Itera
     Raises:
         FormatError: there are not as many labels; see `array_recordings`.
     """
-    split, _, _ = path.stem.partition("_")
-    beside = path.with_name(f"{split}_label.pkl")
-    labels = _labels(beside, len(array)) if beside.is_file() else []
+    split, beside = path.stem.partition("_")[0], labels_beside(path)
+    labels = _labels(beside, len(array)) if beside else []
     if labels:
         options = replace(options, axes=options.axes or "CFKM")
     for number, recording in enumerate(array):
@@ -43,6 +42,12 @@ def set_recordings(path: Path, array: np.ndarray, options: ReadOptions) -> Itera
         if recording.any():
             for one in array_recordings(path, recording, {}, read, name=name.removesuffix(".skeleton")):
                 yield replace(one, **fields)
+
+
+def labels_beside(path: Path) -> Path | None:
+    """Return the file with the names and labels of an `.npy` file, as ST-GCN calls it; None if there is none."""
+    beside = path.with_name(path.stem.partition("_")[0] + "_label.pkl")
+    return beside if path.suffix == ".npy" and "_" in path.stem and beside.is_file() else None
 
 
 def _labels(path: Path, count: int) -> list[tuple[str, object]]:

@@ -2,12 +2,15 @@
 
 import io
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from damaged_files import damaged, fuzz, read_bounded
 from hypothesis import given
 
+from motion_data.corpora.load import load_splits
+from motion_data.corpora.prepare import PrepareOptions, prepare_corpus
 from motion_data.layouts import get_layout
 from motion_data.readers import FormatError, ReadOptions, registry
 from motion_data.readers.array_files import map_member
@@ -71,6 +74,19 @@ def test_labels_that_do_not_fit_are_refused(tmp_path, content, reason):
     with pytest.raises(FormatError, match=reason) as caught:
         list(read_npy(st_gcn(tmp_path, content), OPTIONS))
     assert "train_label.pkl" in str(caught.value)
+
+
+def test_labels_that_change_are_read_again(tmp_path):
+    (tmp_path / "set").mkdir()
+    st_gcn(tmp_path / "set", (list("abc"), [6, 49, 0]))
+    options = PrepareOptions(read=replace(OPTIONS, layout="ntu25", fps=30))
+    for label, files in (("6", 0), ("8", 1)):
+        if files:
+            (tmp_path / "set" / "train_label.pkl").write_bytes(pickle.dumps((list("abc"), [8, 49, 0])))
+        corpus = tmp_path / f"corpus{files}"
+        done = prepare_corpus([tmp_path / "set"], corpus, options, parts=tmp_path / "parts")
+        assert done.unknown == []
+        assert set(load_splits(corpus)["train"].features["label"].names) == {label, "49"}
 
 
 def ctr_gcn(path, save=np.savez, **others):
