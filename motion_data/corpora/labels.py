@@ -1,13 +1,6 @@
 """Labels, subjects, splits and anomalies that files do not state themselves: from folders, a table, or masks.
 
-A table is CSV (or TSV) with a header. `file` is the name of a source in the corpus, its path below the folder that is
-searched, with or without its ending. All other columns may be left out, and cells may be empty:
-
-    start, end    seconds; the row is about this stretch alone, which becomes a recording of its own
-    label         name of the action
-    subject       number of the person
-    split         "train", "test" or any other
-    anomalous     1: the stretch is anomalous, 0: it is not. The file stays whole; its other frames are normal
+`label_table` says how a table is written. A row about a stretch cuts it out, unless it marks the stretch as anomalous.
 
 Masks are a folder of `.npy` files, as ShanghaiTech and CHAD come with: `01_0014.npy` has a 0 or 1 for each frame of
 the video whose key-points are in `01_0014.json` or `01_0014_alphapose_tracked_person.json`.
@@ -15,10 +8,9 @@ the video whose key-points are in `01_0014.json` or `01_0014_alphapose_tracked_p
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -27,32 +19,10 @@ from ..keypoints import MIN_FRAMES
 from ..readers.array_files import map_array
 from ..readers.registry import FormatError
 from ..recording import Recording
+from .label_table import LabelRow, of_file, read_table
 from .sources import Source
 
 FOLDERS = "folders"
-COLUMNS = ("file", "start", "end", "label", "subject", "split", "anomalous")
-
-
-@dataclass(frozen=True)
-class LabelRow:
-    """What is said of a file: a row of a table, or a mask.
-
-    Times are seconds; `end` is infinite and `anomalous` None where a row has none. `mask` is the path of a mask and
-    `modified` the time of its last change, nanoseconds.
-    """
-
-    start: float = 0.0
-    end: float = float("inf")
-    label: str = ""
-    subject: int = -1
-    split: str = ""
-    anomalous: bool | None = None
-    mask: str = ""
-    modified: int = 0
-
-    @property
-    def whole(self) -> bool:
-        return self.start == 0 and self.end == float("inf")
 
 
 def read_labels(labels: str, sources: Iterable[Source]) -> dict[str, tuple[LabelRow, ...]]:
@@ -81,37 +51,20 @@ def read_labels(labels: str, sources: Iterable[Source]) -> dict[str, tuple[Label
         raise FileNotFoundError(
             f"labels {labels!r} is not there; it must be 'folders', the path of a CSV file, or a folder of masks"
         )
-    known = {name: name for name in names}
-    for name in names:  # an ending may be left out where that is clear
-        short = str(PurePosixPath(name).with_suffix(""))
-        known[short] = name if known.get(short, name) == name else ""
-    found: dict[str, list[LabelRow]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        head = file.readline()
-        file.seek(0)
-        rows = csv.DictReader(file, delimiter="\t" if "\t" in head else ";" if ";" in head else ",")
-        columns = [str(name).strip() for name in rows.fieldnames or ()]
-        rows.fieldnames = columns
-        wrong = [name for name in columns if name not in COLUMNS]
-        if "file" not in columns or wrong:
-            raise ValueError(f"labels {labels!r} has columns {columns}; allowed are {', '.join(COLUMNS)}, file needed")
-        for number, row in enumerate(rows, 2):
-            cells = {name: (row[name] or "").strip() for name in columns}
-            name = known.get(cells["file"].replace("\\", "/"))
-            if not name:
-                raise ValueError(f"labels {labels!r}, line {number}: no source is named {cells['file']!r}")
-            try:
-                found.setdefault(name, []).append(_row(cells))
-            except ValueError as error:
-                raise ValueError(f"labels {labels!r}, line {number}: {error}") from error
-    return {name: tuple(rows) for name, rows in found.items()}
+    return read_table(path, names)
 
 
-def labelled(recording: Recording, rows: tuple[LabelRow, ...], path: Path) -> Iterator[Recording]:
+def labelled(
+    recording: Recording, rows: tuple[LabelRow, ...], path: Path, found: set[LabelRow] | None = None
+) -> Iterator[Recording]:
     """Yield a recording with what rows say of it: itself, and each stretch that a row names.
 
+    Args:
+        path: its file, for errors.
+        found: gets the rows about stretches that somebody is seen in.
+
     Raises:
-        FormatError: stretches in seconds of a recording whose frame rate is unknown, or a stretch outside of it.
+        FormatError: stretches in seconds of a recording whose frame rate is unknown.
     """
     if not rows:
         yield recording
@@ -119,7 +72,7 @@ def labelled(recording: Recording, rows: tuple[LabelRow, ...], path: Path) -> It
     if rows[0].mask:
         yield replace(recording, frame_labels=_masked(recording, rows[0].mask, path))
         return
-    if not recording.fps and any(not row.whole for row in rows):
+    if not recording.fps and any(not row.whole and not row.in_frames for row in rows):
         raise FormatError(path, "has no frame rate, and its labels are in seconds; give fps")
     num_frames = recording.keypoints.shape[1]
     marked = [row for row in rows if row.anomalous is not None]
@@ -129,8 +82,9 @@ def labelled(recording: Recording, rows: tuple[LabelRow, ...], path: Path) -> It
             marks[_frames(recording, row)] |= row.anomalous
         recording = replace(recording, frame_labels=marks)
     stretches = [row for row in rows if row.anomalous is None and not row.whole]
-    facts = next((_facts(row) for row in rows if row.whole or row.anomalous is not None), {})
-    recording = replace(recording, **facts)
+    recording = replace(recording, **_facts(of_file(rows)))
+    if found is not None:
+        found |= {row for row in marked if _frames(recording, row).stop > _frames(recording, row).start}
     if not stretches:
         yield recording
     for row in stretches:
@@ -138,6 +92,8 @@ def labelled(recording: Recording, rows: tuple[LabelRow, ...], path: Path) -> It
         if part.stop - part.start < MIN_FRAMES or not recording.scores[:, part].any():
             continue  # the stretch is in another segment of the file, or nobody is in sight
         seen = recording.scores[:, part].any((1, 2))
+        if found is not None:
+            found.add(row)
         yield replace(
             recording,
             keypoints=recording.keypoints[seen, part],
@@ -181,40 +137,12 @@ def _frames(recording: Recording, row: LabelRow) -> slice:
     num_frames = recording.keypoints.shape[1]
     if row.whole:
         return slice(0, num_frames)
-    first = min(max(round(row.start * recording.fps) - recording.first_frame, 0), num_frames)
-    end = row.end * recording.fps - recording.first_frame
+    rate = 1.0 if row.in_frames else recording.fps
+    first = min(max(round(row.start * rate) - recording.first_frame, 0), num_frames)
+    end = row.end * rate - recording.first_frame
     return slice(first, max(first, num_frames if end >= num_frames else round(end)))
 
 
 def _facts(row: LabelRow) -> dict:
     said = {"label": row.label, "split": row.split} | ({"subject": row.subject} if row.subject >= 0 else {})
     return {name: value for name, value in said.items() if value != ""}
-
-
-def _row(cells: dict[str, str]) -> LabelRow:
-    def number(name: str, default: float) -> float:
-        try:
-            value = float(cells.get(name) or default)
-        except ValueError:
-            value = float("nan")
-        if not value >= 0:
-            raise ValueError(f"{name} is {cells[name]!r}; it must be a number, 0 or more")
-        return value
-
-    start, end = number("start", 0.0), number("end", float("inf"))
-    if not start < end:
-        raise ValueError(f"the stretch from {start:g} to {end:g} is empty; end must be after start")
-    subject = cells.get("subject", "")
-    if subject and not subject.isdigit():
-        raise ValueError(f"subject is {subject!r}; it must be a whole number")
-    anomalous = cells.get("anomalous", "")
-    if anomalous not in ("", "0", "1"):
-        raise ValueError(f"anomalous is {anomalous!r}; it must be 0 or 1")
-    return LabelRow(
-        start,
-        end,
-        cells.get("label", ""),
-        int(subject) if subject else -1,
-        cells.get("split", ""),
-        None if not anomalous else anomalous == "1",
-    )

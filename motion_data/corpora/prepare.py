@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..layouts import get_layout
-from ..notes import collect_notes
+from ..notes import collect_notes, note
 from ..options import WHOLE, ReadOptions
 from ..plausibility import doubts
 from ..readers.registry import Format, FormatError, format_of, formats
@@ -27,7 +27,8 @@ from ..recording import TEST, Recording
 from ..rows import row_recording
 from ..schema import recording_row
 from .card import CorpusStatistics
-from .labels import LabelRow, labelled, read_labels
+from .label_table import LabelRow
+from .labels import labelled, read_labels
 from .parts import VERSION, parts_folder
 from .shards import PartWriter, part_facts, read_manifest, write_manifest, write_shards
 from .sources import Source, find_sources, hash_of
@@ -170,10 +171,14 @@ def read_source(source: Source, labels: tuple[LabelRow, ...], options: PrepareOp
         raise FormatError(source.path, "is of no known format")
     stretches = any(not row.whole for row in labels)
     read = replace(options.read, max_frames=WHOLE) if stretches else options.read
+    found: set[LabelRow] = set()
     for whole in format_.read(source.path, read):
         check_recording(whole, source.path)
-        for recording in labelled(whole, labels, source.path):
+        for recording in labelled(whole, labels, source.path, found):
             yield recording_row(recording, source.name, license=options.license)
+    if lost := [row for row in labels if not row.whole and row not in found]:
+        stretch = f"{lost[0].start:g} to {lost[0].end:g} {'(frames)' if lost[0].in_frames else 's'}"
+        note(f"nobody is seen in {len(lost)} of the stretches that labels name, such as {stretch}")
 
 
 def check_recording(recording: Recording, path: Path) -> None:
