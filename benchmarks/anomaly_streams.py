@@ -22,7 +22,8 @@ from motion_data.resampling import resample
 from motion_data.rows import row_recording
 from motion_data.views import view
 from tokenization_mofm import MoFMTokenizer
-from training_mofm.evaluation.protocols import Protocol, find_protocol
+from training_mofm.evaluation.protocol_files import find_protocol
+from training_mofm.evaluation.protocols import Protocol
 from training_mofm.seen_rows import askable
 
 WAYS = [

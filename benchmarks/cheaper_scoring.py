@@ -29,7 +29,8 @@ from motion_data.resampling import frames_in
 from tokenization_mofm import MoFMTokenizer
 from training_mofm.anomaly_clips import view_row
 from training_mofm.evaluation.metrics import Spread
-from training_mofm.evaluation.protocols import Protocol, find_protocol
+from training_mofm.evaluation.protocol_files import find_protocol
+from training_mofm.evaluation.protocols import Protocol
 from training_mofm.pretraining import tokenise
 from training_mofm.seen_rows import askable
 

@@ -22,7 +22,8 @@ from modeling_mofm import MoFMConfig, MoFMModel
 from motion_data.corpora.load import load_corpus
 from training_mofm.evaluation.frozen import Encoder, measure, read_features
 from training_mofm.evaluation.metrics import Spread
-from training_mofm.evaluation.protocols import Fold, Protocol, read_protocols
+from training_mofm.evaluation.protocol_files import read_protocols
+from training_mofm.evaluation.protocols import Fold, Protocol
 
 INPUTS = ((0.75, 1), (1.5, 1), (3.0, 1), (3.0, 3))  # sigma and stride, pixels
 

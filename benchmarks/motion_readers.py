@@ -23,7 +23,7 @@ from training_mofm.action_folds import fold_folder, measure
 from training_mofm.actions import ClassificationTrainingArguments, draw_fraction, predict
 from training_mofm.augmentation import Augmentation
 from training_mofm.evaluation.metrics import Spread
-from training_mofm.evaluation.protocols import find_protocol
+from training_mofm.evaluation.protocol_files import find_protocol
 from training_mofm.motion_fitting import add_motion_reader
 from training_mofm.samples import ClipMaker
 

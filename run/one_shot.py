@@ -15,7 +15,7 @@ from datasets.utils.logging import disable_progress_bar
 from modeling_mofm import MotionRecogniser
 from motion_data.corpora.load import load_corpus
 from training_mofm.command_line import CommandParser, at_least
-from training_mofm.evaluation.protocols import find_protocol
+from training_mofm.evaluation.protocol_files import find_protocol
 from training_mofm.one_shot import measure_one_shot
 from training_mofm.seen_rows import askable
 

@@ -27,7 +27,8 @@ from .arguments import DataArguments
 from .augmentation import Augmentation
 from .evaluation.drawing import write_confusion
 from .evaluation.metrics import MotionClassificationMetric, Spread
-from .evaluation.protocols import Fold, find_protocol
+from .evaluation.protocol_files import find_protocol
+from .evaluation.protocols import Fold
 from .publishing import publish
 from .seen_rows import askable
 

@@ -12,7 +12,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from motion_data.corpora.load import load_corpus
 
 from .evaluation.frozen import METHODS, Encoder, measure, read_features
-from .evaluation.protocols import Protocol, read_protocols
+from .evaluation.protocol_files import read_protocols
+from .evaluation.protocols import Protocol
 from .row_digests import row_digests
 
 VALIDATION = "/validation"  # end of the names of protocols that choices may be made on

@@ -1,33 +1,16 @@
 """Evaluation protocols: a named choice of rows to learn from and to ask about, and the checks that each passes.
 
-A protocol is data, in a `protocols.json` beside its corpus:
-
-    {"lists": {"train files": ["walk_01", ...]},
-     "protocols": {"my-set/classification": {"task": "classification", "cross_subject": true, "folds": [
-         {"name": "split 1", "learn": {"recording": "train files"}, "ask": {"not": {"recording": "train files"}}}]}}}
-
-A choice names columns and the values that they may have (`SELECTABLE`); "recording" may also name one of the lists,
-"anomalous" is whether any frame of the row is labelled so, and "not" turns a choice around. Anomaly protocols have
-"normal" in each fold, the choice of what is normal, or `"frames": true` beside their folds if the labels of frames
-tell (all that is learnt from is normal); one-shot ones "auxiliary", "exemplars" and "queries" instead of "learn" and
-"ask". Protocols that were published are built in (`published`).
+`protocol_files` reads them from beside a corpus; those that were published are built in (`published`).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from datasets import ClassLabel, Dataset
 
-from .published import published_protocols
-
-PROTOCOLS = "protocols.json"  # beside the corpus whose protocols it holds
-SELECTABLE = ("subject", "label", "recording", "camera", "split", "anomalous")
 TASKS = ("classification", "one-shot", "anomaly", "supervised-anomaly")
 
 
@@ -173,109 +156,3 @@ class Protocol:
     def class_names(self) -> list[str]:
         label = self.corpus.features["label"]
         return label.names if isinstance(label, ClassLabel) else []
-
-
-def read_protocols(folder: str | Path, corpus: Dataset) -> dict[str, Protocol]:
-    """Return the protocols beside a corpus and the published ones of its set, by name.
-
-    Args:
-        folder: of the corpus.
-        corpus: all of its rows (`load_corpus(folder, None)`).
-
-    Raises:
-        FileNotFoundError: there are none.
-        ValueError: the file is not as above, names what the corpus lacks, or a protocol that leaks (`Protocol`).
-    """
-    columns = _columns(corpus)
-    path = Path(folder) / PROTOCOLS
-    lists, specs = published_protocols(Path(folder), columns["recording"].tolist(), columns["label"].tolist())
-    found = {name: _protocol(name, spec, corpus, columns, lists) for name, spec in specs.items()}
-    if not path.is_file():
-        if found:
-            return found
-        raise FileNotFoundError(
-            f"corpus {str(folder)!r} has no {PROTOCOLS} beside it, which says what is learnt and what asked, and is "
-            "no published set whose protocols are known"
-        )
-    try:
-        content = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is no valid JSON ({error})") from error
-    lists, specs = content.get("lists", {}), content.get("protocols", {})
-    return found | {name: _protocol(name, spec, corpus, columns, lists) for name, spec in specs.items()}
-
-
-def find_protocol(folder: str | Path, corpus: Dataset, name: str, task: str) -> Protocol:
-    """Return the protocol of a corpus (`read_protocols`) that has a name and a task.
-
-    Raises:
-        ValueError: there is none; the message lists those of that task.
-    """
-    protocols = {title: found for title, found in read_protocols(folder, corpus).items() if found.task == task}
-    if name not in protocols:
-        raise ValueError(f"protocol must be one of {', '.join(protocols) or 'none'}, got {name!r}")
-    return protocols[name]
-
-
-def _columns(corpus: Dataset) -> dict[str, np.ndarray]:
-    label = corpus.features["label"]
-    names = np.array([*label.names, ""]) if isinstance(label, ClassLabel) else None
-    numbers = np.asarray(corpus["label"][:])
-    return {
-        "label": names[numbers] if names is not None else numbers.astype(str),
-        "anomalous": np.array([any(flags) for flags in corpus["frame_labels"][:]], bool),
-        **{name: np.asarray(corpus[name][:]) for name in ("subject", "recording", "camera", "split")},
-    }
-
-
-def _select(where: str, choice: Mapping, columns: Mapping[str, np.ndarray], lists: Mapping[str, list]) -> np.ndarray:
-    """Return which rows a choice takes, bool `[rows]`."""
-    chosen = np.ones(len(columns["label"]), bool)
-    for name, values in choice.items():
-        if name == "not":
-            chosen &= ~_select(where, values, columns, lists)
-            continue
-        if name not in SELECTABLE:
-            raise ValueError(f"{where} chooses by {name!r}; it must be one of {', '.join(SELECTABLE)} or not")
-        if isinstance(values, str) and name == "recording":
-            if values not in lists:
-                raise ValueError(f"{where} names the list {values!r}; there are {', '.join(lists) or 'none'}")
-            values = lists[values]
-        values = values if isinstance(values, list) else [values]
-        unknown = [value for value in values if value not in set(columns[name].tolist())]
-        if unknown:
-            raise ValueError(f"{where} chooses {name} {unknown[0]!r}, which no row of the corpus has")
-        chosen &= np.isin(columns[name], values)
-    return chosen
-
-
-def _protocol(
-    name: str, spec: Mapping, corpus: Dataset, columns: Mapping[str, np.ndarray], lists: Mapping[str, list]
-) -> Protocol:
-    folds = []
-    for number, fold in enumerate(spec.get("folds", [])):
-        where = f"protocol {name!r}, fold {fold.get('name', number)!r}"
-
-        def rows(part: str, fold: Mapping = fold, where: str = where) -> np.ndarray:
-            if part not in fold:
-                raise ValueError(f"{where} lacks {part!r}; it has {', '.join(fold)}")
-            return _select(f"{where}: {part}", fold[part], columns, lists)
-
-        title = str(fold.get("name", number))
-        if spec.get("task") == "one-shot":
-            parts = (np.flatnonzero(rows(part)) for part in ("auxiliary", "exemplars", "queries"))
-            folds.append(OneShotFold(title, *parts))
-            continue
-        learn, ask = rows("learn"), rows("ask")
-        if "anomaly" not in str(spec.get("task")):
-            folds.append(Fold(title, np.flatnonzero(learn), np.flatnonzero(ask)))
-            continue
-        if spec.get("frames"):
-            folds.append(Fold(title, np.flatnonzero(learn), np.flatnonzero(ask)))
-            continue
-        normal = rows("normal")
-        if spec["task"] == "anomaly":
-            learn = learn & normal
-        flags = ~normal[learn] if spec["task"] == "supervised-anomaly" else None
-        folds.append(Fold(title, np.flatnonzero(learn), np.flatnonzero(ask), ~normal[ask], flags))
-    return Protocol(name, spec.get("task", ""), corpus, tuple(folds), bool(spec.get("cross_subject", False)))

@@ -17,7 +17,8 @@ from ..row_digests import row_digests
 from ..seen_rows import UNKNOWN, recorded_rows, unseen
 from .frozen import ClipReader, Encoder, RawPoses, Row, measure, read_features
 from .metrics import Spread
-from .protocols import TASKS, Protocol, read_protocols
+from .protocol_files import read_protocols
+from .protocols import TASKS, Protocol
 
 MODEL, RANDOM = "model", "random weights"
 

@@ -134,6 +134,11 @@ WALK = {"label": "walk"}
         ({"learn": {"label": ["swim"]}, "ask": {}}, "chooses label 'swim', which no row of the corpus has"),
         ({"learn": {"recording": "early"}, "ask": {}}, "names the list 'early'; there are none"),
         ({"learn": {"subject": [1]}}, "fold 0 lacks 'ask'; it has learn"),
+        ({"learn": {"subject": [[1]]}, "ask": {}}, r"chooses subject \[1\], which no row"),
+        ({"learn": {"not": "late"}, "ask": {}}, "learn is 'late'; it must be an object of subject"),
+        ({"learn": {}, "ask": {}, "normal": {}}, "fold 0 has 'normal'; it may have name, learn, ask"),
+        ({"learn": [1], "ask": {}}, r"fold 0: learn is \[1\]; it must be an object"),
+        ([{"subject": 1}, {"subject": 2}], "fold 0 is a list; it must be an object of name, learn, ask"),
         ({"learn": {"subject": [1, 2]}, "ask": {"subject": [2, 3]}}, r"rows \[3, 4, 5\] are used twice"),
     ],
 )
@@ -147,6 +152,20 @@ def test_protocols_that_name_what_is_not_there_or_leak_are_refused(corpus, tmp_p
 def test_a_corpus_without_protocols_and_broken_files_are_refused(corpus, tmp_path):
     with pytest.raises(FileNotFoundError, match="has no protocols.json beside it"):
         read_protocols(tmp_path, corpus)
+    for content, message in {
+        '{"protocol": {}}': "has 'protocol'; it may have lists, protocols",
+        '{"protocols": []}': r"protocols is \[\]; it must be an object",
+        '{"lists": {"late": "r6"}}': "list 'late' is a str; it must be a list of recordings",
+        '{"protocols": {"toy": []}}': "protocol 'toy' is a list; it must be an object of task, folds",
+        '{"protocols": {"toy": {"task": "regression"}}}': "task is 'regression'; it must be one of classification",
+        '{"protocols": {"toy": {"task": "classification", "cross_subjects": true}}}': "'toy' has 'cross_subjects'",
+        '{"protocols": {"toy": {"task": "classification", "cross_subject": "no"}}}': "it must be true or false",
+        '{"protocols": {"toy": {"task": "classification", "folds": {}}}}': "folds is {}; it must be a list",
+        '{"protocols": {"toy": {"task": "classification"}}}': "protocol 'toy' has no fold",
+    }.items():
+        (tmp_path / "protocols.json").write_text(content)
+        with pytest.raises(ValueError, match=message):
+            read_protocols(tmp_path, corpus)
     (tmp_path / "protocols.json").write_text("{")
     with pytest.raises(ValueError, match="is no valid JSON"):
         read_protocols(tmp_path, corpus)

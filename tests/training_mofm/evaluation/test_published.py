@@ -1,11 +1,14 @@
 """Published protocols on copies of the published layout: who is learnt from, and who is asked about."""
 
+import json
+
 import numpy as np
 import pytest
 from datasets import Dataset
 
 from motion_data.schema import encode_row, motion_features
 from training_mofm.evaluation import read_protocols
+from training_mofm.evaluation.protocol_files import find_protocol
 
 
 def make_corpus(names, classes=None, **columns):
@@ -64,10 +67,21 @@ def test_the_first_sixty_classes_alone_are_ntu60(ntu, tmp_path):
     assert set(read_protocols(tmp_path, part)) == {"ntu60/xsub", "ntu60/xview"}
 
 
-def test_a_copy_without_some_subjects_is_refused(ntu, tmp_path):
+def test_a_copy_without_some_subjects_has_the_protocols_that_fit_it(ntu, tmp_path, caplog):
     part = ntu.filter(lambda row: row["label"] < 60 and row["subject"] != 38)
-    with pytest.raises(ValueError, match="'ntu60/xsub'.* chooses subject 38, which no row of the corpus has"):
-        read_protocols(tmp_path, part)
+    reason = "'ntu60/xsub'.* chooses subject 38, which no row of the corpus has"
+    assert set(read_protocols(tmp_path, part)) == {"ntu60/xview"}
+    assert "ntu60/xsub is left out" in caplog.text
+    with pytest.raises(ValueError, match=reason):
+        find_protocol(tmp_path, part, "ntu60/xsub", "classification")
+    few = part.filter(lambda row: row["camera"] == "C002")
+    with pytest.raises(ValueError, match="chooses subject"):
+        read_protocols(tmp_path, few)
+    fold = {"learn": {"subject": [1, 4]}, "ask": {"not": {"subject": [1, 4]}}}
+    own = {"own": {"task": "classification", "cross_subject": True, "folds": [fold]}}
+    (tmp_path / "protocols.json").write_text(json.dumps({"protocols": own}))
+    assert set(read_protocols(tmp_path, few)) == {"own"}
+    assert find_protocol(tmp_path, few, "own", "classification").cross_subject
 
 
 def test_protocols_of_shanghaitech(tmp_path):
