@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -142,6 +143,14 @@ class Protocol:
         rows, times = np.unique(np.concatenate(list(parts.values())), return_counts=True)
         if (times > 1).any():
             raise ValueError(f"{where}: rows {rows[times > 1][:5].tolist()} are used twice in {', '.join(parts)}")
+        recordings = np.asarray(self.corpus["recording"][:])
+        *learnt, asked = (set(recordings[part].tolist()) - {""} for part in parts.values())
+        if shared := sorted(set().union(*learnt) & asked):
+            warnings.warn(
+                f"{where}: {len(shared)} recordings, such as {shared[0]!r}, are learnt from and asked about in other "
+                "stretches",
+                stacklevel=2,
+            )
 
     def narrowed(self) -> Protocol:
         """Return it on a corpus of nothing but the rows that its folds name."""

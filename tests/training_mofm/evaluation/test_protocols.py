@@ -1,6 +1,7 @@
 """Protocols: the checks that catch leaks, and protocols as data."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -73,6 +74,20 @@ def test_sound_protocols(corpus):
 def test_leaks_and_holes_are_refused(corpus, task, fold, message):
     with pytest.raises(ValueError, match=message):
         Protocol("toy", task, corpus, (fold,), cross_subject=task != "one-shot")
+
+
+def test_recordings_on_both_sides_are_told(corpus):
+    names = [f"video {number // 4}" for number in range(10)]
+    cut = corpus.remove_columns("recording").add_column("recording", names).cast(corpus.features)
+    with pytest.warns(UserWarning, match="'toy', f: 1 recordings, such as 'video 0', are learnt from and asked about"):
+        Protocol("toy", "classification", cut, (Fold("f", rows(0, 1, 2), rows(3, 8)),))
+    with pytest.warns(UserWarning, match="'video 1'"):
+        Protocol("toy", "one-shot", cut, (OneShotFold("f", rows(0, 3), rows(4, 5), rows(7, 8)),))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Protocol("toy", "classification", cut, (Fold("f", rows(0, 1, 2), rows(4, 8)),))
+        unknown = cut.remove_columns("recording").add_column("recording", [""] * 10).cast(corpus.features)
+        Protocol("toy", "classification", unknown, (Fold("f", rows(0, 1, 2), rows(3, 8)),))
 
 
 def test_other_refusals(corpus):
