@@ -20,6 +20,7 @@ from .actions import (
     ClassificationTrainingArguments,
     check_labels,
     class_names,
+    labelled_rows,
     predict,
     train_classifier,
 )
@@ -61,6 +62,8 @@ def finetune_classification(
         )
     if not options.protocol:
         train, test = (_joined([load_corpus(name, split) for name in data.dataset]) for split in ("train", "test"))
+        if options.labelled_only:
+            train, test = labelled_rows(train), labelled_rows(test)
         check_labels(train, test)
         return finetune_fold(options, train, test, args, augmentation, data.dataset)
     if len(data.dataset) != 1:
@@ -73,7 +76,10 @@ def finetune_classification(
     for fold in protocol.folds:
         own = deepcopy(args)
         own.output_dir = fold_folder(args.output_dir, fold)
-        found = finetune_fold(options, corpus.select(fold.train), corpus.select(fold.test), own, augmentation)
+        train, test = corpus.select(fold.train), corpus.select(fold.test)
+        if options.labelled_only:
+            train, test = labelled_rows(train), labelled_rows(test)
+        found = finetune_fold(options, train, test, own, augmentation)
         figures.append(found)
     means = {name: Spread.over([found[name] for found in figures]) for name in figures[0]}
     spread = {f"{name}_std": figure.std for name, figure in means.items()} if len(figures) > 1 else {}

@@ -20,6 +20,7 @@ from modeling_mofm.configuration_mofm import MoFMConfig
 from modeling_mofm.modeling_mofm import MoFMModel
 from motion_data.keypoints import MIN_FRAMES, Motion, NobodyVisibleError
 from motion_data.layouts import get_layout
+from motion_data.notes import note
 from motion_data.rows import row_recording
 from motion_data.schema import VIEW_COLUMNS, first_row
 from motion_data.views import view
@@ -90,6 +91,9 @@ class ClassificationArguments:
     )
     label_fraction: float = field(
         default=1.0, metadata={"help": "Fraction of the training rows of each class, above 0."}
+    )
+    labelled_only: bool = field(
+        default=False, metadata={"help": "Leave out rows without a label, which are refused otherwise."}
     )
     layer_decay: float = field(
         default=1.0, metadata={"help": "Factor of the learning rate per layer from the top; 1 is the same for all."}
@@ -194,7 +198,7 @@ def check_labels(train: Dataset, test: Dataset | None) -> None:
         if (labels < 0).any():
             raise ValueError(
                 f"{(labels < 0).sum()} of {len(labels)} rows of the {split} split have no label, the first is row "
-                f"{int(np.argmax(labels < 0))}; each needs one"
+                f"{int(np.argmax(labels < 0))}; each needs one, or labelled_only leaves them out"
             )
         wanted = set(range(len(names))) if split == "train" else set()
         missing = sorted(wanted - set(labels.tolist()))
@@ -205,6 +209,15 @@ def check_labels(train: Dataset, test: Dataset | None) -> None:
         shared = set(train["subject"][:]) & set(test["subject"][:]) - {-1}
         if shared:
             warnings.warn(f"{len(shared)} subjects are in the train and in the test split", stacklevel=2)
+
+
+def labelled_rows(corpus: Dataset) -> Dataset:
+    """Return the rows of a corpus that have a label, and note how many have none."""
+    rows = np.flatnonzero(np.asarray(corpus["label"][:]) >= 0)
+    if len(rows) == len(corpus):
+        return corpus
+    note(f"{len(corpus) - len(rows)} of {len(corpus)} rows have no label and are left out")
+    return corpus.select(rows)
 
 
 def draw_fraction(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:

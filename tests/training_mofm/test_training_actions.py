@@ -31,6 +31,7 @@ from training_mofm.actions import (
 )
 from training_mofm.arguments import DataArguments
 from training_mofm.augmentation import Augmentation
+from training_mofm.evaluation.drawing import read_confusion
 from training_mofm.row_digests import row_digests
 from training_mofm.seen_rows import record_rows, recorded_rows
 
@@ -297,6 +298,30 @@ def test_fractions_keep_every_class():
     rows = draw_fraction(labels, 0.1, 0)
     assert np.bincount(labels[rows]).tolist() == [2, 1, 1]
     assert not np.array_equal(rows, draw_fraction(labels, 0.1, 1))
+
+
+@pytest.mark.filterwarnings("ignore:.*recordings.* are learnt from and asked about")
+@pytest.mark.parametrize(("of_protocol", "learnt", "asked"), [(False, 12, 10), (True, 20, 2)])
+def test_rows_without_a_label_may_be_left_out(model, tmp_path, caplog, of_protocol, learnt, asked):
+    def partly(row, i):
+        return {"label": -1 if i in (5, 6) else row["label"]}
+
+    train, test = (make_corpus(12, seed, **kind).map(partly, with_indices=True) for seed, kind in ((0, {}), (1, {})))
+    dataset = write_corpus(tmp_path / "set", train=train, test=test)
+    options = {"num_clips": 1}
+    if of_protocol:
+        fold = {"learn": {"not": {"subject": 3}}, "ask": {"subject": 3}}
+        content = {"protocols": {"own": {"task": "classification", "folds": [fold]}}}
+        (tmp_path / "set" / "protocols.json").write_text(json.dumps(content))
+        options["protocol"] = "own"
+    with pytest.raises(ValueError, match=f"2 of {learnt} rows of the train split have no label.*or labelled_only"):
+        refused = ClassificationArguments(model=model, **options)
+        finetune_classification(refused, DataArguments(dataset=dataset), arguments(tmp_path / "no", max_steps=1))
+    kept = ClassificationArguments(model=model, labelled_only=True, **options)
+    figures = finetune_classification(kept, DataArguments(dataset=dataset), arguments(tmp_path / "out", max_steps=1))
+    _, counts = read_confusion(next((tmp_path / "out").rglob("confusion.json")).parent)
+    assert 0 <= figures["accuracy"] <= 1 and counts.sum() == asked
+    assert f"2 of {learnt} rows have no label and are left out" in caplog.text
 
 
 def test_corpora_that_cannot_be_learnt_from_are_refused(model, tmp_path):
