@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ..recording import Recording
-from .data_fields import NAMES
+from .data_fields import NAMES, depth_of
 from .detections import Detection
 from .estimates import estimated_recordings
 from .joint_names import are_joint_names, joint_of
 from .json_files import json_head, person_number, read_json
 from .named_joints import joint_titles
-from .pickle_data import INSTEAD, pickle_head, read_pickle
+from .pickle_data import pickle_head, read_pickle
 from .picture_files import MAX_EMPTY, people_in_files, pictures
 from .plain_data import LAYOUTS, data_recordings, detection_of, people_in, same_joints
 from .printed_lists import looks_like_list, parse_list
@@ -28,7 +28,7 @@ from .table_columns import find_columns
 from .table_content import content_recordings
 from .table_rows import DELIMITERS
 from .text_files import read_text, text_head
-from .unnamed_keypoints import AXIS_NAMES, LOOSE
+from .unnamed_keypoints import AXIS_NAMES, LOOSE, with_keypoints
 
 _JOINTS = "(?i:nose|neck|left[ _]?shoulder|l[ _]?shoulder|left[ _]?hip)"
 _AXES = r'"(x|X|xs)"\s*:\s*\[\s*[\[\d-]'
@@ -41,13 +41,34 @@ SUFFIXES = (".json", ".jsonl", ".ndjson")
 PICKLES = (".pkl", ".pickle")
 TABLES = (".csv", ".tsv")
 _TEXTS = re.compile(r'"([^"\\]{1,100})"')  # titles of a table among them
+_ARRAYS = {"ndarray", "_frombuffer"}  # what makes the arrays of NumPy
+_FIRST = 4  # lists and objects in each other
+MAX_LOOK = 2**28  # bytes of a pickle that is read to see what is in it
 MAX_PICTURE = 2**20  # bytes of a file with the people of one picture
 
 
 def _is_pickle(path: Path) -> bool:
     texts = [text for _, text in pickle_head(path) if isinstance(text, str)]
-    known = {*NAMES["keypoints"], *LOOSE, *INSTEAD, "ndarray", "_frombuffer"}  # what makes the arrays of NumPy
-    return not known.isdisjoint(texts) or {"x", "y"} <= set(texts) or find_columns([texts]) is not None
+    if not {*NAMES["keypoints"], *LOOSE}.isdisjoint(texts) or {"x", "y"} <= set(texts) or find_columns([texts]):
+        return True
+    return not _ARRAYS.isdisjoint(texts) and _has_keypoints(path)
+
+
+def _has_keypoints(path: Path) -> bool:
+    """Tell whether a pickle of arrays without names holds key-points, by their form."""
+    try:
+        content = read_pickle(path) if path.stat().st_size < MAX_LOOK else None
+    except (FormatError, OSError):
+        return False
+    for _ in range(_FIRST):
+        if depth_of(content):
+            return with_keypoints({LOOSE[0]: content}) is not None
+        if isinstance(content, dict):
+            if with_keypoints(content) is not None:
+                return True
+            content = list(content.values())
+        content = content[0] if isinstance(content, (list, tuple)) and content else None
+    return False
 
 
 def _is_table(path: Path) -> bool:

@@ -25,11 +25,6 @@ _BROKEN = (
     *(RecursionError, TypeError, ValueError, pickle.UnpicklingError, struct.error),
 )
 _KEYS = (str, int, float, bytes, type(None))
-INSTEAD = {  # of what packages make
-    "pandas": "save a table with to_parquet or to_csv",
-    "torch": "save the tensors as arrays, with numpy.savez",
-    "polars": "save a table with write_parquet or write_csv",
-}
 _EMPTY_CONTAINERS = {"OrderedDict": dict, "defaultdict": dict, "bytes": bytes}
 
 
@@ -73,8 +68,6 @@ class _PlainUnpickler(pickle._Unpickler):
                 return lambda *factory: _EMPTY_CONTAINERS[name]()
             if name in ("dict", "list", "int"):  # as what a defaultdict makes
                 return None
-        if package in INSTEAD:
-            raise ValueError(f"holds what is of {package}; {INSTEAD[package]}")
         raise ValueError(f"names {f'{module}.{name}'[:200]!r}; only numbers, text, containers and arrays are read")
 
     def persistent_load(self, pid: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 from .json_files import read_json
@@ -11,6 +12,12 @@ from .table_rows import no_columns, split_rows
 from .text_files import text_head
 
 TABLES = (".csv", ".tsv")
+PICKLES, _PICKLE_HEAD = (".pkl", ".pickle"), 1000
+PACKAGES = {  # of what packages make
+    "pandas": "save a table with to_parquet or to_csv",
+    "torch": "save the tensors as arrays, with numpy.savez",
+    "polars": "save a table with write_parquet or write_csv",
+}
 INSTEAD = {  # of files that are not read
     ".h5": "DeepLabCut and SLEAP write CSV too: read that",
     ".slp": "export it from SLEAP as analysis CSV",
@@ -30,8 +37,21 @@ def no_format(path: Path) -> str:
         return "is a folder, and no recording itself; name a file in it, or make a corpus of it (`mofm prepare`)"
     if titles := _titles(path):
         return no_columns(titles)
-    instead = INSTEAD.get(path.suffix.lower()) or "known are " + ", ".join(formats())
+    instead = INSTEAD.get(path.suffix.lower()) or _of_package(path) or "known are " + ", ".join(formats())
     return f"{_what_is_wrong(path) or 'is of no known format'}; {instead}"
+
+
+def _of_package(path: Path) -> str:
+    """Return what to do instead of a pickle of what a package has made; "" of anything else."""
+    if path.suffix.lower() not in PICKLES:
+        return ""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_PICKLE_HEAD)
+    except OSError:
+        return ""
+    made = next((package for package in PACKAGES if re.search(rf"\b{package}\b".encode(), head)), None)
+    return f"it holds what is of {made}; {PACKAGES[made]}" if made else ""
 
 
 def _titles(path: Path) -> list[str]:

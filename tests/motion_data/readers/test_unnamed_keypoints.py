@@ -10,6 +10,7 @@ from scipy.io import savemat
 from motion_data.layouts import COCO_KEYPOINTS
 from motion_data.notes import collect_notes
 from motion_data.readers import FormatError, ReadOptions, registry
+from motion_data.readers.unrecognised import no_format
 
 FRAMES, NAMES = 30, list(COCO_KEYPOINTS)
 OPTIONS = ReadOptions(min_track=1, layout="coco17")
@@ -139,3 +140,27 @@ def test_what_may_be_several_things_is_refused(tmp_path, content, reason):
 def test_two_arrays_that_may_be_key_points_are_refused(tmp_path):
     with pytest.raises(FormatError, match="holds raw, smooth; it must hold 'keypoints', or a single array"):
         read(save(tmp_path / "own.npz", {"raw": XY, "smooth": XY}))
+
+
+OTHERS = {
+    "means.pkl": {"mean": np.zeros(3), "std": np.ones(3)},
+    "matrix.pkl": np.eye(5),
+    "weights.pkl": [np.zeros((64, 3, 3)), np.zeros(64)],
+    "names.pkl": (["a", "b"], [1, 2]),
+    "camera.json": {"K": [[1, 0, 2], [0, 1, 2], [0, 0, 1]], "dist": [0, 0, 0, 0, 0]},
+    "config.json": {"model": "tiny", "x": 3, "sizes": [1, 2], "points": 17},
+    "boxes.json": {"frames": [{"boxes": [[1, 2, 3, 4]], "labels": ["dog"]}]},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_files_of_other_things_are_of_no_format(tmp_path, name):
+    assert registry.format_of(save(tmp_path / name, OTHERS[name])) is None
+
+
+def test_what_is_said_of_a_pickled_data_frame(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    path = tmp_path / "table.pkl"
+    pandas.DataFrame({"nose_x": [1.0]}).to_pickle(path)
+    assert registry.format_of(path) is None
+    assert "it holds what is of pandas; save a table with to_parquet or to_csv" in no_format(path)
