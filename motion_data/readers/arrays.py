@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from .text_files import parse_rows, read_text, text_head
 from .unnamed_keypoints import noted_keypoints
 
 TEXT = (".csv", ".tsv", ".txt")
+_NUMBERS = {2: "x, y", 3: "three numbers", 4: "x, y, z, score"}  # of a joint
 MIN_COLUMNS = 26  # of 13 joints; fewer numbers are of something else, such as cameras
 _SEPARATORS = re.compile(r"\s*[,;\s]\s*")
 
@@ -84,7 +86,8 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
 def _is_numbers(path: Path) -> bool:
     lines = text_head(path).splitlines()[:3]
     try:
-        counts = {len([float(word) for word in _SEPARATORS.split(line.strip())]) for line in lines if line.strip()}
+        lines = [line for text in lines if (line := text.strip(" \t,;\r"))]
+        counts = {len([float(word) for word in _SEPARATORS.split(line)]) for line in lines}
         return len(counts) == 1 and counts.pop() >= MIN_COLUMNS
     except ValueError:
         return False
@@ -92,14 +95,15 @@ def _is_numbers(path: Path) -> bool:
 
 @register_format("numbers", "a line of numbers for each frame, without titles (.csv, .txt)", TEXT, _is_numbers)
 def read_numbers(path: Path, options: ReadOptions) -> Iterator[Recording]:
-    """Read lines of x, y or x, y, score or x, y, z of one joint after the other, of the layout that is named.
+    """Read lines of the numbers of one joint after the other, of the layout that is named.
 
-    A column before them whose numbers go up by 1 is the number of the frame and is left out.
+    Each joint has x, y, or x, y and a score or z, or x, y, z and a score, such as those of KIMORE. A column before
+    them whose numbers go up by 1 is the number of the frame and is left out.
 
     Raises:
         FormatError: `options.layout` is missing or does not fit the columns, or see `read_text` and `read_npy`.
     """
-    lines = [_SEPARATORS.split(line.strip()) for line in read_text(path).splitlines() if line.strip()]
+    lines = [_SEPARATORS.split(line) for text in read_text(path).splitlines() if (line := text.strip(" \t,;"))]
     columns = len(lines[0]) if lines else 0
     if lines and options.layout is None:
         raise FormatError(path, f"has {columns} numbers a line and no titles that say what they are; name the layout")
@@ -108,9 +112,10 @@ def read_numbers(path: Path, options: ReadOptions) -> Iterator[Recording]:
     if (columns - 1) % joints == 0 and (np.diff(values[:, 0]) == 1).all():
         values = values[:, 1:]
     size, rest = divmod(values.shape[1], joints)
-    if rest or size not in (2, 3):
-        raise FormatError(
-            path, f"has {columns} numbers a line; layout {options.layout!r} needs {2 * joints} or {3 * joints}"
-        )
-    note(f"lines of numbers are taken for {'x, y' if size == 2 else 'three numbers'} of one joint after the other")
+    if rest or size not in _NUMBERS:
+        needed = " or ".join(str(count * joints) for count in _NUMBERS)
+        raise FormatError(path, f"has {columns} numbers a line; layout {options.layout!r} needs {needed}")
+    note(f"lines of numbers are taken for {_NUMBERS[size]} of one joint after the other")
+    if size == 4:
+        options = replace(options, coordinates=options.coordinates or "xyzc")
     yield from array_recordings(path, values.reshape(len(values), joints, size), {}, options)

@@ -43,7 +43,7 @@ class _PlainUnpickler(pickle._Unpickler):
     dispatch = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, file: mmap.mmap | io.BytesIO, size: int):
-        super().__init__(file)
+        super().__init__(file, encoding="latin-1")  # of Python 2, which has the bytes of arrays as text
         self.encodable = 2 * size + _SLACK  # a text that is encoded again and again would grow without bound
 
     def find_class(self, module: str, name: str) -> object:

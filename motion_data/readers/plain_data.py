@@ -32,6 +32,7 @@ LAYOUTS = {**RESULT_LAYOUTS, 18: "openpose18", 25: "openpose25", 33: "mediapipe3
 OF_ONE = ("frames", "data", "results")  # of these, what a person may have
 MAX_TIME = 1e19  # nanoseconds since 1970 are 2e18
 LOWEST = -0.25  # of a score: the peak of a heat-map may be a little below 0
+METRES, HIGHEST = 10.0, 100.0  # x and y of people in metres lie within; scores, be they of 100, do
 MAX_DEPTH = 8
 _PERSON = re.compile(r"(?i)(person|people|track|subject|player|human|id|pid)[ _-]?\d")  # a key
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
@@ -87,7 +88,7 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
     is_bare = isinstance(content, (list, np.ndarray)) and depth_of(content) > 2
     if is_bare:
         content = {"keypoints": content}
-    if isinstance(content, dict) and (is_bare or depth_of(value_of(content, "keypoints")) == 4):
+    if isinstance(content, dict) and (is_bare or _is_array(path, value_of(content, "keypoints"))):
         arrays = {"layout": np.array(content["layout"])} if isinstance(content.get("layout"), str) else {}
         arrays["label"] = np.array(about["label"])
         if titles:
@@ -128,6 +129,23 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
         about["fps"] = about["fps"] or _stated_rate(path, people, found)
     about["label"] = about["label"] or one_label([value_of(person.entry, "action") for person in people])
     yield from estimated_recordings(path, found, LAYOUTS, options, names or titles, **about)
+
+
+def _is_array(path: Path, keypoints: object) -> bool:
+    """Tell key-points that are read as those of NumPy: of several people in all frames, or of one in 3D."""
+    depth = depth_of(keypoints)
+    if depth != 3 or not isinstance(keypoints, (list, np.ndarray)):
+        return depth == 4
+    if len(keypoints[0][0]) != 3:
+        return False
+    joints = numbers(path, keypoints, "keypoints")
+    third, reach = joints[..., 2], np.nanmax(np.abs(joints[..., :2]), initial=0)
+    return _no_scores(third) or bool((third > (1.1 if reach < METRES else HIGHEST)).any())
+
+
+def _no_scores(values: np.ndarray) -> bool:
+    """Tell third values of joints that are something else than a score."""
+    return bool(((values < LOWEST) & (values != -1)).any())
 
 
 def _by_time(people: list[Person]) -> list[Person]:
@@ -366,7 +384,7 @@ def detection_of(
         values = values.reshape(-1, size) if len(values) % size == 0 else values
     if values.ndim != 2 or values.shape[1] not in (2, 3):
         raise FormatError(path, f"{where} have shape {values.shape}; they must be x, y or x, y, score each")
-    if marks is None and values.shape[1] == 3 and ((values[:, 2] < LOWEST) & (values[:, 2] != -1)).any():
+    if marks is None and values.shape[1] == 3 and _no_scores(values[:, 2]):
         raise FormatError(
             path, f"{where} have third values down to {values[:, 2].min():.4g}, which are no scores; write 3D as .npy"
         )

@@ -164,9 +164,25 @@ def test_lines_of_numbers(tmp_path, suffix, separator, size):
         assert "one joint after the other" in notes[0]
         np.testing.assert_allclose(recording.keypoints[0], motion[..., :2], rtol=1e-6)
         refused(read_numbers, path, f"has {17 * size + len(first)} numbers a line .* name the layout", ReadOptions())
-    refused(read_numbers, path, "layout 'ntu25' needs 50 or 75", ReadOptions(layout="ntu25"))
+    refused(read_numbers, path, "layout 'ntu25' needs 50 or 75 or 100", ReadOptions(layout="ntu25"))
     path.write_text(path.read_text() + separator.join("123"))
     refused(read_numbers, path, f"line 31 has 3 numbers; the first has {17 * size + 1}")
+
+
+def test_lines_of_four_numbers_a_joint(tmp_path):
+    """As KIMORE has them: x, y, z and whether the sensor saw the joint, and a comma at the end of a line."""
+    body = np.random.default_rng(0).uniform(0, 1, (25, 3)) + [0, 0, 3]
+    body[:, 1] = np.linspace(0, 1.7, 25)
+    joints = np.concatenate([np.tile(body, (30, 1, 1)), np.full((30, 25, 1), 2.0)], -1)
+    joints[:, 7, 3] = 0
+    path = tmp_path / "JointPosition270214.csv"
+    path.write_text("\n".join(",".join(map(str, row)) + "," for row in joints.reshape(30, -1)) + "\n")
+    options = ReadOptions(layout="ntu25", max_score=2, units="m", up_axis="y")
+    assert registry.format_of(path).name == "numbers"
+    (recording,) = read_numbers(path, options)
+    seen = np.arange(25) != 7
+    np.testing.assert_allclose(recording.keypoints[0, :, seen], joints[:, seen, :3].swapaxes(0, 1), rtol=1e-6)
+    assert (recording.scores[0] == seen).all()
 
 
 @fuzz

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import python2_pickles
 from damaged_files import damaged, fuzz, read_bounded
 from hypothesis import given
 
@@ -74,6 +75,14 @@ def test_plain_data_of_every_protocol(tmp_path, protocol):
     expected = {**content, "scalars": [7, 0.5, True]}
     assert same(read_pickle(write(tmp_path, content, protocol)), expected)
     assert same(read_pickle(write(tmp_path, as_numpy_1(content))), expected)
+
+
+def test_pickles_of_python_2(tmp_path):
+    content = {"a": np.random.default_rng(0).normal(size=(3, 5)), "b": np.arange(300), "s": "text", "l": [1, (2.5,)]}
+    assert same(read_pickle(write(tmp_path, python2_pickles.dumps(content))), content)
+    entries = [annotation(), annotation(1, 30, seed=1)]
+    first, second = read_mmaction(write(tmp_path, python2_pickles.dumps(entries)), OPTIONS)
+    np.testing.assert_array_equal(first.keypoints, entries[0]["keypoint"].astype(np.float32))
 
 
 def test_dictionaries_of_collections_are_plain(tmp_path):

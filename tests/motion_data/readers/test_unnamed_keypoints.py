@@ -72,6 +72,20 @@ def test_coordinates_in_space(tmp_path):
     assert recording.keypoints.shape == (1, FRAMES, 17, 3)
 
 
+@pytest.mark.parametrize("unit", [1, 1000])
+@pytest.mark.parametrize("name", ["skeletons", "keypoints"])
+def test_a_person_in_space_in_json(tmp_path, name, unit):
+    """As the JSON of NW-UCLA that CTR-GCN comes with."""
+    body = np.random.default_rng(0).uniform(0, 0.5, (20, 3)) + [0, 0, 2.5]
+    body[:, 1] = np.linspace(0, 1.7, 20)
+    motion = (body + np.arange(30)[:, None, None] / 100) * unit
+    path = save(tmp_path / "a01_s01_e00_v01.json", {"file_name": "a01_s01", name: motion, "label": 1})
+    read_options = ReadOptions(layout="kinect20", units={1: "m", 1000: "mm"}[unit], up_axis="y")
+    (recording,) = registry.format_of(path).read(path, read_options)
+    assert recording.layout == "kinect20" and recording.label == "1"
+    np.testing.assert_allclose(recording.keypoints[0], motion / unit, rtol=1e-5)
+
+
 PEOPLE = {
     "axes": lambda f: {"frame": f, "x": X[f], "y": Y[f], "score": SCORES[f]},
     "axes in key-points": lambda f: {"frame": f, "keypoints": {"x": X[f], "y": Y[f], "score": SCORES[f]}},
