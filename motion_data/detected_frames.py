@@ -21,7 +21,8 @@ from .readers.detections import Detection, scored
 from .readers.estimates import estimated_recordings
 from .readers.joint_names import map_joints
 from .readers.json_files import brief
-from .readers.plain_data import detection_of, people_in, same_joints
+from .readers.plain_joints import detection_of, same_joints
+from .readers.plain_people import people_in
 from .readers.registry import FormatError
 from .recording import Recording
 

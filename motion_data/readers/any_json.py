@@ -21,7 +21,9 @@ from .json_files import json_head, person_number, read_json
 from .named_joints import joint_titles
 from .pickle_data import pickle_head, read_pickle
 from .picture_files import MAX_EMPTY, people_in_files, pictures
-from .plain_data import LAYOUTS, data_recordings, detection_of, people_in, same_joints
+from .plain_data import LAYOUTS, data_recordings
+from .plain_joints import detection_of, same_joints
+from .plain_people import people_in
 from .printed_lists import looks_like_list, parse_list
 from .registry import FormatError, ReadOptions, register_format
 from .table_columns import find_columns
