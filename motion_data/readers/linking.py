@@ -31,7 +31,8 @@ def link_people(detections: Detections, max_gap: int, layout: str | None = None)
     Frame by frame, each open track is moved on by its mean speed and the detections are assigned to the tracks with
     the highest total similarity: the mean of the OKS of their common joints and the overlap (IoU) of their boxes, or
     the overlap alone where no joint is common. The OKS takes the 17 joints and the sigmas of COCO in layouts that
-    have them all; in others every joint, with `UNIFORM_SIGMA`. A pair below `MIN_SIMILARITY` is not linked.
+    have them all; in others every joint, with `UNIFORM_SIGMA`. A pair below `MIN_SIMILARITY` is not linked. A box that
+    holds none of its person's joints does not count: the joints span one.
     Only ids come of this: no key-point is moved, and none is made for the frames of a gap.
 
     Args:
@@ -142,12 +143,18 @@ def _compared(detections: Detections, layout: SkeletonLayout | None) -> Compared
     boxes = _spanned_boxes(keypoints, present)
     if detections.boxes is not None:
         given = detections.boxes.astype(np.float64)
-        boxes = np.where(np.isfinite(given).all(1, keepdims=True), given, boxes)
+        boxes = np.where(_hold(given, keypoints, present)[:, None], given, boxes)
     sigmas = np.full(keypoints.shape[1], UNIFORM_SIGMA)
     if layout and set(COCO_KEYPOINTS) <= set(layout.joints):
         joints = list(layout.canonical)
         keypoints, present, sigmas = keypoints[:, joints], present[:, joints], COCO_SIGMAS
     return ComparedPoses(np.where(present[..., None], keypoints, 0), present, boxes, sigmas)
+
+
+def _hold(boxes: np.ndarray, keypoints: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Return which boxes `[D]` hold a joint of their person: others are of another form than was thought."""
+    inside = ((keypoints >= boxes[:, None, :2]) & (keypoints <= boxes[:, None, 2:])).all(-1) & present
+    return np.isfinite(boxes).all(1) & (inside.any(1) | ~present.any(1))
 
 
 def _spanned_boxes(keypoints: np.ndarray, present: np.ndarray) -> np.ndarray:

@@ -118,6 +118,19 @@ def test_boxes_link_people_without_common_joints():
     assert set(link_people(seen, 2, "coco17")) == {0, 1}
 
 
+@pytest.mark.parametrize("form", ["width and height", "fractions", "of another picture"])
+def test_boxes_that_hold_no_joint_of_their_person_do_not_count(form):
+    people = [walk(300, 4, range(10)), walk(600, -4, range(10))]
+    seen, true = detections(people, boxes=True)
+    corners = seen.boxes
+    seen.boxes = {
+        "width and height": np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1),
+        "fractions": corners / 1000,
+        "of another picture": np.tile([1, 2, 3, 4], (len(corners), 1)).astype(np.float32),
+    }[form]
+    assert same_partition(link_people(seen, 2, "coco17"), true)
+
+
 def test_similarity_matches_the_slow_formula():
     generator = np.random.default_rng(0)
     keypoints = generator.uniform(0, 100, (5, 26, 2)).astype(np.float32)
