@@ -27,6 +27,7 @@ from .json_files import (
 from .registry import FormatError, ReadOptions, register_format
 
 MEDIAPIPE_LAYOUTS = {33: "mediapipe33"}
+_NAMED = "name"  # of a landmark in a list
 MAX_SHARE = 10.0  # landmarks lie near the picture, which spans 0 to 1
 _LANDMARKS = ("landmarks", "pose_landmarks", "poseLandmarks", "normalized_landmarks", "normalizedLandmarks")
 _WORLD = ("world_landmarks", "worldLandmarks", "pose_world_landmarks", "poseWorldLandmarks")
@@ -49,7 +50,8 @@ def read_mediapipe(path: Path, options: ReadOptions) -> Iterator[Recording]:
     A frame is the 33 landmarks of a person or a list of people, or an object that has them as `landmarks`,
     `pose_landmarks` or `poseLandmarks`; null or an empty list is a frame without people. Frames are numbered as the
     file says, else from 0; an object in place of the list of frames has their numbers as names. The landmarks of a
-    person are a list, or an object that names or numbers them; those that it lacks are missing. A landmark is an
+    person are a list, in order or each with its `name`, or an object that names or numbers them; those that it lacks
+    are missing. A landmark is an
     object with `x` and `y`, shares of the picture's width and height, and `visibility`, its score, or a list x, y, z,
     visibility; where no visibility was written the score is 1. `z` is not used.
 
@@ -167,6 +169,8 @@ def _is_point(values: list) -> bool:
 
 def _in_order(path: Path, person: object, frame: int) -> list:
     """Return the landmarks of a person in MediaPipe's order, None where one is missing."""
+    if isinstance(person, list) and person and all(isinstance(one, dict) and _NAMED in one for one in person):
+        person = {str(one[_NAMED]): one for one in person}
     if not isinstance(person, dict):
         return as_list(path, person, f"landmarks of frame {frame}")
     joints = get_layout(MEDIAPIPE_LAYOUTS[33]).joints

@@ -305,6 +305,26 @@ def test_names_as_mediapipe_writes_them(tmp_path):
     assert_body(*read_mediapipe(tmp_path / "a.json", OPTIONS))
 
 
+def test_landmarks_in_a_list_are_those_that_their_names_say(tmp_path):
+    names = [*COCO_KEYPOINTS[::-1]]
+    frames = []
+    for f in range(NUM_FRAMES):
+        points = body(f) / [*SIZE, 1]
+        frames.append(
+            [{"name": n, "x": x, "y": y, "visibility": v} for n in names for x, y, v in [points[BLAZE.index(n)]]]
+        )
+    (tmp_path / "a.json").write_text(json.dumps({"frames": [{"landmarks": frame} for frame in frames]}))
+    (recording,) = read_mediapipe(tmp_path / "a.json", OPTIONS)
+    there = [BLAZE.index(name) for name in COCO_KEYPOINTS]
+    expected = np.stack([body(f) for f in range(NUM_FRAMES)])[:, there]
+    np.testing.assert_allclose(recording.keypoints[0][:, there], expected[..., :2], rtol=1e-5)
+    assert recording.layout == "mediapipe33" and (recording.scores[0] > 0).sum() == NUM_FRAMES * 17
+    frames[0][0]["name"] = "tail"
+    (tmp_path / "a.json").write_text(json.dumps({"frames": [{"landmarks": frame} for frame in frames]}))
+    with pytest.raises(FormatError, match="is named 'tail', which MediaPipe has not"):
+        list(read_mediapipe(tmp_path / "a.json", OPTIONS))
+
+
 def test_landmarks_without_names_of_their_numbers_and_times(tmp_path):
     """As scripts in browsers write them."""
     frames = [
