@@ -119,7 +119,10 @@ def check_columns(dataset: Dataset | IterableDataset) -> None:
     features = dataset.features or _features_of_first_row(dataset)
     missing = [name for name in KEYPOINT_COLUMNS if name not in features]
     if missing:
-        raise ValueError(f"corpus lacks the columns {', '.join(missing)}; it has {', '.join(features)}")
+        raise ValueError(
+            f"corpus lacks the columns {', '.join(missing)}; it has {', '.join(features)}. Data of another form "
+            "become a corpus with `mofm prepare`"
+        )
     for name, kind in (("keypoints", "float"), ("scores", "float"), ("shape", "int")):
         item = getattr(features[name], "feature", None) if isinstance(features[name], (List, LargeList)) else None
         if not isinstance(item, Value) or not item.dtype.startswith(kind):

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from .data_fields import NAMES, are_texts, depth_of, list_of, value_of
 from .json_files import numbers
 from .named_joints import joints_by_name, own_titles
@@ -20,8 +22,7 @@ from .unnamed_keypoints import AXIS_NAMES, with_keypoints
 
 OF_ONE = ("frames", "data", "results")  # of these, what a person may have
 MAX_DEPTH = 8
-_PERSON = re.compile(r"(?i)(person|people|track|subject|player|human|id|pid)[ _-]?\d")  # a key
-VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
+PERSON_KEY = re.compile(r"(?i)(person|people|track|subject|player|human|id|pid)[ _-]?\d")  # a key
 
 
 class Person(NamedTuple):
@@ -55,6 +56,7 @@ def people_in(
         by_place = frame is None and (
             all(map(is_bare_frame, value))
             or (not any(map(_says_frame, value)) and (of_frames or (depth == 0 and are_frames_of_one(value))))
+            or _are_frames_of_several(value)
         )
         for place, entry in enumerate(value):
             for person in people_in(path, entry, place if by_place else frame, track, depth + 1, time=time):
@@ -97,7 +99,7 @@ def _in_object(
         return
     for key, entry in value.items() if not groups else ():
         # a key is the frame, unless frames are told around it or further in, or it says so: then it is the person
-        told = frame is not None or bool(_PERSON.match(str(key)))
+        told = frame is not None or bool(PERSON_KEY.match(str(key)))
         told = told or any(person.frame is not None for person in people_in(path, entry, depth=depth))
         if depth_of(entry):
             entry = {"keypoints": entry}
@@ -115,7 +117,7 @@ def _are_whole_motions(path: Path, value: Mapping) -> bool:
     """Tell an object of people with all their frames from one of frames with people: it has fewer keys than each has.
 
     Raises:
-        FormatError: their lengths differ, and nothing tells which frames are missing; or keys are names of videos.
+        FormatError: their lengths differ, and nothing tells which frames are missing.
     """
     lengths = {len(entry) if depth_of(entry) == 3 else 0 for entry in value.values()}
     if not value or len(value) >= min(lengths):
@@ -123,10 +125,6 @@ def _are_whole_motions(path: Path, value: Mapping) -> bool:
     if len(lengths) > 1:
         told = " and ".join(map(str, sorted(lengths)[:2]))
         raise FormatError(path, f"has people with {told} frames, and nothing tells which; number the frames")
-    if films := [str(key) for key in value if Path(str(key)).suffix.lower() in VIDEOS]:
-        raise FormatError(
-            path, f"has the key-points of several videos, such as {films[0][:60]}; write a file for each"
-        )
     return True
 
 
@@ -167,6 +165,18 @@ def is_bare_frame(entry: object) -> bool:
         and value_of(entry, "keypoints") is None
         and any(isinstance(entry.get(name), list) for name in NAMES["people"] if name not in OF_ONE)
     )
+
+
+def _are_frames_of_several(entries: Sequence) -> bool:
+    """Tell whether a list is one of frames, each with the key-points of all its people, who are fewer than frames."""
+    if not all(isinstance(one, Mapping) and value_of(one, "frame") is None for one in entries):
+        return False
+    people = [value_of(one, "keypoints") for one in entries]
+    if not all(depth_of(one) == 3 or isinstance(one, list) and not one for one in people):
+        return False
+    has_ids = any(value_of(one, "person") is not None for one in entries)
+    most = max((len(one) for one in people if isinstance(one, (list, np.ndarray))), default=0)
+    return not has_ids and len(entries) > most > 0
 
 
 def are_frames_of_one(entries: Sequence) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..recording import Recording
+from .clip_rows import clip_recordings, clips_in
 from .plain_data import data_recordings
 from .registry import ReadOptions
 from .table_columns import find_columns
@@ -59,9 +60,12 @@ def memory_recordings(path: Path, table: Any, options: ReadOptions) -> Iterator[
 
 
 def content_recordings(path: Path, content: object, options: ReadOptions) -> Iterator[Recording]:
-    """Yield the recordings of what a file holds: a table, or else `plain_data`."""
+    """Yield the recordings of what a file holds: a table, clips, or else `plain_data`."""
     columns = table_in(content)
-    return data_recordings(path, content, options) if columns is None else _columns_recordings(path, columns, options)
+    if columns is not None:
+        return _columns_recordings(path, columns, options)
+    clips = clips_in(path, content)
+    return data_recordings(path, content, options) if clips is None else clip_recordings(path, clips, options)
 
 
 def table_in(content: object) -> Cells | None:

@@ -141,7 +141,10 @@ def test_people_by_key_in_frames_by_key(tmp_path):
     ("content", "reason"),
     [
         ({"1": XY, "2": XY[:-1]}, "people with 29 and 30 frames, and nothing tells which"),
-        ({"walk.mp4": XY, "fall.mp4": XY}, "key-points of several videos, such as walk.mp4"),
+        (
+            [{"keypoints": XY}, {"keypoints": XY}],
+            "has 2 entries with key-points of all frames each",
+        ),
         ({"before": XY, "after": XY[1:]}, "people with 29 and 30 frames"),
         ({"x": X, "y": Y[1:], "keypoint": 1}, "must be|no frame|a number"),
     ],
