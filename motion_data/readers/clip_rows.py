@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..notes import note
+from ..notes import collect_notes, note
 from ..recording import Recording
 from .data_fields import NAMES, depth_of, label_text, value_of
 from .frames import whole_number
@@ -91,6 +91,8 @@ def clip_recordings(
     Raises:
         FormatError: see `data_recordings`; the message names the clip.
     """
+    said: set[str] = set()
+    note("each entry with key-points of all frames is a recording")
     for name, entry in clips:
         own = {key: value for key, value in entry.items() if key not in (*NAMES["frame"], *NAMES["person"], *TITLES)}
         label = value_of(entry, "label")
@@ -101,11 +103,16 @@ def clip_recordings(
         told |= {"camera": label_text(entry.get("camera"))}
         told = {key: value for key, value in told.items() if value}
         try:
-            for recording in data_recordings(path, own, options):
-                yield replace(recording, name=name, subject=recording.subject if subject is None else subject, **told)
+            with collect_notes() as notes:
+                recordings = list(data_recordings(path, own, options))
         except FormatError as error:
             raise FormatError(path, f"{name}: {error.reason}") from error
-    note("each entry with key-points of all frames is a recording")
+        for text in notes:
+            if text not in said:  # once, and not for each clip
+                said.add(text)
+                note(text)
+        for recording in recordings:
+            yield replace(recording, name=name, subject=recording.subject if subject is None else subject, **told)
 
 
 def _are_clips(entries: object) -> bool:

@@ -12,6 +12,7 @@ from pyarrow import parquet
 from motion_data.corpora.load import load_splits
 from motion_data.corpora.prepare import PrepareOptions, prepare_corpus
 from motion_data.layouts import COCO_KEYPOINTS
+from motion_data.notes import collect_notes
 from motion_data.readers import FormatError, ReadOptions, registry
 
 OPTIONS = ReadOptions(min_track=1, layout="coco17")
@@ -54,7 +55,9 @@ def test_entries_with_labels_are_recordings(tmp_path, suffix):
     path = save(
         tmp_path / f"set{suffix}", clips(fps=[25, 25, 30], subject=[4, 5, 6], split=["train", "Test", "train"])
     )
-    recordings = read(path)
+    with collect_notes() as notes:
+        recordings = read(path)
+    assert "each entry with key-points of all frames is a recording" in notes and len(notes) == len(set(notes))
     expect(recordings, names=["000000", "000001", "000002"])
     assert [(one.fps, one.subject, one.split) for one in recordings] == [
         (25, 4, "train"),
