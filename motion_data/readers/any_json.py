@@ -1,36 +1,30 @@
-"""Readers of files of people's own: JSON, JSON lines, pickles and tables of lists, whatever the fields are called.
+"""Readers of files of people's own: JSON, JSON lines and pickles, whatever the fields are called.
 
 `plain_data` says what is found in them. They are asked last, after all formats with a name.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from ..recording import Recording
 from .data_fields import NAMES, depth_of
 from .detections import Detection
 from .estimates import estimated_recordings
-from .joint_names import are_joint_names, joint_of
+from .joint_names import are_joint_names
 from .json_files import json_head, person_number, read_json
 from .named_joints import joint_titles
 from .pickle_data import pickle_head, read_pickle
 from .picture_files import MAX_EMPTY, people_in_files, pictures
-from .plain_data import LAYOUTS, data_recordings
+from .plain_data import LAYOUTS
 from .plain_joints import detection_of, same_joints
 from .plain_people import people_in
-from .printed_lists import looks_like_list, parse_list
 from .registry import FormatError, ReadOptions, register_format
 from .table_columns import find_columns
 from .table_content import content_recordings
-from .table_rows import DELIMITERS
-from .text_files import read_text, text_head
-from .unnamed_keypoints import AXIS_NAMES, LOOSE, with_keypoints
+from .unnamed_keypoints import LOOSE, with_keypoints
 
 _JOINTS = "(?i:nose|neck|left[ _]?shoulder|l[ _]?shoulder|left[ _]?hip)"
 _AXES = r'"(x|X|xs)"\s*:\s*\[\s*[\[\d-]'
@@ -41,7 +35,6 @@ _LISTS = re.compile(r":\s*\[\s*\[\s*-?\d")  # of numbers, beside names of joints
 _NUMBERS = re.compile(r'\s*(\[\s*\[|\{\s*"[^"]{0,200}\d[^"]{0,200}"\s*:)[\s\[]*-?\d')
 SUFFIXES = (".json", ".jsonl", ".ndjson")
 PICKLES = (".pkl", ".pickle")
-TABLES = (".csv", ".tsv")
 _TEXTS = re.compile(r'"([^"\\]{1,100})"')  # titles of a table among them
 _ARRAYS = {"ndarray", "_frombuffer"}  # what makes the arrays of NumPy
 _FIRST = 4  # lists and objects in each other
@@ -71,26 +64,6 @@ def _has_keypoints(path: Path) -> bool:
             content = list(content.values())
         content = content[0] if isinstance(content, (list, tuple)) and content else None
     return False
-
-
-def _is_table(path: Path) -> bool:
-    try:
-        first = next(_dict_rows(text_head(path)), {})
-    except (ValueError, csv.Error):
-        return False
-    lists = [title for title, cell in first.items() if isinstance(cell, str) and title and looks_like_list(cell)]
-    names = {*NAMES["keypoints"], *LOOSE}
-    return not names.isdisjoint(lists) or {"x", "y"} <= set(lists) or are_joint_names(lists)
-
-
-def _holds_joints(title: str) -> bool:
-    known = (*NAMES["keypoints"], *NAMES["scores"], *LOOSE, *AXIS_NAMES["x"], *AXIS_NAMES["y"])
-    return title in known or bool(joint_of(title))
-
-
-def _dict_rows(text: str) -> Iterator[dict]:
-    lines = text.splitlines()
-    return csv.DictReader(lines, delimiter=max(DELIMITERS, key=lines[0].count) if lines else ",")
 
 
 def _is_json(path: Path) -> bool:
@@ -140,35 +113,6 @@ def read_any_pickle(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: as there; see `read_pickle`.
     """
     yield from content_recordings(path, read_pickle(path), options)
-
-
-@register_format("table-of-lists", "a table whose cells hold lists of key-points (.csv, .tsv)", TABLES, _is_table)
-def read_table_of_lists(path: Path, options: ReadOptions) -> Iterator[Recording]:
-    """Read a table with a row for each person in a frame, as `read_any_json` reads the list of them.
-
-    A cell is a list of key-points, or of x or y, or one joint in a column that is called like it; `printed_lists` says
-    how it may be written.
-
-    Raises:
-        FormatError: as there; a cell that starts like a list and is none.
-    """
-    rows: list[dict[str, Any]] = []
-    for number, row in enumerate(_dict_rows(read_text(path)), 1):
-        cells: dict[str, Any] = {
-            title: cell for title, cell in row.items() if title and isinstance(cell, str) and cell
-        }
-        for title in [title for title, cell in cells.items() if looks_like_list(cell)]:
-            try:
-                cells[title] = parse_list(cells[title])
-            except ValueError as error:
-                if not _holds_joints(title):
-                    continue
-                raise FormatError(path, f"row {number} has a {title[:60]} that is no list ({error})") from error
-        for title in NAMES["time"]:
-            with suppress(ValueError):
-                cells |= {title: float(cells[title])} if title in cells else {}
-        rows.append(cells)
-    yield from data_recordings(path, rows, options)
 
 
 @register_format("any-json-folder", "folder of such JSON files, one for each picture", recognises=_is_folder)

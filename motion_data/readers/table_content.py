@@ -51,7 +51,7 @@ def memory_recordings(path: Path, table: Any, options: ReadOptions) -> Iterator[
         return None if columns is None else _columns_recordings(path, columns, options)
     if _has_lists(table):
         rows = table.to_dicts() if hasattr(table, "write_csv") else table.to_dict("records")
-        return data_recordings(path, rows, options)
+        return content_recordings(path, rows, options)
     if hasattr(table, "write_csv"):
         return text_recordings(path, table.write_csv(), options)
     return text_recordings(

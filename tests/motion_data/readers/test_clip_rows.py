@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from motion_data.corpora.load import load_splits
 from motion_data.corpora.prepare import PrepareOptions, prepare_corpus
+from motion_data.inputs import as_recordings
 from motion_data.layouts import COCO_KEYPOINTS
 from motion_data.notes import collect_notes
 from motion_data.readers import FormatError, ReadOptions, registry
@@ -64,6 +65,14 @@ def test_entries_with_labels_are_recordings(tmp_path, suffix):
         (25, 5, "test"),
         (30, 6, "train"),
     ]
+
+
+def test_a_clip_in_each_row_of_a_table_of_lists(tmp_path):
+    rows = [f'{n},"{row["keypoints"]}",{row["label"]}' for n, row in enumerate(clips())]
+    (tmp_path / "set.csv").write_text("\n".join(["id,keypoints,label", *rows]) + "\n")
+    expect(read(tmp_path / "set.csv"))
+    pandas = pytest.importorskip("pandas")
+    expect(as_recordings(pandas.DataFrame(clips()), OPTIONS))
 
 
 FORMS = {

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from motion_data.layouts import COCO_KEYPOINTS, get_layout
 from motion_data.readers import FormatError, ReadOptions, registry
-from motion_data.readers.any_json import read_table_of_lists
+from motion_data.readers.list_tables import read_table_of_lists
 from motion_data.readers.mediapipe_json import read_mediapipe
 from motion_data.readers.tables import read_table
 from motion_data.readers.videopose3d import read_videopose3d
@@ -361,6 +361,9 @@ def test_lists_in_the_cells_of_a_table(tmp_path, apart):
         list(read_table_of_lists(path, OPTIONS))
     path.write_text(csv(["frame", "keypoints"], [[f, f'"{body(f, 17)}"'] for f in range(NUM_FRAMES)]))
     assert_body(*read_table_of_lists(path, OPTIONS), "coco17", 17)
+    path.write_text(csv(["frame", "keypoints"], [[0, f'"{[0.5] * 40000}"']]))
+    with pytest.raises(FormatError, match="field larger than field limit .*; write long lists as JSON"):
+        list(read_table_of_lists(path, OPTIONS))
     path.write_text(csv(["frame", "keypoints"], [[0, f'"{np.ones((500, 3))}"']]))
     with pytest.raises(FormatError, match="NumPy has left out its middle"):
         list(read_table_of_lists(path, OPTIONS))
