@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
-from typing import Literal
+from typing import IO, Literal
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
@@ -48,6 +48,26 @@ def array_names(path: Path) -> list[str]:
         return []
 
 
+def array_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the arrays of an `.npz` file by name; never raises, {} is no such file."""
+    shapes = {}
+    try:
+        with ZipFile(path) as archive:
+            for member in (name for name in archive.namelist() if name.endswith(".npy")):
+                with archive.open(member) as file:
+                    shapes[member.removesuffix(".npy")] = tuple(_header(file)[0])
+    except BROKEN:
+        return {}
+    return shapes
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Return shape, order and type of the array that a file is about to give."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(file)
+
+
 def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Return those of the arrays `names` that an `.npz` file has.
 
@@ -79,9 +99,7 @@ def map_member(path: Path, name: str) -> np.ndarray:
             file.seek(info.header_offset + 26)  # its lengths in the local header may be others
             name_size, extra_size = struct.unpack("<HH", file.read(4))
             file.seek(info.header_offset + 30 + name_size + extra_size)
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, is_fortran, dtype = read(file)
+            shape, is_fortran, dtype = _header(file)
             if dtype.hasobject:
                 raise ValueError(_OBJECTS[0])
             order: Literal["C", "F"] = "F" if is_fortran else "C"

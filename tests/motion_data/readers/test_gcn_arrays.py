@@ -15,7 +15,7 @@ from motion_data.layouts import get_layout
 from motion_data.readers import FormatError, ReadOptions, registry
 from motion_data.readers.array_files import map_member
 from motion_data.readers.arrays import read_npy
-from motion_data.readers.ctr_gcn import read_ctr_gcn
+from motion_data.readers.labelled_arrays import read_array_set
 
 OPTIONS = ReadOptions(min_track=1, units="m", up_axis="y")
 FRAMES, NAMES = 30, ["S001C001P003R001A007.skeleton", "S002C003P008R002A050.skeleton", "S001C002P001R001A001"]
@@ -99,25 +99,62 @@ def ctr_gcn(path, save=np.savez, **others):
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_data_sets_of_ctr_gcn(tmp_path, save):
     path = ctr_gcn(tmp_path / "NTU60_CS.npz", save)
-    assert registry.format_of(path).name == "ctr-gcn"
-    first, second = expect(read_ctr_gcn(path, OPTIONS))
+    assert registry.format_of(path).name == "array-set"
+    first, second = expect(read_array_set(path, OPTIONS))
     assert [(one.name, one.label, one.split) for one in (first, second)] == [
-        ("train_0", "6", "train"),
-        ("test_0", "49", "test"),
+        ("train_000000", "6", "train"),
+        ("test_000000", "49", "test"),
     ]
     assert isinstance(map_member(path, "x_train"), np.memmap) == (save is np.savez)  # such files have gigabytes
-    first, _ = expect(read_ctr_gcn(ctr_gcn(path, save, y_train=np.array([6])), OPTIONS))
+    first, _ = expect(read_array_set(ctr_gcn(path, save, y_train=np.array([6])), OPTIONS))
     assert first.label == "6"
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"x_train": np.ones((1, FRAMES, 100))}, {"y_test": np.eye(60)[[3]]}, {"x_train": np.ones((1, 150))}],
+    ("wrong", "reason"),
+    [
+        ({"x_train": np.ones((1, FRAMES, 100))}, "has 100 numbers a frame; layout 'ntu25' needs 75 for each person"),
+        ({"y_test": np.eye(60)[[3]]}, r"x_test \(2, 30, 150\) and y_test \(1, 60\); they must be"),
+        ({"x_train": np.ones((1, 150))}, r"x_train \(1, 150\)"),
+    ],
     ids=["columns", "labels", "axes"],
 )
-def test_arrays_of_other_shapes_are_refused(tmp_path, wrong):
-    with pytest.raises(FormatError, match=r"must be \[recordings, frames, people \* 75\] for layout 'ntu25'"):
-        list(read_ctr_gcn(ctr_gcn(tmp_path / "a.npz", **wrong), OPTIONS))
+def test_arrays_of_other_shapes_are_refused(tmp_path, wrong, reason):
+    with pytest.raises(FormatError, match=reason):
+        list(read_array_set(ctr_gcn(tmp_path / "a.npz", **wrong), OPTIONS))
+
+
+XY = np.random.default_rng(0).uniform(100, 300, (3, FRAMES, 17, 2))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "labels", "splits"),
+    [
+        ({"X": XY, "y": np.array([4, 0, 4])}, ["4", "0", "4"], [""] * 3),
+        ({"data": XY, "labels": np.array(["walk", "fall", "sit"])}, ["walk", "fall", "sit"], [""] * 3),
+        ({"keypoints": XY, "label": np.array([1.0, 2, 3]), "fps": 25}, ["1", "2", "3"], [""] * 3),
+        (
+            {"X_train": XY[:2], "y_train": [1, 2], "X_test": XY[2:], "y_test": [3]},
+            ["1", "2", "3"],
+            ["train"] * 2 + ["test"],
+        ),
+    ],
+)
+def test_motions_and_their_labels(tmp_path, arrays, labels, splits):
+    path = tmp_path / "set.npz"
+    np.savez(path, **arrays)
+    assert registry.format_of(path).name == "array-set"
+    recordings = list(read_array_set(path, ReadOptions(min_track=1, layout="coco17")))
+    assert [one.label for one in recordings] == labels and [one.split for one in recordings] == splits
+    for one, motion in zip(recordings, XY, strict=True):
+        np.testing.assert_allclose(one.keypoints[0], motion, rtol=1e-6)
+        assert one.fps == arrays.get("fps", 0)
+
+
+def test_coordinates_and_people_are_no_set(tmp_path):
+    for arrays in ({"x": XY[..., 0], "y": XY[..., 1]}, {"keypoints": XY, "label": "walk"}, {"keypoints": XY}):
+        np.savez(tmp_path / "own.npz", **arrays)
+        assert registry.format_of(tmp_path / "own.npz").name == "npz"
 
 
 def small_set():
@@ -132,4 +169,4 @@ def test_damaged_sets(tmp_path, content):
     path = tmp_path / "a.npz"
     path.write_bytes(content)
     registry.format_of(path)
-    read_bounded(read_ctr_gcn, path, OPTIONS)
+    read_bounded(read_array_set, path, OPTIONS)
