@@ -4,7 +4,7 @@ They are JSON (a list, JSON lines, an object by name, one list beside facts of a
 `datasets` saves. An entry with key-points of all frames may also be one of several people of a recording; so
 
 1. entries that have a label, an action, a split, a subject, a rate or a name of their own are recordings, and so are
-   entries of different lengths, and arrays by the names of videos;
+   entries of different lengths, arrays by the names of videos, and arrays of all beside which as many labels stand;
 2. others that have an id each, or whose keys are numbers or say person, are people of one recording;
 3. anything else is refused.
 """
@@ -20,7 +20,7 @@ import numpy as np
 
 from ..notes import collect_notes, note
 from ..recording import Recording
-from .data_fields import NAMES, depth_of, label_text, value_of
+from .data_fields import NAMES, SET_LABELS, SET_MOTIONS, depth_of, label_text, value_of
 from .frames import whole_number
 from .named_joints import own_titles
 from .plain_data import data_recordings
@@ -49,6 +49,8 @@ def clips_in(path: Path, content: object) -> Clips | None:
         FormatError: it may be either.
     """
     header: dict[str, Any] = {}
+    if isinstance(content, Mapping) and (labelled := _with_labels(content)):
+        return labelled
     if isinstance(content, Mapping) and content and all(map(_is_film, content)):
         content = {
             name: {"keypoints": value, "video": name} if depth_of(value) else value for name, value in content.items()
@@ -113,6 +115,18 @@ def clip_recordings(
                 note(text)
         for recording in recordings:
             yield replace(recording, name=name, subject=recording.subject if subject is None else subject, **told)
+
+
+def _with_labels(content: Mapping) -> Clips:
+    """Return the clips of an array of them all, beside which stand as many labels; [] is none."""
+    motions = next((content[name] for name in SET_MOTIONS if depth_of(content.get(name)) == 4), None)
+    labels = next((content[name] for name in SET_LABELS if isinstance(content.get(name), (list, np.ndarray))), None)
+    if motions is None or labels is None or len(labels) != len(motions) or isinstance(labels[0], (list, np.ndarray)):
+        return []
+    header = {name: value for name, value in content.items() if value is not motions and value is not labels}
+    values = labels.tolist() if isinstance(labels, np.ndarray) else labels
+    clips = (header | {"keypoints": motion, "label": label} for motion, label in zip(motions, values, strict=True))
+    return [(f"{number:06d}", clip) for number, clip in enumerate(clips)]
 
 
 def _are_clips(entries: object) -> bool:

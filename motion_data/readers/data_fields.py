@@ -12,6 +12,9 @@ from .frames import TIMES
 
 _LONGEST_LABEL = 200
 
+# of all recordings of a data set
+SET_MOTIONS = ("x", "X", "data", "keypoints", "motions", "clips")
+SET_LABELS = ("y", "Y", "label", "labels", "target", "targets", "actions")
 NAMES = {
     "keypoints": (
         *("keypoints", "keypoints_2d", "keypoints2d", "kpts", "kps", "pose_keypoints_2d", "pose_2d", "pose2d"),

@@ -11,6 +11,7 @@ import numpy as np
 from ..layouts import get_layout
 from ..recording import Recording
 from .array_files import array_shapes, map_member
+from .data_fields import SET_LABELS, SET_MOTIONS
 from .gcn_arrays import GCN_SPLITS
 from .joint_names import MIN_JOINTS
 from .named_arrays import KINDS
@@ -18,8 +19,6 @@ from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions, register_format
 
 MAX_PEOPLE = 8
-SET_MOTIONS = ("x", "X", "data", "keypoints", "motions", "clips")
-SET_LABELS = ("y", "Y", "label", "labels", "target", "targets", "actions")
 _FLAT = 3  # axes of CTR-GCN's arrays, whose last has the numbers of all joints
 _SHARED = ("fps", "layout", "joint_names", "frame_size", "width", "height")
 

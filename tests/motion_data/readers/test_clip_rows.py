@@ -97,6 +97,18 @@ def test_arrays_by_the_names_of_videos(tmp_path):
     expect(read(save(tmp_path / "set.pkl", content)), [""] * 3, names=list(content))
 
 
+@pytest.mark.parametrize("suffix", [".json", ".pkl"])
+def test_an_array_of_all_clips_and_their_labels(tmp_path, suffix):
+    arrays = {"X": XY, "y": np.array([1, 0, 1]), "fps": 25}
+    if suffix == ".json":
+        arrays = {name: np.asarray(value).tolist() for name, value in arrays.items()}
+    recordings = read(save(tmp_path / f"set{suffix}", arrays))
+    assert [(one.label, one.fps) for one in recordings] == [("1", 25), ("0", 25), ("1", 25)]
+    np.testing.assert_allclose([one.keypoints[0] for one in recordings], XY, rtol=1e-6)
+    people = read(save(tmp_path / f"own{suffix}", {"keypoints": arrays["X"], "label": "walk"}))
+    assert len(people) == 1 and people[0].label == "walk" and len(people[0].keypoints) == 3
+
+
 def test_names_of_joints_count_for_all_clips(tmp_path):
     rows = clips()
     for row in rows:
