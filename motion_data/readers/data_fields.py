@@ -38,7 +38,7 @@ NAMES = {
     "score": (  # of one joint
         *("score", "confidence", "visibility", "conf", "likelihood", "inFrameLikelihood", "accuracy", "c", "v"),
     ),
-    "name": ("name", "part", "joint", "label", "landmarkType", "type", "id"),
+    "name": ("name", "part", "joint", "label", "landmarkType", "id", "type"),
     "fps": ("fps", "frame_rate", "framerate", "frameRate", "video_fps"),
     "width": ("width", "image_width", "frame_width", "video_width", "canvas_width"),
     "action": ("action", "activity"),  # of a frame or a person, whose label may be what a detector saw

@@ -10,6 +10,8 @@ import numpy as np
 from ..interpret import x_first
 from .data_fields import list_of, value_of
 from .detections import Detection
+from .frames import whole_number
+from .joint_names import joint_of
 from .json_files import brief, numbers
 from .plain_people import Person, flat_keypoints
 from .registry import FormatError
@@ -112,7 +114,10 @@ def _named_joint(path: Path, joint: dict | list, where: str) -> tuple[object, Se
         point = {"x": point[0], "y": point[1]}
     if not isinstance(point, dict) or "x" not in point or "y" not in point:
         raise FormatError(path, f"{where}: a joint is {brief(joint)}; it must have x and y")
-    return value_of(joint, "name"), (point["x"], point["y"], value_of(joint, "score", 1.0))
+    name = value_of(joint, "name")
+    if name is joint.get("type") and whole_number(name) is None and not joint_of(str(name)):
+        name = None  # the type of all joints, as "keypoint"
+    return name, (point["x"], point["y"], value_of(joint, "score", 1.0))
 
 
 def no_scores(values: np.ndarray) -> bool:

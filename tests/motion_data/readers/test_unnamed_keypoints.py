@@ -96,10 +96,14 @@ PEOPLE = {
         "visibility": SCORES[f],
     },
     "points": lambda f: {"frame": f, "points": XY[f], "conf": SCORES[f], "limbs": [[0, 1], [1, 2]]},
+    "one type of all joints": lambda f: {
+        "frame": f,
+        "joints": [{"type": "keypoint", "x": X[f, k], "y": Y[f, k], "score": SCORES[f, k]} for k in range(17)],
+    },
     "numbers of joints": lambda f: {
         "frame": f,
         "joints": [
-            {"id": k, "pos": {"x": X[f, k], "y": Y[f, k]}, "score": SCORES[f, k]}
+            {"id": k, "type": "keypoint", "pos": {"x": X[f, k], "y": Y[f, k]}, "score": SCORES[f, k]}
             for k in np.roll(range(17), f).tolist()
         ],
     },
