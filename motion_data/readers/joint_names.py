@@ -41,6 +41,7 @@ _SIDED = {
     "ankle": ("ankle", "foot"),
 }
 _SIDES = {"l": "left_", "left": "left_", "r": "right_", "right": "right_"}
+_LAST_WORDS = ("joint", "jnt", "keypoint", "kpt", "kp")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 # Markers of Plug-in-Gait, of CMU and of Qualisys, after the joint centres that Plug-in-Gait computes. A marker stands
@@ -206,6 +207,8 @@ def joint_of(name: str) -> str:
 def _coco_joint(name: str) -> tuple[str, tuple[int, int]]:
     """Return the COCO joint of a name and the rank of the name for it; "" if there is none."""
     words = [word.lower() for word in _WORDS.findall(name.rpartition(":")[2][:200])]
+    while len(words) > 1 and words[-1] in _LAST_WORDS:  # left_shoulder_joint, and with _1_ before it
+        words = words[:-2] if words[-2].isdecimal() else words[:-1]
     side, rest = _side(words)
     for dropped in range(len(rest)):  # names may start with that of the character or the exporter
         alias = "".join(rest[dropped:])

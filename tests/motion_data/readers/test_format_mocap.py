@@ -69,6 +69,17 @@ def test_collar_bones_hip_joints_and_hands_are_not_taken_for_joints():
     assert found["left_hip"] == 1 and found["left_shoulder"] == 8 and found["left_wrist"] == 5
 
 
+def test_names_may_say_that_they_are_of_joints():
+    """As Apple's Vision has them, whose leg starts at the knee, and as robots have them."""
+    vision = "head_joint left_shoulder_1_joint left_forearm_joint left_hand_joint left_upLeg_joint left_leg_joint"
+    robot = "head_kp LeftShoulderJnt left_elbow_joint left_wrist_keypoint l_hip_joint LKneeJoint left_ankle_joint"
+    for names in (f"root neck_1_joint {vision} left_foot_joint".split(), f"base_joint neck_joint {robot}".split()):
+        joint_map = map_joints(Path("x"), names)
+        found = {name: joint_map.sources[COCO[name]][0] for name in COCO if joint_map.sources[COCO[name]][0] >= 0}
+        joints = "nose left_shoulder left_elbow left_wrist left_hip left_knee left_ankle".split()
+        assert found == dict(zip(joints, range(2, 9), strict=True))
+
+
 def test_exact_layouts_and_given_layouts_keep_every_joint():
     names = get_layout("bandai18").joints
     joint_map = map_joints(Path("x"), names)
