@@ -61,9 +61,8 @@ def finetune_classification(
             "the corpus's own splits"
         )
     if not options.protocol:
-        train, test = (_joined([load_corpus(name, split) for name in data.dataset]) for split in ("train", "test"))
-        if options.labelled_only:
-            train, test = labelled_rows(train), labelled_rows(test)
+        splits = (_joined([load_corpus(name, split) for name in data.dataset]) for split in ("train", "test"))
+        train, test = (_rows_used(options, rows) for rows in splits)
         check_labels(train, test)
         return finetune_fold(options, train, test, args, augmentation, data.dataset)
     if len(data.dataset) != 1:
@@ -76,14 +75,16 @@ def finetune_classification(
     for fold in protocol.folds:
         own = deepcopy(args)
         own.output_dir = fold_folder(args.output_dir, fold)
-        train, test = corpus.select(fold.train), corpus.select(fold.test)
-        if options.labelled_only:
-            train, test = labelled_rows(train), labelled_rows(test)
+        train, test = (_rows_used(options, corpus.select(rows)) for rows in (fold.train, fold.test))
         found = finetune_fold(options, train, test, own, augmentation)
         figures.append(found)
     means = {name: Spread.over([found[name] for found in figures]) for name in figures[0]}
     spread = {f"{name}_std": figure.std for name, figure in means.items()} if len(figures) > 1 else {}
     return {name: figure.value for name, figure in means.items()} | spread
+
+
+def _rows_used(options: ClassificationArguments, rows: Dataset) -> Dataset:
+    return labelled_rows(rows) if options.labelled_only else rows
 
 
 def fold_folder(folder: str | os.PathLike, fold: Fold) -> str:

@@ -55,7 +55,7 @@ def read_labels(labels: str, sources: Iterable[Source]) -> dict[str, tuple[Label
 
 
 def labelled(
-    recording: Recording, rows: tuple[LabelRow, ...], path: Path, found: set[LabelRow] | None = None
+    recording: Recording, rows: tuple[LabelRow, ...], path: Path, found: set[LabelRow]
 ) -> Iterator[Recording]:
     """Yield a recording with what rows say of it: itself, and each stretch that a row names.
 
@@ -79,12 +79,13 @@ def labelled(
     if marked:
         marks = np.zeros(num_frames, np.uint8)
         for row in marked:
-            marks[_frames(recording, row)] |= row.anomalous
+            part = _frames(recording, row)
+            marks[part] |= row.anomalous
+            if part.stop > part.start:
+                found.add(row)
         recording = replace(recording, frame_labels=marks)
     stretches = [row for row in rows if row.anomalous is None and not row.whole]
     recording = replace(recording, **_facts(of_file(rows)))
-    if found is not None:
-        found |= {row for row in marked if _frames(recording, row).stop > _frames(recording, row).start}
     if not stretches:
         yield recording
     for row in stretches:
@@ -92,8 +93,7 @@ def labelled(
         if part.stop - part.start < MIN_FRAMES or not recording.scores[:, part].any():
             continue  # the stretch is in another segment of the file, or nobody is in sight
         seen = recording.scores[:, part].any((1, 2))
-        if found is not None:
-            found.add(row)
+        found.add(row)
         yield replace(
             recording,
             keypoints=recording.keypoints[seen, part],

@@ -142,10 +142,13 @@ def _is_clip(entry: Mapping) -> bool:
     frame = value_of(entry, "frame")
     if frame is not None and not _is_film(frame):
         return False
+    return depth_of(_keypoints_of(entry)) > 2
+
+
+def _keypoints_of(entry: Mapping) -> Any:
+    """Return the key-points of an entry, also where x and y stand apart; None if it has none."""
     keypoints = value_of(entry, "keypoints")
-    if keypoints is None:
-        keypoints = (flat_keypoints(entry) or {}).get("keypoints")
-    return depth_of(keypoints) > 2
+    return (flat_keypoints(entry) or {}).get("keypoints") if keypoints is None else keypoints
 
 
 def _is_film(name: object) -> bool:
@@ -153,8 +156,7 @@ def _is_film(name: object) -> bool:
 
 
 def _frames_of(entry: Mapping) -> int:
-    keypoints = value_of(entry, "keypoints")
-    keypoints = (flat_keypoints(entry) or {}).get("keypoints") if keypoints is None else keypoints
+    keypoints = _keypoints_of(entry)
     place = depth_of(keypoints) - 3  # [F, K, C], or [M, F, K, C]
     return len(keypoints) if place == 0 else len(keypoints[0]) if keypoints is not None and place > 0 else 0
 

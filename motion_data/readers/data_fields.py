@@ -38,13 +38,13 @@ NAMES = {
     "score": (  # of one joint
         *("score", "confidence", "visibility", "conf", "likelihood", "inFrameLikelihood", "accuracy", "c", "v"),
     ),
+    "action": ("action", "activity"),  # of a frame or a person, whose label may be what a detector saw
+    "label": ("label", "action", "activity"),  # of a whole file
     "name": ("name", "part", "joint", "label", "landmarkType", "id", "type"),
     "fps": ("fps", "frame_rate", "framerate", "frameRate", "video_fps"),
     "width": ("width", "image_width", "frame_width", "video_width", "canvas_width"),
-    "action": ("action", "activity"),  # of a frame or a person, whose label may be what a detector saw
-    "label": ("label", "action", "activity"),  # of a whole file
     "height": ("height", "image_height", "frame_height", "video_height", "canvas_height"),
-    # where these three stand
+    # where the rate and the size stand
     "about": (
         *("info", "meta", "metadata", "meta_info", "metainfo", "dataset_meta", "dataset_info", "header"),
         *("video", "video_info", "dimensions"),

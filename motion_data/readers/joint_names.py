@@ -85,6 +85,10 @@ class JointMap:
         joints[..., pairs[:, 0] < 0, :] = np.nan
         return joints
 
+    def scores_of(self, scores: np.ndarray) -> np.ndarray:
+        """Return the scores `[..., K]` of joints of those `[..., J]` of points; 0 where one is missing."""
+        return np.nan_to_num(self(scores[..., None])[..., 0])
+
 
 def are_joint_names(names: Sequence[str]) -> bool:
     """Tell whether texts name enough joints of a person to be no chance."""

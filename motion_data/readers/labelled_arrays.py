@@ -20,7 +20,7 @@ from .registry import FormatError, ReadOptions, register_format
 
 MAX_PEOPLE = 8
 _FLAT = 3  # axes of CTR-GCN's arrays, whose last has the numbers of all joints
-_SHARED = ("fps", "layout", "joint_names", "frame_size", "width", "height")
+_SHARED = ("fps", "layout", "joint_names")
 
 
 def _pairs(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[str, str]]:

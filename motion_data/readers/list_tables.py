@@ -14,7 +14,7 @@ from .joint_names import are_joint_names, joint_of
 from .printed_lists import looks_like_list, parse_list
 from .registry import FormatError, ReadOptions, register_format
 from .table_content import content_recordings
-from .table_rows import DELIMITERS
+from .table_rows import delimiter_of
 from .text_files import read_text, text_head
 from .unnamed_keypoints import AXIS_NAMES, LOOSE
 
@@ -38,7 +38,7 @@ def _holds_joints(title: str) -> bool:
 
 def _dict_rows(text: str) -> Iterator[dict]:
     lines = text.splitlines()
-    return csv.DictReader(lines, delimiter=max(DELIMITERS, key=lines[0].count) if lines else ",")
+    return csv.DictReader(lines, delimiter=delimiter_of(lines))
 
 
 @register_format("table-of-lists", "a table whose cells hold lists of key-points (.csv, .tsv)", TABLES, _is_list_table)

@@ -159,7 +159,7 @@ def _in_layout(
     if len(titles) != keypoints.shape[2]:
         raise FormatError(path, f"{what} has {keypoints.shape[2]} joints, and the file {len(titles)} names for them")
     joints = map_joints(path, titles, options)
-    return joints(keypoints), np.nan_to_num(joints(scores[..., None])[..., 0]), joints.layout
+    return joints(keypoints), joints.scores_of(scores), joints.layout
 
 
 def _arrays(path: Path, annotation: dict, what: str) -> tuple[np.ndarray, np.ndarray]:

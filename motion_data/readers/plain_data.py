@@ -13,7 +13,7 @@ import numpy as np
 
 from ..notes import note
 from ..recording import Recording
-from .data_fields import NAMES, depth_of, headers_of, list_of, one_label, value_of
+from .data_fields import NAMES, depth_of, headers_of, label_text, list_of, one_label, value_of
 from .detections import Detection
 from .estimates import RESULT_LAYOUTS, check_guessed_depth, estimated_recordings
 from .frames import frames_of_times, picture_frames, rate_of_times, whole_number
@@ -170,7 +170,7 @@ def _stated(path: Path, content: object, options: ReadOptions) -> dict:
     stated = {key: value for one in reversed(headers_of(header)) for key, value in one.items()}
     fps = options.fps if options.overrides("fps") else stated_fps(path, stated, NAMES["fps"])
     label = value_of(stated, "label")
-    about = {"fps": fps, "frame_size": options.frame_size, "label": one_label([label])}
+    about = {"fps": fps, "frame_size": options.frame_size, "label": label_text(label)}
     width, height = value_of(stated, "width"), value_of(stated, "height")
     if width is not None and height is not None and not options.overrides("frame_size"):
         about["frame_size"] = (picture_side(path, width), picture_side(path, height))

@@ -70,7 +70,7 @@ def _named_joints_of(
     joints = map_joints(path, titles, options)
     found = {**others, "layout": np.array(joints.layout)}
     if scores is not None and scores.shape[-1:] == (len(titles),):
-        found["scores"] = np.nan_to_num(joints(scores[..., None])[..., 0])
+        found["scores"] = joints.scores_of(scores)
     return joints(keypoints), found
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +37,7 @@ _COMMA = re.compile(r"(?<![\d.,])(-?\d+),(\d+)(?![\d.,])")
 
 
 def text_recordings(path: Path, text: str, options: ReadOptions) -> Iterator[Recording]:
-    """Read a table as text, with commas, semicolons or tabs between its cells; see `tables.read_table`."""
+    """Read a table as text, whose cells any of `DELIMITERS` or spaces part; see `tables.read_table`."""
     try:
         rows = split_rows(text)
     except csv.Error as error:
@@ -142,13 +142,18 @@ def split_rows(text: str) -> list[list[str]]:
             lines[0] = titles
         else:
             del lines[0]
-    delimiter = max(DELIMITERS, key=lines[0].count) if lines else ","
+    delimiter = delimiter_of(lines)
     if lines and delimiter not in lines[0]:
         return [line.split() for line in lines]
     rows = list(csv.reader(lines, delimiter=delimiter))
     if delimiter == "," or not _COMMA.search(text):
         return rows
     return [[_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]  # 3,5 where a comma is in numbers
+
+
+def delimiter_of(lines: Sequence[str]) -> str:
+    """Return the one of `DELIMITERS` that the first line has most of; a comma where there is no line."""
+    return max(DELIMITERS, key=lines[0].count) if lines else ","
 
 
 def _detection(place: tuple[str, int], joints: np.ndarray, person: int) -> Detection:

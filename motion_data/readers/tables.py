@@ -49,13 +49,13 @@ def read_table(path: Path, options: ReadOptions) -> Iterator[Recording]:
 
 def _is_arrow(path: Path) -> bool:
     try:
-        names = _arrow_schema(path).names
+        schema = _arrow_schema(path)
     except (OSError, ValueError, pa.ArrowException):
         return False
-    if "shape" in names:  # a corpus of ours
+    if "shape" in schema.names:  # a corpus of ours
         return False
-    known = find_columns([names]) is not None or bool(set(names) & set(NAMES["keypoints"]))
-    return known or any(_depth(kind) > 2 for kind in _arrow_schema(path).types)
+    known = find_columns([schema.names]) is not None or bool(set(schema.names) & set(NAMES["keypoints"]))
+    return known or any(_depth(kind) > 2 for kind in schema.types)
 
 
 @register_format("parquet", "the same tables, and tables of lists, in parquet or feather", ARROW_SUFFIXES, _is_arrow)
@@ -70,14 +70,15 @@ def read_arrow(path: Path, options: ReadOptions) -> Iterator[Recording]:
             raise FormatError(path, f"is larger than {MAX_FILE_BYTES} bytes; split it")
         table = _arrow_table(path)
         table.validate(full=True)  # a damaged one can be read, and is found out later
-        names = table.column_names
     except FormatError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise FormatError(path, f"is no table that can be read ({error})") from error
-    if find_columns([names]) is None and any(_depth(kind) > 2 for kind in table.schema.types):
+    if find_columns([table.column_names]) is not None:
+        return content_recordings(path, table, options)
+    if any(_depth(kind) > 2 for kind in table.schema.types):
         return _table_of_clips(path, table, options)
-    return content_recordings(path, table if find_columns([names]) else table.to_pylist(), options)
+    return content_recordings(path, table.to_pylist(), options)
 
 
 def _table_of_clips(path: Path, table: pa.Table, options: ReadOptions) -> Iterator[Recording]:
