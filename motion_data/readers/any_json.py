@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from ..recording import Recording
@@ -46,15 +47,23 @@ def _is_pickle(path: Path) -> bool:
     texts = [text for _, text in pickle_head(path) if isinstance(text, str)]
     if not {*NAMES["keypoints"], *LOOSE}.isdisjoint(texts) or {"x", "y"} <= set(texts) or find_columns([texts]):
         return True
-    return not _ARRAYS.isdisjoint(texts) and _has_keypoints(path)
-
-
-def _has_keypoints(path: Path) -> bool:
-    """Tell whether a pickle of arrays without names holds key-points, by their form."""
+    if _ARRAYS.isdisjoint(texts):
+        return False
     try:
-        content = read_pickle(path) if path.stat().st_size < MAX_LOOK else None
+        state = path.stat()
+        return state.st_size < MAX_LOOK and _has_keypoints(path, state.st_mtime_ns, state.st_size)
     except (FormatError, OSError):
         return False
+
+
+@lru_cache(maxsize=4)
+def _has_keypoints(path: Path, modified: int, size: int) -> bool:
+    """Tell whether a pickle of arrays without names holds key-points, by their form.
+
+    Raises:
+        FormatError: it is no pickle of plain data.
+    """
+    content = read_pickle(path)
     for _ in range(_FIRST):
         if depth_of(content):
             return with_keypoints({LOOSE[0]: content}) is not None

@@ -55,13 +55,13 @@ def array_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         with ZipFile(path) as archive:
             for member in (name for name in archive.namelist() if name.endswith(".npy")):
                 with archive.open(member) as file:
-                    shapes[member.removesuffix(".npy")] = tuple(_header(file)[0])
+                    shapes[member.removesuffix(".npy")] = tuple(array_header(file)[0])
     except BROKEN:
         return {}
     return shapes
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+def array_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Return shape, order and type of the array that a file is about to give."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -99,7 +99,7 @@ def map_member(path: Path, name: str) -> np.ndarray:
             file.seek(info.header_offset + 26)  # its lengths in the local header may be others
             name_size, extra_size = struct.unpack("<HH", file.read(4))
             file.seek(info.header_offset + 30 + name_size + extra_size)
-            shape, is_fortran, dtype = _header(file)
+            shape, is_fortran, dtype = array_header(file)
             if dtype.hasobject:
                 raise ValueError(_OBJECTS[0])
             order: Literal["C", "F"] = "F" if is_fortran else "C"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .array_files import array_header
 from .registry import FormatError
 
 HEAD_BYTES = 4096
@@ -156,9 +157,7 @@ def read_plain_array(path: Path, content: bytes) -> object:
     """
     file = io.BytesIO(content)
     try:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(file)
+        shape, _, dtype = array_header(file)
     except _BROKEN as error:
         raise FormatError(path, f"holds no array ({error})") from error
     if dtype.kind != "O" or shape != ():
