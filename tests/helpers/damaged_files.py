@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from motion_data.corpora.prepare import check_recording
-from motion_data.readers import FormatError
+from motion_data.readers import FormatError, registry
 
 MAX_BYTES = 64 * 2**20
 NUMBERS = ["", *"0 -1 1 2 7 65535 4294967296 99999999999999999999 1e308 nan inf -inf x".split()]
@@ -72,3 +72,10 @@ def read_bounded(read, path, options):
         tracemalloc.stop()
     assert peak < MAX_BYTES
     return recordings
+
+
+def read_damaged(read, path, content, options):
+    """Write the bytes `content` to a file, recognise it, which never raises, and return what `read_bounded` does."""
+    path.write_bytes(content)
+    registry.format_of(path)
+    return read_bounded(read, path, options)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from damaged_files import damaged, fuzz, read_bounded
+from damaged_files import damaged, fuzz, read_bounded, read_damaged
 from hypothesis import given
 
 from motion_data.layouts import get_layout
@@ -140,10 +140,7 @@ def npy_bytes(array):
 @fuzz
 @given(content=damaged(npy_bytes(keypoints(3, 17, 2))))
 def test_damaged_npy(tmp_path, content):
-    path = tmp_path / "a.npy"
-    path.write_bytes(content)
-    registry.format_of(path)
-    read_bounded(read_npy, path, COCO)
+    read_damaged(read_npy, tmp_path / "a.npy", content, COCO)
 
 
 # Numbers in text
@@ -188,10 +185,7 @@ def test_lines_of_four_numbers_a_joint(tmp_path):
 @fuzz
 @given(content=damaged("\n".join(" ".join(map(str, range(f, 34 + f))) for f in range(12)).encode()))
 def test_damaged_numbers(tmp_path, content):
-    path = tmp_path / "a.txt"
-    path.write_bytes(content)
-    registry.format_of(path)
-    read_bounded(read_numbers, path, COCO)
+    read_damaged(read_numbers, tmp_path / "a.txt", content, COCO)
 
 
 # Arrays with what belongs to them
@@ -300,10 +294,7 @@ def npz_bytes(**arrays):
 @fuzz
 @given(content=damaged(npz_bytes(keypoints=keypoints(3, 17, 2), scores=np.ones((3, 17)), fps=25)))
 def test_damaged_npz(tmp_path, content):
-    path = tmp_path / "a.npz"
-    path.write_bytes(content)
-    registry.format_of(path)
-    read_bounded(read_npz, path, COCO)
+    read_damaged(read_npz, tmp_path / "a.npz", content, COCO)
 
 
 # The .pose container
@@ -468,10 +459,7 @@ def test_damaged_pose(tmp_path, version):
     @fuzz
     @given(content=damaged(content))
     def check(content):
-        path = tmp_path / "a.pose"
-        path.write_bytes(content)
-        registry.format_of(path)
-        read_bounded(read_pose, path, EVERYONE)
+        read_damaged(read_pose, tmp_path / "a.pose", content, EVERYONE)
 
     check()
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from damaged_files import damaged, fuzz, read_bounded
+from damaged_files import damaged, fuzz, read_damaged
 from hypothesis import given
 
 from motion_data.layouts import COCO_KEYPOINTS, get_layout
@@ -164,16 +164,10 @@ def test_landmarks_of_ml_kit(tmp_path, kind):
 @fuzz
 @given(content=damaged(json.dumps(zed(18)).encode(), is_text=True))
 def test_damaged_bodies_of_zed(tmp_path, content):
-    path = tmp_path / "a.json"
-    path.write_bytes(content)
-    registry.format_of(path)
-    read_bounded(read_zed, path, OPTIONS)
+    read_damaged(read_zed, tmp_path / "a.json", content, OPTIONS)
 
 
 @fuzz
 @given(content=damaged(json.dumps(easy((0,))).encode(), is_text=True))
 def test_damaged_people_of_easy_vitpose(tmp_path, content):
-    path = tmp_path / "a.json"
-    path.write_bytes(content)
-    registry.format_of(path)
-    read_bounded(read_easy_vitpose, path, OPTIONS)
+    read_damaged(read_easy_vitpose, tmp_path / "a.json", content, OPTIONS)

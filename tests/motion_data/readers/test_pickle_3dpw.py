@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from damaged_files import damaged, fuzz, read_bounded
+from damaged_files import damaged, fuzz, read_damaged
 from hypothesis import given
 from python2_pickles import dumps
 
@@ -76,7 +76,4 @@ def test_sequences_that_are_none_are_refused(tmp_path, change, reason):
 @fuzz
 @given(content=damaged(dumps(sequence(1, 5))))
 def test_damaged_sequences(tmp_path, content):
-    path = tmp_path / "a.pkl"
-    path.write_bytes(content)
-    registry.format_of(path)
-    read_bounded(read_3dpw, path, OPTIONS)
+    read_damaged(read_3dpw, tmp_path / "a.pkl", content, OPTIONS)

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from damaged_files import damaged, fuzz, read_bounded
+from damaged_files import damaged, fuzz, read_bounded, read_damaged
 from hypothesis import given
 
 from motion_data.layouts import COCO_KEYPOINTS, get_layout
@@ -394,10 +394,7 @@ def test_joints_in_the_cells_of_a_table(tmp_path, delimiter):
 @fuzz
 @given(content=damaged(b'frame,keypoints\n1,"[[1, 2], [3, 4]]"\n2,"[[1, 2], [3, 5]]"\n'))
 def test_damaged_tables_of_lists(tmp_path, content):
-    path = tmp_path / "a.csv"
-    path.write_bytes(content)
-    registry.format_of(path)
-    read_bounded(read_table_of_lists, path, OPTIONS)
+    read_damaged(read_table_of_lists, tmp_path / "a.csv", content, OPTIONS)
 
 
 @fuzz
@@ -411,10 +408,7 @@ def test_damaged_tables_of_3d(tmp_path, content):
 @fuzz
 @given(content=damaged(TABLES["named"].encode()))
 def test_damaged_tables(tmp_path, content):
-    path = tmp_path / "a.csv"
-    path.write_bytes(content)
-    registry.format_of(path)
-    read_bounded(read_table, path, OPTIONS)
+    read_damaged(read_table, tmp_path / "a.csv", content, OPTIONS)
 
 
 # MediaPipe in JSON
@@ -528,7 +522,4 @@ def videopose3d_bytes():
 @fuzz
 @given(content=damaged(videopose3d_bytes()))
 def test_damaged_videopose3d(tmp_path, content):
-    path = tmp_path / "a.npz"
-    path.write_bytes(content)
-    registry.format_of(path)
-    read_bounded(read_videopose3d, path, ReadOptions(layout="coco17", min_track=1))
+    read_damaged(read_videopose3d, tmp_path / "a.npz", content, ReadOptions(layout="coco17", min_track=1))
