@@ -81,6 +81,15 @@ def clips_in(path: Path, content: object) -> Clips | None:
     return [(key if keyed else title_of(entry, int(key)), header | entry) for key, entry in pairs]
 
 
+def are_rows_of_clips(path: Path, first: list[dict[str, Any]]) -> bool:
+    """Tell whether the first rows of a table are clips; a single row is.
+
+    Raises:
+        FormatError: see `clips_in`.
+    """
+    return len(first) < 2 or clips_in(path, first) is not None
+
+
 def clip_recordings(
     path: Path, clips: Iterable[tuple[str, Mapping]], options: ReadOptions, classes: Sequence[str] = ()
 ) -> Iterator[Recording]:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
-
+from ..interpret import x_first
 from ..notes import note
 from ..recording import Recording
 from .detections import Detection
@@ -43,14 +42,14 @@ def read_easy_vitpose(path: Path, options: ReadOptions) -> Iterator[Recording]:
         return
     if not options.coordinates:
         note("joints are y, x, score, as easy_ViTPose writes them; coordinates='xyc' says otherwise")
-    x_first = options.coordinates in ("xy", "xyc")
-    found = list(_people(path, frames, x_first))
+    order = options.coordinates if options.coordinates in ("xy", "xyc") else "yxc"
+    found = list(_people(path, frames, order))
     yield from estimated_recordings(path, found, RESULT_LAYOUTS, options, names)
 
 
-def _people(path: Path, frames: list, x_first: bool) -> Iterator[Detection]:
+def _people(path: Path, frames: list, order: str) -> Iterator[Detection]:
     for number, entry in enumerate(frames):
         people: Mapping = as_mapping(path, entry, f"frame {number}")
         for person, joints in people.items():
             rows = joint_rows(path, joints, number)
-            yield Detection(number, rows if x_first else np.take(rows, [1, 0, 2], 1), person_number(path, person))
+            yield Detection(number, x_first(rows, order), person_number(path, person))

@@ -51,9 +51,8 @@ def read_mediapipe(path: Path, options: ReadOptions) -> Iterator[Recording]:
     `pose_landmarks` or `poseLandmarks`; null or an empty list is a frame without people. Frames are numbered as the
     file says, else from 0; an object in place of the list of frames has their numbers as names. The landmarks of a
     person are a list, in order or each with its `name`, or an object that names or numbers them; those that it lacks
-    are missing. A landmark is an
-    object with `x` and `y`, shares of the picture's width and height, and `visibility`, its score, or a list x, y, z,
-    visibility; where no visibility was written the score is 1. `z` is not used.
+    are missing. A landmark is an object with `x` and `y`, shares of the picture's width and height, and `visibility`,
+    its score, or a list x, y, z, visibility; where no visibility was written the score is 1. `z` is not used.
 
     World landmarks, which are metres around the hips, lie beside these and are left alone; where there is nothing
     else they are refused: they do not tell where a person is in the picture.

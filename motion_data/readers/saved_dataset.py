@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..recording import Recording
-from .clip_rows import LOOK, clip_recordings, clips_in, title_of
+from .clip_rows import LOOK, are_rows_of_clips, clip_recordings, title_of
 from .data_fields import NAMES
 from .registry import FormatError, ReadOptions, register_format
 
@@ -57,7 +57,7 @@ def read_saved_dataset(path: Path, options: ReadOptions) -> Iterator[Recording]:
         raise FormatError(path, f"cannot be loaded by datasets ({error})") from error
     for split, dataset in {"": loaded}.items() if isinstance(loaded, Dataset) else loaded.items():
         rows = dataset.with_format(None)
-        if len(rows) > 1 and clips_in(path, rows.select(range(min(len(rows), LOOK))).to_list()) is None:
+        if not are_rows_of_clips(path, rows.select(range(min(len(rows), LOOK))).to_list()):
             raise FormatError(path, f"has rows of {', '.join(dataset.column_names)[:200]}; each must be a clip")
         label = next((dataset.features[name] for name in NAMES["label"] if name in dataset.features), None)
         clips = (

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import feather, parquet
 
 from ..recording import Recording
-from .clip_rows import LOOK, clip_recordings, clips_in, title_of
+from .clip_rows import LOOK, are_rows_of_clips, clip_recordings, title_of
 from .data_fields import NAMES
 from .registry import MAX_FILE_BYTES, FormatError, ReadOptions, register_format
 from .table_columns import HEAD_ROWS, find_columns, one_by_one
@@ -87,7 +87,7 @@ def _table_of_clips(path: Path, table: pa.Table, options: ReadOptions) -> Iterat
     Labels that `datasets` numbered get their names, and a file that it called train-00000-of-00001 the split.
     """
     first = table.slice(0, LOOK).to_pylist()
-    if len(first) > 1 and clips_in(path, first) is None:
+    if not are_rows_of_clips(path, first):
         return content_recordings(path, table.to_pylist(), options)
     told = {"split": match[1]} if (match := _SPLIT.fullmatch(path.stem)) else {}
     rows = (row for batch in table.to_batches(max_chunksize=LOOK) for row in batch.to_pylist())
