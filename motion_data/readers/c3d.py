@@ -5,11 +5,7 @@ ezc3d ends the process on some damaged files, so that it runs in one of its own 
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +18,10 @@ from ..options import UNITS
 from ..recording import Recording
 from .cutting import cut_dense
 from .joint_names import subjects_of
-from .registry import MAX_FILE_BYTES, FormatError, ReadOptions, register_format
+from .registry import FormatError, ReadOptions, register_format
+from .worker_process import read_by_worker
 
 WORKER = Path(__file__).with_name("c3d_worker.py")
-MAX_SECONDS = 600  # for ezc3d to read a file
-MAX_MEMORY = 8 * 2**30  # bytes that it may take
 POINTS_KEY = 0x50  # the second byte of a file of points
 METRES = {"mm": 1e-3, "cm": 1e-2, "dm": 0.1, "m": 1.0, "in": 0.0254}
 SAMPLE_FRAMES = 100  # frames in which limbs are measured where there is no unit
@@ -112,39 +107,20 @@ def open_c3d(path: Path) -> Markers:
         FormatError: it is no C3D file, or a damaged one.
         ImportError: ezc3d is not installed.
     """
-    if importlib.util.find_spec("ezc3d") is None:
-        raise ImportError("C3D files need ezc3d, which is not installed: pip install 'mofm[c3d]'")
     if not is_c3d(path):
         raise FormatError(path, "is no C3D file")
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise FormatError(path, f"has {path.stat().st_size} bytes; files of at most {MAX_FILE_BYTES} are read")
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "points.npz"
-        command = [sys.executable, str(WORKER), str(path.resolve()), str(output)]
-        try:
-            worker = subprocess.run(
-                command, capture_output=True, text=True, timeout=MAX_SECONDS, preexec_fn=_bound_memory
-            )
-        except subprocess.TimeoutExpired as error:
-            raise FormatError(path, f"is no C3D file that ezc3d reads within {MAX_SECONDS} seconds") from error
-        if worker.returncode or not output.is_file():
-            said = worker.stderr.strip().splitlines()
-            reason = said[-1] if said else f"its process ended with status {worker.returncode}"
-            raise FormatError(path, f"is damaged, or no C3D file that ezc3d reads ({reason[:200]})")
-        with np.load(output) as content:
-            points, rate = content["points"], float(content["rate"])
-            if 0 in points.shape:
-                raise FormatError(
-                    path, f"has {points.shape[0]} frames of {points.shape[1]} points; there must be some"
-                )
-            _check_counts(path, points.shape, int(content["num_analog"]))
-            return Markers(
-                labels=content["labels"].tolist(),
-                unit=str(content["unit"]),
-                screen=tuple(content["screen"].tolist()),
-                fps=rate if 0 < rate <= MAX_FPS else 0.0,
-                points=points,
-            )
+    content = read_by_worker(path, WORKER, "ezc3d", "C3D", "c3d")
+    points, rate = content["points"], float(content["rate"])
+    if 0 in points.shape:
+        raise FormatError(path, f"has {points.shape[0]} frames of {points.shape[1]} points; there must be some")
+    _check_counts(path, points.shape, int(content["num_analog"]))
+    return Markers(
+        labels=content["labels"].tolist(),
+        unit=str(content["unit"]),
+        screen=tuple(content["screen"].tolist()),
+        fps=rate if 0 < rate <= MAX_FPS else 0.0,
+        points=points,
+    )
 
 
 def _check_counts(path: Path, shape: tuple[int, ...], num_analog: int) -> None:
@@ -160,12 +136,6 @@ def _check_counts(path: Path, shape: tuple[int, ...], num_analog: int) -> None:
             f"should have {stated} frames of {header[1]} points and {header[2]} analog values; {num_frames} frames of "
             f"{num_points} points and {num_analog} values can be read: it is cut off or damaged",
         )
-
-
-def _bound_memory() -> None:
-    import resource  # only where there is fork
-
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
 
 
 def _axes(screen: tuple[str, str]) -> np.ndarray:
