@@ -16,6 +16,7 @@ from .notes import note
 from .options import WHOLE, ReadOptions
 from .plausibility import doubts
 from .pose_results import is_result, is_scored, people_one_by_one
+from .readers.movement_data import is_movement, memory_movement
 from .readers.plain_data import are_people, data_recordings
 from .readers.registry import FormatError, format_of
 from .readers.table_content import is_table, memory_recordings
@@ -86,6 +87,8 @@ def as_recordings(
     if inputs is None or isinstance(inputs, (bytes, bytearray)) or hasattr(inputs, "read"):
         what = "an open file" if hasattr(inputs, "read") else "None" if inputs is None else "bytes"
         raise ValueError(f"inputs is {what}; it must be the path of a file, or key-points")
+    if is_movement(inputs):
+        return _doubted(list(memory_movement(Path("inputs"), inputs, options)))
     table = memory_recordings(Path("inputs"), inputs, options) if scores is None else None
     if table is not None:
         return _doubted(list(table))
@@ -114,10 +117,10 @@ def is_batch(inputs: MotionInput | Iterable[MotionInput]) -> bool:
     """
     if isinstance(inputs, (str, bytes, bytearray, os.PathLike, Mapping, Recording)) or inputs is None:
         return False
-    if hasattr(inputs, "read") or is_result(inputs) or is_table(inputs):
+    if hasattr(inputs, "read") or is_result(inputs) or is_table(inputs) or is_movement(inputs):
         return False
     first = inputs[0] if isinstance(inputs, Sequence) and len(inputs) else None
-    if is_table(first):
+    if is_table(first) or is_movement(first):
         return True
     if are_people(inputs) or is_scored(inputs):
         return False

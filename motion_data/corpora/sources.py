@@ -43,7 +43,8 @@ def find_sources(
     """Return the files (and folders) of known formats, and the names of all others.
 
     A file is taken once, however often it is named, and a folder that links to one of its parents is not entered
-    again. Files named one by one whose names are the same get those of their folders too.
+    again. HDF5 beside a CSV file of the same name is left alone: DeepLabCut writes the same to both. Files named one
+    by one whose names are the same get those of their folders too.
 
     Args:
         format_name: of every file; None recognises each.
@@ -93,6 +94,8 @@ def find_sources(
             found.setdefault(path.resolve(), (path, name))
         else:
             unknown[name] = path
+    twins = [path for path in found if path.suffix == ".h5" and path.with_suffix(".csv") in found]
+    unknown |= {name: path for path, name in map(found.pop, twins)}
     labels = {beside.resolve() for path in found if (beside := labels_beside(path))}
     unknown = {name: path for name, path in unknown.items() if path.resolve() not in labels}
     if not found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ _FLAT = 3  # axes of CTR-GCN's arrays, whose last has the numbers of all joints
 _SHARED = ("fps", "layout", "joint_names")
 
 
-def _pairs(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[str, str]]:
+def pairs_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[str, str]]:
     """Return the names of the motions and the labels of each split, "" of all, of a file's arrays."""
     found = {}
     for split in ("", *GCN_SPLITS):
@@ -45,7 +45,7 @@ def _fit(motions: tuple[int, ...], labels: tuple[int, ...], is_split: bool) -> b
 
 
 def _is_array_set(path: Path) -> bool:
-    return bool(_pairs(array_shapes(path)))
+    return bool(pairs_of(array_shapes(path)))
 
 
 @register_format("array-set", "data sets in arrays, X and y, or NTU60_CS.npz (.npz)", (".npz",), _is_array_set)
@@ -61,13 +61,25 @@ def read_array_set(path: Path, options: ReadOptions) -> Iterator[Recording]:
         FormatError: the arrays are of other shapes; see `array_recordings`.
     """
     shapes = array_shapes(path)
-    pairs = _pairs(shapes)
+    yield from labelled_recordings(path, shapes, lambda name: map_member(path, name), options)
+
+
+def labelled_recordings(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], load: Callable[[str], np.ndarray], options: ReadOptions
+) -> Iterator[Recording]:
+    """Yield the recordings of arrays by name; see `read_array_set`.
+
+    Args:
+        shapes: of all arrays.
+        load: returns one of them.
+    """
+    pairs = pairs_of(shapes)
     if not pairs:
         held = ", ".join(shapes)[:200] or "no arrays"
         raise FormatError(path, f"holds {held}; it must hold X and y, or x_train and y_train")
-    shared = {kind: map_member(path, name) for kind in _SHARED for name in KINDS[kind] if name in shapes}
+    shared = {kind: load(name) for kind in _SHARED for name in KINDS[kind] if name in shapes}
     for split, (of_motions, of_labels) in pairs.items():
-        motions, labels = map_member(path, of_motions), map_member(path, of_labels)
+        motions, labels = load(of_motions), load(of_labels)
         if labels.ndim not in (1, 2) or len(labels) != len(motions) or motions.ndim < _FLAT:
             raise FormatError(
                 path,

@@ -1,5 +1,6 @@
 """Reader of MATLAB's `.mat` files: the annotations of JHMDB and of Penn Action, and key-points of one's own.
 
+Those of MATLAB 5 to 7 are read by SciPy; those of 7.3 are HDF5.
 MATLAB counts pixels from 1: the two data sets do, and so a joint at (1, 1) is nowhere, as at (0, 0) elsewhere.
 """
 
@@ -19,6 +20,7 @@ from ..interpret import is_beyond
 from ..recording import TEST, TRAIN, Recording
 from .array_files import BROKEN
 from .cutting import cut_dense
+from .hdf5 import open_hdf5
 from .named_arrays import kinds_of, named_recordings
 from .registry import FormatError, ReadOptions, register_format
 from .unnamed_keypoints import noted_keypoints
@@ -48,19 +50,21 @@ def _variables(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a file's variables by name.
 
     Raises:
-        FormatError: it is no such file, a damaged one, or one of MATLAB 4 or 7.3.
+        FormatError: it is no such file, a damaged one, or one of MATLAB 4.
+        ImportError: it is of MATLAB 7.3, and h5py is not installed.
     """
     version = _version(path)
-    if version != MATLAB_5:
-        name = "4" if version < MATLAB_5 else "7.3"
-        raise FormatError(path, f"is of MATLAB {name}; save it with '-v7', or its array with numpy.save")
+    if version < MATLAB_5:
+        raise FormatError(path, "is of MATLAB 4; save it with '-v7', or its array with numpy.save")
+    if version > MATLAB_5:
+        return {name: array.shape for name, array in open_hdf5(path).arrays.items()}
     with _formatted(path):
         return {name: tuple(shape) for name, shape, _ in whosmat(path, appendmat=False)}
 
 
 def _is_matlab(path: Path) -> bool:
     try:
-        if _version(path) > MATLAB_5:  # reading it says what to do
+        if _version(path) > MATLAB_5:  # reading it says what is in it
             return True
         shapes = _variables(path)
     except FormatError:
@@ -104,6 +108,9 @@ def _load(path: Path, shapes: dict[str, tuple[int, ...]], names: tuple[str, ...]
     for name in wanted:
         if prod(shapes[name]) > MAX_NUMBERS:
             raise FormatError(path, f"has {name} {shapes[name]}, which is too much; at most {MAX_NUMBERS} are read")
+    if _version(path) > MATLAB_5:
+        arrays = open_hdf5(path).arrays
+        return {name: arrays[name] for name in wanted}
     with _formatted(path):
         found = loadmat(path, appendmat=False, variable_names=wanted)
     for name in set(wanted) - set(found):

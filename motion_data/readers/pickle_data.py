@@ -166,6 +166,11 @@ def read_plain_array(path: Path, content: bytes) -> object:
     return found.reshape(-1)[0] if isinstance(found, np.ndarray) and found.size == 1 else found
 
 
+def read_plain(path: Path, content: bytes) -> object:
+    """Return the data in the bytes of a pickle; for errors see `read_pickle`."""
+    return _load(path, io.BytesIO(content), len(content))
+
+
 def _load(path: Path, file: mmap.mmap | io.BytesIO, size: int) -> object:
     try:
         return _PlainUnpickler(file, size).load()

@@ -19,8 +19,8 @@ PACKAGES = {  # of what packages make
     "polars": "save a table with write_parquet or write_csv",
 }
 INSTEAD = {  # of files that are not read
-    ".h5": "DeepLabCut and SLEAP write CSV too: read that",
-    ".slp": "export it from SLEAP as analysis CSV",
+    ".h5": "it is no HDF5 file",
+    ".slp": "export it from SLEAP as analysis HDF5 or CSV",
     ".mat": "name its variable keypoints, or save it with numpy.save",
     ".pt": "save its tensor with numpy.save",
     ".pth": "save its tensor with numpy.save",

@@ -121,13 +121,6 @@ def test_other_variables_are_no_key_points(tmp_path):
         list(read_matlab(path, OPTIONS))
 
 
-def test_matlab_7_3_says_how_to_save_it(tmp_path):
-    path = tmp_path / "new.mat"
-    path.write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n" * 64)
-    with pytest.raises(FormatError, match="is of MATLAB 7.3; save it with '-v7'"):
-        read(path)
-
-
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
