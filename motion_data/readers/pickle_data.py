@@ -181,13 +181,20 @@ def _load(path: Path, file: mmap.mmap | io.BytesIO, size: int) -> object:
 
 def pickle_head(path: Path) -> list[tuple[str, object]]:
     """Return names and arguments of the first operations, without those of memory; never raises, [] is no pickle."""
-    head: list[tuple[str, object]] = []
     try:
         with path.open("rb") as file:
-            content = file.read(HEAD_BYTES)
+            return operations(file.read(HEAD_BYTES))
+    except OSError:
+        return []
+
+
+def operations(content: bytes) -> list[tuple[str, object]]:
+    """Return those of the first bytes of a pickle; see `pickle_head`."""
+    head: list[tuple[str, object]] = []
+    try:
         for operation, argument, _ in pickletools.genops(content):
             if not operation.name.endswith(("PUT", "MEMOIZE", "MARK", "PROTO", "FRAME")):
                 head.append((operation.name, argument))
-    except (OSError, *_BROKEN):
+    except _BROKEN:
         pass  # the first bytes end in the middle of an operation, or are no pickle: what was read counts
     return head
