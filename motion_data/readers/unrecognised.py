@@ -26,7 +26,6 @@ INSTEAD = {  # of files that are not read
     ".pth": "save a tensor, or a dict with the name keypoints",
     ".xlsx": "save the sheet as CSV",
     ".fbx": "export it as BVH",
-    ".mvnx": "export it from MVN as BVH or C3D",
     ".mot": "read the markers of OpenSim, a .trc file",
 }
 
