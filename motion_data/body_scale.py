@@ -74,8 +74,8 @@ def body_up(coordinates: np.ndarray, scores: np.ndarray, layout: str) -> str | N
     direction = direction[length[:, 0] > 0] / length[length[:, 0] > 0]
     if not len(direction):
         return None
-    for axis, letter in enumerate("xyz"):
+    for letter, along in zip("xyz", direction.T, strict=False):
         for sign, name in ((1, letter), (-1, f"-{letter}")):
-            if (sign * direction[:, axis] > ALONG).mean() >= CLEAR:
+            if (sign * along > ALONG).mean() >= CLEAR:
                 return name
     return None

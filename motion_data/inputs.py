@@ -87,25 +87,32 @@ def as_recordings(
     if inputs is None or isinstance(inputs, (bytes, bytearray)) or hasattr(inputs, "read"):
         what = "an open file" if hasattr(inputs, "read") else "None" if inputs is None else "bytes"
         raise ValueError(f"inputs is {what}; it must be the path of a file, or key-points")
+    if isinstance(inputs, Mapping) and "shape" in inputs and "keypoints" in inputs and not is_result(inputs):
+        missing = [name for name in KEYPOINT_COLUMNS if name not in inputs]
+        if missing:
+            raise ValueError(f"a row of a corpus has {', '.join(inputs)}; {', '.join(missing)} must be there too")
+        return [row_recording(inputs).without_unsure(options.min_score)]
+    if hasattr(inputs, "column_names") and not is_table(inputs):
+        return [one for row in inputs for one in as_recordings(row, options, default_layout=default_layout)]
+    found = _in_memory(inputs, options, scores, default_layout)
+    return _doubted([recording.with_y_down(options.origin) for recording in found])
+
+
+def _in_memory(
+    inputs: MotionInput, options: ReadOptions, scores: ArrayLike | None, default_layout: str
+) -> Iterable[Recording]:
     if is_movement(inputs):
-        return _doubted(list(memory_movement(Path("inputs"), inputs, options)))
+        return memory_movement(Path("inputs"), inputs, options)
     table = memory_recordings(Path("inputs"), inputs, options) if scores is None else None
     if table is not None:
-        return _doubted(list(table))
+        return table
     if scores is None and are_people(inputs) and not (isinstance(inputs, Mapping) and is_result(inputs)):
-        return _doubted(list(data_recordings(Path("inputs"), inputs, options)))
+        return data_recordings(Path("inputs"), inputs, options)
     if isinstance(inputs, Mapping) and not is_result(inputs):
-        if "shape" in inputs and "keypoints" in inputs:
-            missing = [name for name in KEYPOINT_COLUMNS if name not in inputs]
-            if missing:
-                raise ValueError(f"a row of a corpus has {', '.join(inputs)}; {', '.join(missing)} must be there too")
-            return [row_recording(inputs).without_unsure(options.min_score)]
         if scores is not None:
             raise ValueError("scores are given beside a mapping; they must be in it")
-        return _doubted(_of_fields(inputs, options, default_layout))
-    if hasattr(inputs, "column_names"):
-        return [one for row in inputs for one in as_recordings(row, options, default_layout=default_layout)]
-    return _doubted(_of_fields({"keypoints": inputs, "scores": scores}, options, default_layout))
+        return _of_fields(inputs, options, default_layout)
+    return _of_fields({"keypoints": inputs, "scores": scores}, options, default_layout)
 
 
 def is_batch(inputs: MotionInput | Iterable[MotionInput]) -> bool:

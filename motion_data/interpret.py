@@ -99,7 +99,7 @@ def decide(
         options = replace(options, units=choose_units(coordinates, marks, name, options))
         return replace(options, up_axis=choose_up_axis(coordinates, marks, name, options))
     options = replace(options, origin=options.origin or choose_origin(coordinates[marks > 0], options))
-    if options.origin == "corner":
+    if options.origin != "elsewhere":
         marks = np.where(is_beyond(coordinates), 0, marks)
     present = coordinates[marks > 0]
     if not len(present) or not are_fractions(present):
@@ -125,7 +125,7 @@ def apply(keypoints: np.ndarray, scores: np.ndarray | None, options: ReadOptions
         marks = values[..., -1] if has_scores else np.ones(values.shape[:-1])
     with np.errstate(over="ignore", invalid="ignore"):
         placed = is_joint(coordinates)
-        if coordinates.shape[-1] == 2 and options.origin == "corner":
+        if coordinates.shape[-1] == 2 and options.origin != "elsewhere":
             placed &= ~is_beyond(coordinates)
         marks = np.where(placed, as_scores(marks, options.max_score), 0)
         marks = np.where(marks >= options.min_score, marks, 0)

@@ -13,7 +13,7 @@ COORDINATES = ("xy", "xyc", "xyz", "xyzc", "yx", "yxc")
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
 UP_AXES = ("x", "y", "z", "-x", "-y", "-z")
 WHOLE = 10**6  # frames, more than a recording has: `max_frames` of this cuts nothing
-ORIGINS = ("corner", "elsewhere")
+ORIGINS = ("corner", "lower-left", "elsewhere")
 AXES = "MFKC"  # people, frames, joints, coordinates
 
 
@@ -31,9 +31,9 @@ class ReadOptions:
             have y first); None takes the rule of `interpret.choose_coordinates`.
         axes: order of the axes of an array, letters of M (people), F (frames), K (joints) and C (coordinates), such as
             "FKC" or, of ST-GCN, "CFKM"; None takes the rule of `interpret.choose_axes`.
-        origin: where (0, 0) of the 2D coordinates of an array is, one of `ORIGINS`: the corner of a picture, so that a
-            joint with both coordinates negative is missing, or elsewhere, as in the middle of the body; None takes the
-            rule of `interpret.choose_origin`.
+        origin: where (0, 0) of 2D coordinates is, one of `ORIGINS`: the corner of a picture, so that a joint with both
+            coordinates negative is missing, its lower left corner, from which y points up (Apple's Vision), or, of
+            an array, elsewhere, as in the middle of the body; None takes the rule of `interpret.choose_origin`.
         units: of 3D coordinates, one of `UNITS`; None takes the length of the limbs.
         up_axis: axis of 3D coordinates that points up, one of `UP_AXES`; None takes the rule of
             `interpret.choose_up_axis`.

@@ -196,7 +196,7 @@ def _posture(body: _Body) -> Doubt | None:
         return None
     up = direction[:, 1] / length * (1 if body.metres else -1)
     if (up < -0.7).mean() > MOST:
-        hint = "see up_axis" if body.metres else "y must point down"
+        hint = "see up_axis" if body.metres else "y must point down, or origin be lower-left"
         return Doubt("bodies are upside down", f"in {(up < -0.7).mean():.0%} of the frames; {hint}")
     if (np.abs(up) < 0.5).mean() > MOST:
         hint = "see up_axis" if body.metres else "if y stands before x, see coordinates"

@@ -84,3 +84,15 @@ class Recording:
         """Return it with the joints of a lower score missing; itself where there are none."""
         unsure = (self.scores > 0) & (self.scores < min_score)
         return replace(self, scores=np.where(unsure, 0, self.scores)) if unsure.any() else self
+
+    def with_y_down(self, origin: str | None) -> Recording:
+        """Return it with y down, where `origin` says that the y of its 2D coordinates pointed up; else itself.
+
+        They are measured from the top of the picture, or from its bottom where its height is unknown.
+        """
+        if origin != "lower-left" or self.space != "image":
+            return self
+        turned = self.keypoints * np.array([1, -1], self.keypoints.dtype) + np.array(
+            [0, self.frame_size[1]], self.keypoints.dtype
+        )
+        return replace(self, keypoints=np.where(self.scores[..., None] > 0, turned, self.keypoints))

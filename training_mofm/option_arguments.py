@@ -21,7 +21,7 @@ def add_read_options(parser: argparse.ArgumentParser) -> None:
     said.add_argument("--coordinates", choices=COORDINATES, help="what the last axis of arrays holds; c is the score")
     said.add_argument("--axes", help="order of the axes of arrays: M people, F frames, K joints, C coordinates")
     said.add_argument("--units", choices=UNITS, help="of 3D coordinates; else from the length of the limbs")
-    said.add_argument("--origin", choices=ORIGINS, help="where (0, 0) of 2D arrays is; else from signs")
+    said.add_argument("--origin", choices=ORIGINS, help="where (0, 0) of 2D is; else from signs")
     said.add_argument("--up-axis", choices=UP_AXES, help="of 3D coordinates; else from the bodies")
     said.add_argument("--min-score", type=float, help="joints below it are missing")
     said.add_argument("--max-score", type=float, help="score that means certain")

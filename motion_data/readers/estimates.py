@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..body_scale import body_up
 from ..interpret import are_fractions, as_scores, is_beyond, is_joint, note_equal_scores
 from ..layouts import COCO_KEYPOINTS
 from ..notes import note
@@ -19,6 +20,7 @@ from .registry import FormatError, ReadOptions
 
 # A Halpe body of 136 joints starts with those of halpe26; its face and hands are left out.
 HALPE_FULL, HALPE_BODY = 136, "halpe26"
+VISION = {f"{side}_{part}_joint" for side in ("left", "right") for part in ("forearm", "upleg")}
 RESULT_LAYOUTS = {17: "coco17", 26: "halpe26", 133: "coco-wholebody", HALPE_FULL: HALPE_BODY}
 
 
@@ -55,11 +57,26 @@ def estimated_recordings(
         try:
             detections = _clean(path, people, joint_map, options, options.facts(fields)["frame_size"])
             detections = without_shared_ids(detections)
-            yield from cut_recordings(detections, joint_map.layout, options, video or fields.get("name", ""), **fields)
+            turned = "lower-left" if options.origin is None and _points_up(names, detections, joint_map) else None
+            cut = cut_recordings(detections, joint_map.layout, options, video or fields.get("name", ""), **fields)
+            yield from (recording.with_y_down(turned) for recording in cut)
         except FormatError:
             raise
         except ValueError as error:
             raise FormatError(path, str(error)) from error
+
+
+def _points_up(names: list[str] | None, detections: Detections, joint_map: JointMap) -> bool:
+    """Tell whether joints have the names of Apple's Vision, where y points up, and bodies point up y in most frames.
+
+    Scripts that draw them turn y down before they write it.
+    """
+    if VISION.isdisjoint(map(str.lower, names or ())):
+        return False
+    if body_up(detections.keypoints, detections.scores, joint_map.layout) != "y":
+        return False
+    note("joints have the names of Apple's Vision and bodies point up y, which is taken for up (origin 'lower-left')")
+    return True
 
 
 def _clean(

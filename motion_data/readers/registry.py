@@ -68,7 +68,9 @@ def register_format(
     recognises: Callable[[Path], bool] | None = None,
     needs_poses: bool = False,
 ) -> Callable[[Reader], Reader]:
-    """Register the decorated reader as a format; joints below `ReadOptions.min_score` of what it reads are missing.
+    """Register the decorated reader as a format.
+
+    Joints below `ReadOptions.min_score` of what it reads are missing, and `ReadOptions.origin` may turn y down.
 
     Args:
         name: as users name it; not yet taken.
@@ -91,7 +93,10 @@ def register_format(
     def register(read: Reader) -> Reader:
         @wraps(read)
         def sure(path: Path, options: ReadOptions) -> Iterator[Recording]:
-            return (recording.without_unsure(options.min_score) for recording in read(path, options))
+            return (
+                recording.without_unsure(options.min_score).with_y_down(options.origin)
+                for recording in read(path, options)
+            )
 
         _FORMATS[name] = Format(name, description, sure, matches, needs_poses)
         return read

@@ -165,7 +165,7 @@ def test_both_coordinates_are_negative_only_beyond_a_picture():
     leaving[0, 6, 9] = -4, 200  # out of the picture to the left, so that the array alone does not tell
     assert one(leaving).scores.all() and one(motion, origin="elsewhere").scores.all()
     assert np.argwhere(one(leaving, frame_size=(640, 480)).scores[0] == 0).tolist() == [[3, 4]]
-    with pytest.raises(ValueError, match="origin must be one of corner, elsewhere, got 'middle'"):
+    with pytest.raises(ValueError, match="origin must be one of corner, lower-left, elsewhere, got 'middle'"):
         one(motion, origin="middle")
 
 

@@ -121,7 +121,9 @@ def test_people_are_named_and_missing_joints_are_not_read(seen):
     people = np.stack([seen, np.where(np.arange(17)[:, None] == 9, 0, seen)])
     assert kinds(people)["parts of bodies change their length"].startswith("person 1: left forearm")
     (doubt,) = doubts(Recording(np.stack([480 - seen, 480 - seen]), np.ones(people.shape[:3]), "coco17"))  # one a kind
-    assert "person 0: in 100% of the frames; y must point down; person 1: in 100%" in doubt.where
+    assert (
+        "person 0: in 100% of the frames; y must point down, or origin be lower-left; person 1: in 100%" in doubt.where
+    )
     scores = np.ones(people.shape[:3])
     scores[1, :, 9] = 0
     people[1, :, 9] = np.nan
@@ -141,7 +143,7 @@ def test_a5_scores_that_became_one(seen, caplog):
 def test_inputs_log_their_doubts(seen, caplog):
     upside_down = {"keypoints": 480 - seen, "layout": "coco17", "fps": 30.0}
     as_recordings(upside_down)
-    assert "bodies are upside down (in 100% of the frames; y must point down)" in caplog.text
+    assert "bodies are upside down (in 100% of the frames; y must point down, or origin be lower-left)" in caplog.text
     caplog.clear()
     as_recordings({**upside_down, "keypoints": seen})
     assert caplog.text == ""
