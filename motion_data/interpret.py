@@ -58,7 +58,7 @@ def interpret(
     Raises:
         ValueError: an array that cannot be key-points, or that may be two things; the message names the option.
     """
-    values = as_numbers("keypoints", keypoints)
+    values = unflattened(as_numbers("keypoints", keypoints), stated_layout(options, layout))
     marks = None if scores is None else as_numbers("scores", scores)
     return apply(values, marks, decide(values, marks, options, layout, default_layout))
 
@@ -158,6 +158,15 @@ def as_numbers(field: str, values: object) -> np.ndarray:
         raise ValueError(f"{field} must be an array of numbers, or nested lists of equal lengths: {error}") from error
 
 
+def unflattened(values: np.ndarray, layout: str | None) -> np.ndarray:
+    """Return `[frames, numbers]` of a stated layout, 2 to 4 of one joint after the other, as `[F, K, C]`."""
+    joints = get_layout(layout).num_joints if layout and values.ndim == 2 else 0
+    if not joints or values.shape[1] % joints or values.shape[1] // joints not in (2, 3, 4):
+        return values
+    note(f"each frame has {values.shape[1]} numbers, which are taken for those of one joint after the other")
+    return values.reshape(len(values), joints, -1)
+
+
 def choose_axes(values: np.ndarray, options: ReadOptions, num_joints: int | None) -> str:
     """Return the order of the axes.
 
@@ -187,7 +196,7 @@ def choose_axes(values: np.ndarray, options: ReadOptions, num_joints: int | None
     else:
         hint = ""
         if values.ndim == 2 and any(shape[1] % size == 0 and layouts_with(shape[1] // size) for size in (2, 3)):
-            hint = f"; {shape[1]} may be joints x coordinates: reshape it to [frames, joints, 2 or 3]"
+            hint = f"; {shape[1]} may be joints x coordinates: name the layout, or reshape it"
         raise ValueError(
             f"keypoints has shape {shape}; it must be [people, frames, joints, 2], or [frames, joints, 2] for 1 "
             f"person, with 3 for x, y, score or x, y, z{hint}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..interpret import apply, decide
+from ..interpret import apply, decide, stated_layout, unflattened
 from ..layouts import layout_names
 from ..recording import Recording
 from .cutting import cut_dense
@@ -32,11 +32,12 @@ def array_recordings(
         keypoints, others = _named_joints_of(path, keypoints, others, options)
     scores = others.get("scores")
     try:
-        if scores is not None and scores.dtype.kind not in "fiub":
-            raise ValueError(f"has scores {scores.dtype} {scores.shape}; they must be numbers")
         stated = _text(path, others, "layout") or None
         if stated is not None and stated not in layout_names():
             raise ValueError(f"layout {stated!r} is unknown; it must be one of {', '.join(layout_names())}")
+        keypoints = unflattened(keypoints, stated_layout(options, stated))
+        if scores is not None and scores.dtype.kind not in "fiub":
+            raise ValueError(f"has scores {scores.dtype} {scores.shape}; they must be numbers")
         decided = decide(keypoints, scores, options, stated)
     except ValueError as error:
         raise error if isinstance(error, FormatError) else FormatError(path, str(error)) from error

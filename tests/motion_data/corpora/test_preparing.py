@@ -279,7 +279,7 @@ def test_doubts_about_bodies_are_counted(tmp_path):
     done = prepare_corpus([tmp_path], tmp_path / "out", options)
     (warning,) = done.warnings
     assert re.fullmatch(
-        r"bodies are upside down: 2 of 3 recordings, such as [12].npy \(in 100% of the frames; y must point down, or origin be lower-left\)",
+        r"bodies are upside down: 2 of 3 recordings, such as [12].npy \(in 100% of the frames; y must point down.*\)",
         warning,
     )
     assert prepare_corpus([tmp_path], tmp_path / "out", options).warnings == done.warnings

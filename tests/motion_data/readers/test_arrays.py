@@ -2,6 +2,7 @@ import io
 import os
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_arrays_are_cut_and_missing_joints_and_people_left_out(tmp_path):
         (keypoints(5, 17, 4), "4 values, whose meaning cannot be told; give coordinates"),
         (keypoints(17, 2), r"shape \(17, 2\); it must be \[people, frames, joints, 2\]"),
         (np.zeros((0, 17, 2)), r"float32|float64 \(0, 17, 2\); it must hold numbers of at least 1 person"),
-        (keypoints(5, 34), "34 may be joints x coordinates: reshape it"),
+        (keypoints(5, 35), r"shape \(5, 35\); it must be \[people, frames, joints, 2\]"),
         (keypoints(5, 4, 17, 2), "5 people of 4 frames. .* axes='FMKC'"),
         (keypoints(3, 50, 25, 2), "coordinates of two people .ST-GCN.; give axes"),
         (np.array(["a"]), "keypoints is <U1"),
@@ -85,6 +86,19 @@ def test_arrays_are_cut_and_missing_joints_and_people_left_out(tmp_path):
 def test_arrays_that_are_no_keypoints_are_refused(tmp_path, array, match):
     path = save(tmp_path, array, allow_pickle=True)
     refused(read_npy, path, match, ReadOptions(layout="ntu25") if array.shape[:1] == (3,) else COCO)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_frames_of_numbers_need_a_layout(tmp_path, size):
+    array = keypoints(5, 17, size)
+    array[..., 2:] = 0.5
+    path = save(tmp_path, array.reshape(5, -1))
+    refused(read_npy, path, f"{17 * size} may be joints x coordinates: name the layout", ReadOptions())
+    options = replace(COCO, coordinates="xyc" if size == 3 else "xy", min_track=1)
+    with collect_notes() as notes:
+        (recording,) = read_npy(path, options)
+    np.testing.assert_array_equal(recording.keypoints[0], array[..., :2])
+    assert any("taken for those of one joint after the other" in text for text in notes)
 
 
 def test_a_dict_in_npy_is_refused(tmp_path):
