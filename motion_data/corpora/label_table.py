@@ -6,6 +6,7 @@ the pen is no label that is missing. Cells may be empty:
     file                    which source, see `_Names`; also called filename, file_name, video, clip
     start, end              seconds, or clock times such as 1:05.5; the row is about this stretch alone
     start_frame, end_frame  the same in frames, counted from 0, both included
+    frame                   the row is about this frame alone; frames in a row of which the same is said are a stretch
     label                   name of the action; also called action, class
     subject                 number of the person; names are numbered in their order, which is noted
     split                   "train", "test" or any other, in small letters
@@ -24,11 +25,12 @@ from ..notes import note
 from ..readers.registry import FormatError
 from ..readers.text_files import read_text
 
-COLUMNS = ("file", "start", "end", "start_frame", "end_frame", "label", "subject", "split", "anomalous")
+COLUMNS = ("file", "start", "end", "start_frame", "end_frame", "frame", "label", "subject", "split", "anomalous")
 _OTHER_TITLES = {
     **dict.fromkeys(("filename", "file_name", "video", "clip"), "file"),
     **dict.fromkeys(("action", "class"), "label"),
     **{"start_time": "start", "end_time": "end"},
+    **dict.fromkeys(("frame_number", "frame_id", "frame_index"), "frame"),
 }
 _CLOCK = re.compile(r"(?:(\d{1,4}):(?=[0-5]?\d:))?(\d{1,4}):([0-5]?\d(?:\.\d*)?)")
 _DECIMAL_COMMA = re.compile(r"\d+,\d+")
@@ -40,8 +42,8 @@ class LabelRow:
     """What is said of a file: a row of a table, or a mask.
 
     Times are seconds, or frames if `in_frames`, the first and the one after the last; `end` is infinite and
-    `anomalous` None where a row has none. `mask` is the path of a mask and `modified` the time of its last change,
-    nanoseconds.
+    `anomalous` None where a row has none. `single` rows are about one frame. `mask` is the path of a mask and
+    `modified` the time of its last change, nanoseconds.
     """
 
     start: float = 0.0
@@ -53,6 +55,7 @@ class LabelRow:
     mask: str = ""
     modified: int = 0
     in_frames: bool = False
+    single: bool = False
 
     @property
     def whole(self) -> bool:
@@ -92,6 +95,8 @@ def read_table(path: Path, names: Sequence[str]) -> dict[str, tuple[LabelRow, ..
             found.setdefault(known.source_of(row["file"]), []).append((number, _row(row, subjects)))
         except ValueError as error:
             raise ValueError(f"labels {str(path)!r}, line {number}: {error}") from error
+    if "frame" in titles:
+        found = {name: _joined(str(path), rows) for name, rows in found.items()}
     for name, rows in found.items():
         _check_agreement(str(path), name, rows)
     return {name: tuple(dict.fromkeys(row for _, row in rows)) for name, rows in found.items()}
@@ -137,11 +142,37 @@ def _subject_numbers(cells: list[str]) -> dict[str, int]:
     return {"": -1} | numbers
 
 
+def _joined(labels: str, rows: list[tuple[int, LabelRow]]) -> list[tuple[int, LabelRow]]:
+    """Return rows of single frames as stretches; frames of which nothing is said are none.
+
+    Raises:
+        ValueError: rows of one frame contradict each other.
+    """
+    joined = [(number, row) for number, row in rows if not row.single]
+    last = -1  # the place of the stretch that may go on
+    for number, row in sorted(((number, row) for number, row in rows if row.single), key=lambda own: own[1].start):
+        before = joined[last][1] if last >= 0 else None
+        if before is not None and row.start < before.end:
+            if replace(row, start=before.start, end=before.end) != before:
+                first = joined[last][0]
+                raise ValueError(f"labels {labels!r}, lines {first} and {number}: say different things of a frame")
+        elif before is not None and row == replace(before, start=row.start, end=row.end) and row.start == before.end:
+            joined[last] = (joined[last][0], replace(before, end=row.end))
+        else:
+            last = len(joined)
+            joined.append((number, row))
+    return [(number, row) for number, row in joined if row.whole or row.label or row.anomalous is not None]
+
+
 def _row(cells: dict[str, str], subjects: dict[str, int]) -> LabelRow:
     in_frames = bool(cells.get("start_frame") or cells.get("end_frame"))
-    if in_frames and (cells.get("start") or cells.get("end")):
-        raise ValueError("has a stretch in seconds and one in frames; it must be one of them")
-    if in_frames:
+    stretches = [in_frames, bool(cells.get("start") or cells.get("end")), bool(cells.get("frame"))]
+    if sum(stretches) > 1:
+        raise ValueError("has several of a stretch in seconds, one in frames, and a frame; it must be one of them")
+    if cells.get("frame"):
+        in_frames, start = True, _whole(cells, "frame", 0)
+        end = start + 1
+    elif in_frames:
         start = _whole(cells, "start_frame", 0)
         end = _whole(cells, "end_frame", float("inf")) + 1
     else:
@@ -159,6 +190,7 @@ def _row(cells: dict[str, str], subjects: dict[str, int]) -> LabelRow:
         cells.get("split", "").lower(),
         anomalous == "1" if anomalous else None,
         in_frames=in_frames,
+        single=bool(cells.get("frame")),
     )
 
 

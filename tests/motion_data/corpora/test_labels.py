@@ -100,7 +100,10 @@ def test_a_table_marks_anomalies_in_seconds(files, tmp_path):
         ("file,start\nwalk/take0,soon\n", "start is 'soon'; it must be a number"),
         ("file,start\nwalk/take0,1:75:00\n", "start is '1:75:00'; it must be a number"),
         ("file,start_frame\nwalk/take0,1.5\n", "start_frame is '1.5'; it must be a whole number"),
-        ("file,start,end_frame\nwalk/take0,1,20\n", "a stretch in seconds and one in frames"),
+        ("file,start,end_frame\nwalk/take0,1,20\n", "several of a stretch in seconds, one in frames, and a frame"),
+        ("file,frame,label\ntake0,4,a\ntake0,3,a\ntake0,4,b\n", "lines 3 and 4: say different things of a frame"),
+        ("file,frame,label\ntake0,-1,a\n", "frame is '-1'; it must be a whole number"),
+        ("file,frame,label\ntake0,,a\ntake0,7,b\n", "name an action of all of 'walk/take0.npy', and one"),
         ("file,label\nwalk/take0,a\nwalk/take0.npy,b\n", "lines 2 and 3: say different things of all of 'walk/take0"),
         ("file,end,label\ntake0,,a\ntake0,3,b\n", "lines 2 and 3: name an action of all of 'walk/take0.npy', and one"),
         ("file,label\n/videos/take3.mp4x/,b\n", "no source is named"),
@@ -155,6 +158,23 @@ def test_frames_need_no_frame_rate(files, tmp_path):
     labels = table(tmp_path, "file,start_frame,end_frame,label\ntake0,20,49,walk\n")
     rows = rows_of(files, tmp_path, labels, ReadOptions(layout="coco17"))
     assert [row["shape"][1] for row in rows if row["label"]] == [30]
+
+
+def test_rows_of_single_frames_are_joined_to_stretches(files, tmp_path):
+    said = {**dict.fromkeys(range(20, 50), "sit"), **dict.fromkeys(range(50, 90), "stand"), 90: "", 120: "sit"}
+    said |= dict.fromkeys(range(91, 120), "sit")
+    lines = [f"take0,{frame},{label},2" for frame, label in sorted(said.items(), reverse=True)]
+    labels = table(tmp_path, "\n".join(["file,frame,action,subject", *lines, lines[0]]))
+    rows = [row for row in rows_of(files, tmp_path, labels) if row["label"]]
+    found = sorted((row["first_frame"], row["shape"][1], row["label"], row["subject"]) for row in rows)
+    assert found == [(20, 30, "sit", 2), (50, 40, "stand", 2), (91, 30, "sit", 2)]
+
+
+def test_rows_of_single_frames_mark_anomalies(files, tmp_path):
+    lines = [f"take0,{frame},{int(60 <= frame < 75)}" for frame in range(200)]
+    rows = rows_of(files, tmp_path, table(tmp_path, "\n".join(["file,frame,anomalous", *lines])))
+    (marked,) = [row for row in rows if row["source"] == "walk/take0.npy"]
+    assert np.flatnonzero(marked["frame_labels"]).tolist() == list(range(60, 75)) and marked["shape"][1] == 200
 
 
 def test_splits_are_in_small_letters_and_subjects_may_have_names(files, tmp_path, caplog):
