@@ -86,7 +86,8 @@ def one_label(labels: Iterable[object]) -> str:
     own = set(map(label_text, labels))
     if len(own) > 1:
         shown = f"{min(own)!r} and {max(own)!r}"
-        note(f"there are {len(own)} labels, such as {shown}; a recording has one, so none is used (of frames: --labels)")
+        hint = "those of frames go into a table for --labels"
+        note(f"there are {len(own)} labels, such as {shown}; a recording has one, so none is used ({hint})")
         return ""
     return "".join(own)
 
