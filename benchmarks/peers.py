@@ -10,22 +10,33 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
 import argparse
+import atexit
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import BeitConfig, BeitForMaskedImageModeling, VideoMAEConfig, VideoMAEModel
+from transformers import (
+    BeitConfig,
+    BeitForMaskedImageModeling,
+    VideoMAEConfig,
+    VideoMAEModel,
+    ViTConfig,
+    ViTForImageClassification,
+    ViTImageProcessor,
+)
 
 from benchmarks.checkout_rows import anomaly_rows, network_rows, render_rows, tokeniser_row
 from benchmarks.checkouts import PEERS, checkouts
 from benchmarks.comparison import Row
 from benchmarks.loading import training_flops
 from benchmarks.timing import VISIBLE, kept_bytes, training_step
-from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
+from modeling_mofm import SHIPPED, MoFMConfig, MoFMForMaskedMotionModeling
 from motion_data.corpora.load import SYNTHETIC, load_corpus
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
 from training_mofm.samples import held_out_clips
@@ -100,10 +111,25 @@ def start_rows() -> list[Row]:
 
     torch_alone = start("-c", "import torch, transformers; transformers.PreTrainedModel, transformers.Pipeline")
     package = start("-c", "import modeling_mofm")
+    answer = "import numpy; import modeling_mofm; from transformers import pipeline; "
+    answer += f"pipeline('motion-classification', model={str(SHIPPED)!r})(numpy.random.rand(48, 17, 2) * 200)"
+    peer_answer = "from PIL import Image; from transformers import pipeline; "
+    peer_answer += f"pipeline('image-classification', model={_saved_vit()!r})(Image.new('RGB', (224, 224)))"
     return [
         Row("import modeling_mofm", "torch and transformers", package, torch_alone, 1.0, ">= 0.9"),
+        Row("first answer of a pipeline", "ViT's", start("-c", answer), start("-c", peer_answer), 1.0, ">= 0.9"),
         Row("mofm --help", "Python alone", start("-m", "training_mofm.command"), start("-c", "pass"), 1.0),
     ]
+
+
+def _saved_vit() -> str:
+    """Return a folder with a ViT of the size of `mofm/`, with random weights, whose pipeline is that of images."""
+    folder = tempfile.mkdtemp(prefix="vit-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    config = MoFMConfig.from_pretrained(SHIPPED)
+    ViTForImageClassification(ViTConfig(**{name: getattr(config, name) for name in SIZES})).save_pretrained(folder)
+    ViTImageProcessor().save_pretrained(folder)
+    return folder
 
 
 def measure(rows: list[Row], repeats: int) -> list[dict]:

@@ -6,12 +6,15 @@ Key-points are stored flat beside their shape: nested Arrow lists read two order
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from datasets import ClassLabel, Features, List, Value
 
 from .recording import Recording
+
+if TYPE_CHECKING:
+    from datasets import Features
 
 KEYPOINT_COLUMNS = ("keypoints", "scores", "shape", "layout")
 VIEW_COLUMNS = [*KEYPOINT_COLUMNS, "space", "fps"]  # what `views.view` needs of a row
@@ -60,6 +63,8 @@ def motion_features(class_names: list[str] | None = None) -> Features:
         camera, source, license: names, "" is unknown.
         split: split that the source states; "" is none.
     """
+    from datasets import ClassLabel, Features, List, Value  # which takes a quarter of a second
+
     return Features(
         {
             "keypoints": List(Value("float32")),
