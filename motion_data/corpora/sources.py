@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..readers.gcn_arrays import labels_beside
+from ..readers.pku_mmd import labels_of
 from ..readers.registry import Format, format_of, formats
 from ..readers.unrecognised import no_format
 
@@ -30,7 +31,7 @@ class Source:
 
     @classmethod
     def of(cls, path: Path, name: str) -> Source:
-        files = path.rglob("*") if path.is_dir() else filter(None, (path, labels_beside(path)))
+        files = path.rglob("*") if path.is_dir() else filter(None, (path, labels_beside(path) or labels_of(path)))
         facts = [file.stat() for file in files if file.is_file()]
         return cls(
             path, name, sum(fact.st_size for fact in facts), max((fact.st_mtime_ns for fact in facts), default=0)
@@ -96,7 +97,7 @@ def find_sources(
             unknown[name] = path
     twins = [path for path in found if path.suffix == ".h5" and path.with_suffix(".csv") in found]
     unknown |= {name: path for path, name in map(found.pop, twins)}
-    labels = {beside.resolve() for path in found if (beside := labels_beside(path))}
+    labels = {beside.resolve() for path in found if (beside := labels_beside(path) or labels_of(path))}
     unknown = {name: path for name, path in unknown.items() if path.resolve() not in labels}
     if not found:
         raise ValueError(_nothing_found(paths, unknown, videos))

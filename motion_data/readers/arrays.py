@@ -27,6 +27,7 @@ from .unnamed_keypoints import noted_keypoints
 TEXT = (".csv", ".tsv", ".txt")
 _NUMBERS = {2: "x, y", 3: "three numbers", 4: "x, y, z, score"}  # of a joint
 MIN_COLUMNS = 26  # of 13 joints; fewer numbers are of something else, such as cameras
+MOST_LEFT_OUT = 10  # frames to a line, or its first numbers are of something else
 _SEPARATORS = re.compile(r"\s*[,;\s]\s*")
 
 
@@ -98,7 +99,8 @@ def read_numbers(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read lines of the numbers of one joint after the other, of the layout that is named.
 
     Each joint has x, y, or x, y and a score or z, or x, y, z and a score, such as those of KIMORE. A column before
-    them whose numbers go up by 1 is the number of the frame and is left out.
+    them is the number of the frame, such as in UTKinect: a frame that is left out is missing, and of a line that comes
+    twice the first counts.
 
     Raises:
         FormatError: `options.layout` is missing or does not fit the columns, or see `read_text` and `read_npy`.
@@ -109,8 +111,8 @@ def read_numbers(path: Path, options: ReadOptions) -> Iterator[Recording]:
         raise FormatError(path, f"has {columns} numbers a line and no titles that say what they are; name the layout")
     values = parse_rows(path, lines)
     joints = get_layout(options.layout).num_joints
-    if (columns - 1) % joints == 0 and (np.diff(values[:, 0]) == 1).all():
-        values = values[:, 1:]
+    if columns % joints and (columns - 1) % joints == 0:
+        values = _by_frame(path, values)
     size, rest = divmod(values.shape[1], joints)
     if rest or size not in _NUMBERS:
         needed = " or ".join(str(count * joints) for count in _NUMBERS)
@@ -119,3 +121,14 @@ def read_numbers(path: Path, options: ReadOptions) -> Iterator[Recording]:
     if size == 4:
         options = replace(options, coordinates=options.coordinates or "xyzc")
     yield from array_recordings(path, values.reshape(len(values), joints, size), {}, options)
+
+
+def _by_frame(path: Path, values: np.ndarray) -> np.ndarray:
+    """Return lines `[F, numbers]` at their frames, which their first column tells; NaN where there is none."""
+    frames = values[:, 0] - values[:1, 0]
+    if (np.diff(frames) < 0).any() or (frames != frames.round()).any() or frames[-1] > MOST_LEFT_OUT * len(frames):
+        raise FormatError(path, "starts its lines with numbers that are not those of frames, in order")
+    numbers, first = np.unique(frames, return_index=True)
+    placed = np.full((int(numbers[-1]) + 1, values.shape[1] - 1), np.nan)
+    placed[numbers.astype(int)] = values[first, 1:]
+    return placed

@@ -1,4 +1,4 @@
-"""Reader of MATLAB's `.mat` files: the annotations of JHMDB and of Penn Action, and key-points of one's own.
+"""Reader of MATLAB's `.mat` files: those of JHMDB, Penn Action and UTD-MHAD, and key-points of one's own.
 
 Those of MATLAB 5 to 7 are read by SciPy; those of 7.3 are HDF5.
 MATLAB counts pixels from 1: the two data sets do, and so a joint at (1, 1) is nowhere, as at (0, 0) elsewhere.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -21,15 +22,24 @@ from ..recording import TEST, TRAIN, Recording
 from .array_files import BROKEN
 from .cutting import cut_dense
 from .hdf5 import open_hdf5
+from .joint_names import map_joints
 from .named_arrays import kinds_of, named_recordings
+from .pose_arrays import array_recordings
 from .registry import FormatError, ReadOptions, register_format
 from .unnamed_keypoints import noted_keypoints
 
-JHMDB, PENN = ("pos_img",), ("x", "y", "visibility", "dimensions")
+JHMDB, PENN, UTD = ("pos_img",), ("x", "y", "visibility", "dimensions"), ("d_skel",)
+UTD_NAMES = [  # of a Kinect's joints, in the order of UTD-MHAD's page
+    *("head", "shoulder_center", "spine", "hip_center"),
+    *(f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "elbow", "wrist", "hand")),
+    *(f"{side}_{part}" for side in ("left", "right") for part in ("hip", "knee", "ankle", "foot")),
+]
+UTD_FPS = 30.0
 JHMDB_FPS = 30.0  # of the videos of HMDB51, from which JHMDB was cut
 JHMDB_SIZE = (320, 240)
 MATLAB_5 = 1  # SciPy's number of the file format of MATLAB 5 to 7
 MAX_NUMBERS = 2**25  # of one variable: 256 MiB
+_UTD_NAME = re.compile(r"a(\d+)_s(\d+)_t\d+_skeleton")
 _SPLIT_LINE = re.compile(r"(.+)\.\w+\s+([12])")
 
 
@@ -69,11 +79,11 @@ def _is_matlab(path: Path) -> bool:
         shapes = _variables(path)
     except FormatError:
         return False
-    known = any(set(kind) <= set(shapes) for kind in (JHMDB, PENN, ("x", "y")))
+    known = any(set(kind) <= set(shapes) for kind in (JHMDB, PENN, UTD, ("x", "y")))
     return known or "keypoints" in kinds_of(shapes) or any(len(s) > 2 and s[-1] in (2, 3, 4) for s in shapes.values())
 
 
-@register_format("matlab", "JHMDB, Penn Action, or the variable keypoints (.mat)", (".mat",), _is_matlab)
+@register_format("matlab", "JHMDB, Penn Action, UTD-MHAD, or the variable keypoints (.mat)", (".mat",), _is_matlab)
 def read_matlab(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read the person of a clip.
 
@@ -82,6 +92,8 @@ def read_matlab(path: Path, options: ReadOptions) -> Iterator[Recording]:
       the folder `joint_positions` states.
     - Penn Action, `labels/0001.mat`: `x`, `y`, layout penn13; joints that are not visible are missing. `action` is
       the label, `train` the split.
+    - UTD-MHAD, `a1_s2_t3_skeleton.mat`: `d_skel`, what a Kinect saw, in metres, 30 frames a second; action "a1" and
+      subject 2.
     - Any other file: `keypoints` and what is beside it as in an `.npz` file (`read_npz`).
 
     Raises:
@@ -92,6 +104,8 @@ def read_matlab(path: Path, options: ReadOptions) -> Iterator[Recording]:
         yield from _read_jhmdb(path, _load(path, shapes, JHMDB)["pos_img"], options)
     elif set(PENN) <= set(shapes):
         yield from _read_penn(path, _load(path, shapes, (*PENN, "action", "train")), options)
+    elif set(UTD) <= set(shapes):
+        yield from _read_utd(path, _load(path, shapes, UTD)["d_skel"], options)
     elif "keypoints" in (called := kinds_of(shapes)):
         arrays = _load(path, shapes, tuple(called.values()))
         yield from named_recordings(path, arrays, called, shapes, options)
@@ -99,7 +113,9 @@ def read_matlab(path: Path, options: ReadOptions) -> Iterator[Recording]:
         yield from named_recordings(path, found, kinds_of(found), found, options)
     else:
         names = ", ".join(shapes)[:200] or "no variables"
-        raise FormatError(path, f"holds {names}; it must hold pos_img (JHMDB), x and y (Penn Action) or keypoints")
+        raise FormatError(
+            path, f"holds {names}; it must hold pos_img (JHMDB), x and y (Penn Action), d_skel (UTD-MHAD) or keypoints"
+        )
 
 
 def _load(path: Path, shapes: dict[str, tuple[int, ...]], names: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -160,6 +176,17 @@ def _read_penn(path: Path, found: dict[str, np.ndarray], options: ReadOptions) -
         facts["split"] = TRAIN if found["train"].item() == 1 else TEST
     places = np.stack((found["x"], found["y"]), -1)
     yield from _one_person(places, found["visibility"], "penn13", options, facts)
+
+
+def _read_utd(path: Path, places: np.ndarray, options: ReadOptions) -> Iterator[Recording]:
+    if places.ndim != 3 or places.shape[:2] != (len(UTD_NAMES), 3) or places.dtype.kind not in "fiu":
+        raise FormatError(path, f"has d_skel {places.dtype} {places.shape}; it must be numbers [20, 3, frames]")
+    joints = map_joints(path, UTD_NAMES, options)
+    name = _UTD_NAME.fullmatch(path.stem)
+    facts = {"label": f"a{name[1]}", "subject": int(name[2])} if name else {}
+    read = replace(options, axes="FKC", coordinates="xyz", layout=joints.layout)
+    for recording in array_recordings(path, joints(places.transpose(2, 0, 1)), {"fps": np.array(UTD_FPS)}, read):
+        yield replace(recording, space="camera", **facts)
 
 
 def _one_person(

@@ -14,6 +14,7 @@ from pyarrow import feather, parquet
 from ..recording import Recording
 from .clip_rows import LOOK, are_rows_of_clips, clip_recordings, title_of
 from .data_fields import NAMES
+from .etri import is_etri
 from .registry import MAX_FILE_BYTES, FormatError, ReadOptions, register_format
 from .table_columns import HEAD_ROWS, find_columns, one_by_one
 from .table_content import content_recordings
@@ -26,6 +27,8 @@ _SPLIT = re.compile(r"(train|validation|val|test)(?:-\d+-of-\d+)?")
 
 
 def _is_table(path: Path) -> bool:
+    if is_etri(path):  # whose joints have three places each
+        return False
     try:
         return find_columns(one_by_one(split_rows(text_head(path)))[:HEAD_ROWS]) is not None
     except (ValueError, csv.Error):
