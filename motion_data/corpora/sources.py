@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..readers.amc import skeleton_of
 from ..readers.gcn_arrays import labels_beside
 from ..readers.pku_mmd import labels_of
 from ..readers.registry import Format, format_of, formats
@@ -20,7 +21,7 @@ class Source:
     """A file, or a folder that is one recording, and the name under which the corpus knows it.
 
     Args:
-        size: bytes, of all files of a folder, or of a file and the one with its labels.
+        size: bytes, of all files of a folder, or of a file and the one that is read with it.
         modified: time of the latest change, nanoseconds.
     """
 
@@ -31,11 +32,16 @@ class Source:
 
     @classmethod
     def of(cls, path: Path, name: str) -> Source:
-        files = path.rglob("*") if path.is_dir() else filter(None, (path, labels_beside(path) or labels_of(path)))
+        files = path.rglob("*") if path.is_dir() else filter(None, (path, beside(path)))
         facts = [file.stat() for file in files if file.is_file()]
         return cls(
             path, name, sum(fact.st_size for fact in facts), max((fact.st_mtime_ns for fact in facts), default=0)
         )
+
+
+def beside(path: Path) -> Path | None:
+    """Return the file that is read with another, its labels or its skeleton; None if there is none."""
+    return labels_beside(path) or labels_of(path) or skeleton_of(path)
 
 
 def find_sources(
@@ -97,8 +103,8 @@ def find_sources(
             unknown[name] = path
     twins = [path for path in found if path.suffix == ".h5" and path.with_suffix(".csv") in found]
     unknown |= {name: path for path, name in map(found.pop, twins)}
-    labels = {beside.resolve() for path in found if (beside := labels_beside(path) or labels_of(path))}
-    unknown = {name: path for name, path in unknown.items() if path.resolve() not in labels}
+    read_too = {other.resolve() for path in found if (other := beside(path))}
+    unknown = {name: path for name, path in unknown.items() if path.resolve() not in read_too}
     if not found:
         raise ValueError(_nothing_found(paths, unknown, videos))
     name, times = Counter(name for _, name in found.values()).most_common(1)[0]

@@ -5,6 +5,7 @@
 
 from ..recording import Recording
 from . import (
+    amc,
     any_json,
     array_folder,
     arrays,
@@ -48,6 +49,7 @@ __all__ = [
     "FormatError",
     "ReadOptions",
     "Recording",
+    "amc",
     "any_json",
     "array_folder",
     "arrays",
