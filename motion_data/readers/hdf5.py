@@ -28,6 +28,8 @@ from .worker_process import read_by_worker
 WORKER = Path(__file__).with_name("hdf5_worker.py")
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".nc")
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HEAD = 2**16
+OF_WEIGHTS = (b"keras_version", b"model_weights", b"layer_names")  # what Keras calls things
 SLEAP = ("tracks", "node_names")
 PANDAS = "pandas_type"
 
@@ -35,9 +37,10 @@ PANDAS = "pandas_type"
 def _is_hdf5(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(len(SIGNATURE)) == SIGNATURE
+            head = file.read(HEAD)
     except OSError:
         return False
+    return head.startswith(SIGNATURE) and not any(name in head for name in OF_WEIGHTS)
 
 
 @register_format(

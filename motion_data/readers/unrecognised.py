@@ -19,7 +19,7 @@ PACKAGES = {  # of what packages make
     "polars": "save a table with write_parquet or write_csv",
 }
 INSTEAD = {  # of files that are not read
-    ".h5": "it is no HDF5 file",
+    ".h5": "it is no HDF5 file, or one of weights",
     ".slp": "export it from SLEAP as analysis HDF5 or CSV",
     ".mat": "name its variable keypoints, or save it with numpy.save",
     ".pt": "save a tensor, or a dict with the name keypoints",

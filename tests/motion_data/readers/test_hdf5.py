@@ -13,7 +13,7 @@ from motion_data.corpora.sources import find_sources
 from motion_data.inputs import as_recordings, input_options, is_batch
 from motion_data.layouts import COCO_KEYPOINTS
 from motion_data.notes import collect_notes
-from motion_data.readers import FormatError, ReadOptions, hdf5
+from motion_data.readers import FormatError, ReadOptions, hdf5, registry
 
 h5py = pytest.importorskip("h5py")
 
@@ -267,6 +267,15 @@ def test_matlab_7_3_turns_its_axes(tmp_path, poses):
     (recording,) = as_recordings(path)
     close(recording, poses[0][None])
     assert (recording.fps, recording.label, recording.layout) == (25, "wave", "coco17")
+
+
+def test_weights_of_keras_are_of_no_known_format(tmp_path):
+    with h5py.File(tmp_path / "model.h5", "w") as file:
+        file.attrs["keras_version"] = "2.15.0"
+        file["model_weights/dense/kernel:0"] = np.ones((34, 8))
+    assert registry.format_of(tmp_path / "model.h5") is None
+    with pytest.raises(FormatError, match="is of no known format"):
+        as_recordings(tmp_path / "model.h5")
 
 
 def test_links_to_other_files_are_not_followed(tmp_path, poses):
