@@ -101,14 +101,15 @@ def open_hdf5(path: Path) -> Opened:
     arrays = read_by_worker(path, WORKER, "h5py", "HDF5", "hdf5")
     told = json.loads(str(arrays.pop("")))
     content: dict[str, Any] = {}
-    for name, own in told["attributes"].items():
-        if name not in arrays:
-            _group(content, name).update(own)
     for name, array in arrays.items():
         parent, _, last = name.rpartition("/")
         own = told["attributes"].get(name, {})
         tells = array.ndim > 1 and not own.keys().isdisjoint(OF_CLIP)
         _group(content, parent)[last] = {"keypoints": array, **own} if tells else array
+    for name, own in told["attributes"].items():
+        if name not in arrays:
+            group = _group(content, name)
+            group.update((key, value) for key, value in own.items() if key not in group)
     return Opened(content, {name: told["attributes"].get(name, {}) for name in arrays}, told["dims"])
 
 

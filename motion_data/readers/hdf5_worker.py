@@ -10,6 +10,7 @@ Links to other files, and arrays that lie in other files, are left out. Arrays o
 
 import json
 import sys
+from collections import deque
 from pathlib import Path
 
 import h5py
@@ -45,10 +46,10 @@ def main() -> None:
 def _arrays_in(file: h5py.File, attributes: dict[str, dict]) -> dict[str, h5py.Dataset]:
     """Return the arrays of a file by path, and write the attributes of groups into `attributes`."""
     found: dict[str, h5py.Dataset] = {}
-    groups = [(file, "", 0)]
+    groups = deque([(file, "", 0)])
     count = 0
     while groups:
-        group, path, depth = groups.pop()
+        group, path, depth = groups.popleft()
         for name in group:
             count += 1
             if count > MAX_ITEMS or depth > MAX_DEPTH:

@@ -42,7 +42,7 @@ def pandas_rows(path: Path, table: Mapping[str, Any], attributes: Mapping[str, M
             raise ValueError(f"{len(titles)} columns of {sorted(counts)} rows")
         if index is None or len(index) not in counts:
             raise ValueError("no index that fits")
-    except (LookupError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise FormatError(path, f"has a table of pandas that cannot be read ({error})") from error
     cells = [list(map(_as_text, values.tolist())) for values in columns.values()]
     if len(levels) > 1 or index_name:

@@ -234,6 +234,12 @@ def test_a_group_for_each_clip_is_a_recording_each(tmp_path, poses):
     close(recordings[2], poses[0][None, :22])
 
 
+def test_arrays_and_groups_count_before_attributes_of_their_name(tmp_path, poses):
+    path = write(tmp_path / "own.h5", {"keypoints": poses[0], "more/notes": [1.0]}, {"keypoints": 17, "more": "none"})
+    (recording,) = as_recordings(path, COCO)
+    close(recording, poses[0][None])
+
+
 def test_an_array_for_each_clip_has_its_label_beside_it(tmp_path, poses):
     path = write(tmp_path / "clips.h5", {"a": poses[0][:20], "b": poses[0]})
     with h5py.File(path, "r+") as file:
