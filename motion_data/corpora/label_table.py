@@ -1,7 +1,7 @@
 """A table that labels files, and stretches of them: what its columns mean, and which file a row is about.
 
-It is CSV with commas, semicolons or tabs, and titles in its first line; other columns are refused, so that a slip of
-the pen is no label that is missing. Cells may be empty:
+It is CSV with commas, semicolons, tabs or bars, and titles in its first line; other columns are refused, so that a
+slip of the pen is no label that is missing. Cells may be empty:
 
     file                    which source, see `_Names`; also called filename, file_name, video, clip
     start, end              seconds, or clock times such as 1:05.5; the row is about this stretch alone
@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 
 from ..notes import note
 from ..readers.registry import FormatError
+from ..readers.table_rows import delimiter_of
 from ..readers.text_files import read_text
 
 COLUMNS = ("file", "start", "end", "start_frame", "end_frame", "frame", "label", "subject", "split", "anomalous")
@@ -76,8 +77,7 @@ def read_table(path: Path, names: Sequence[str]) -> dict[str, tuple[LabelRow, ..
         lines = read_text(path).splitlines()
     except FormatError as error:
         raise ValueError(f"labels {str(path)!r} {error.reason}; save it as UTF-8") from error
-    head = lines[0] if lines else ""
-    table = csv.reader(lines, delimiter="\t" if "\t" in head else ";" if ";" in head else ",")
+    table = csv.reader(lines, delimiter=delimiter_of(lines))
     titles = [_OTHER_TITLES.get(title.strip().lower(), title.strip().lower()) for title in next(table, [])]
     if "file" not in titles or set(titles) - set(COLUMNS) or len(set(titles)) < len(titles):
         raise ValueError(

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..notes import collect_notes, note
 from ..recording import Recording
-from .data_fields import NAMES, SET_LABELS, SET_MOTIONS, depth_of, label_text, value_of
+from .data_fields import NAMES, SET_LABELS, SET_MOTIONS, VIDEO_SUFFIXES, depth_of, label_text, value_of
 from .frames import whole_number
 from .named_joints import own_titles
 from .plain_data import data_recordings
@@ -31,7 +31,6 @@ TITLES = (
     *("name", "clip", "clip_id", "clip_name", "video", "video_id", "video_name", "recording"),
     *("file_name", "filename"),
 )
-VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
 OF_CLIP = (*NAMES["label"], *NAMES["fps"], *TITLES, "split", "subject", "frame_dir")
 LOOK = 20  # entries that are looked at to see what they are
 MOST_PEOPLE = 8  # in a frame; clips have as many frames at least, but for a few
@@ -161,7 +160,7 @@ def _keypoints_of(entry: Mapping) -> Any:
 
 
 def _is_film(name: object) -> bool:
-    return Path(str(name)).suffix.lower() in VIDEOS
+    return Path(str(name)).suffix.lower() in VIDEO_SUFFIXES
 
 
 def _frames_of(entry: Mapping) -> int:

@@ -11,6 +11,7 @@ from ..notes import note
 from .frames import TIMES
 
 _LONGEST_LABEL = 200
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
 
 # of all recordings of a data set
 SET_MOTIONS = ("x", "X", "data", "keypoints", "motions", "clips")
@@ -75,10 +76,15 @@ def are_texts(value: object) -> bool:
 
 
 def label_text(label: object) -> str:
-    """Return a label, a text or a whole number, as text; "" of anything else."""
+    """Return a label, a text or a whole number, as text, 2.0 as "2"; "" of anything else."""
+    label = label.item() if isinstance(label, np.generic) else label
+    if isinstance(label, bytes):
+        label = label.decode(errors="replace")
     if isinstance(label, str):
         return label[:_LONGEST_LABEL]
-    return str(label) if isinstance(label, (int, np.integer)) and abs(label) < 2**63 else ""
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    return str(label) if isinstance(label, int) and abs(label) < 2**63 else ""
 
 
 def one_label(labels: Iterable[object]) -> str:

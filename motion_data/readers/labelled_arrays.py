@@ -11,7 +11,7 @@ import numpy as np
 from ..layouts import get_layout
 from ..recording import Recording
 from .array_files import array_shapes, map_member
-from .data_fields import SET_LABELS, SET_MOTIONS
+from .data_fields import SET_LABELS, SET_MOTIONS, label_text
 from .gcn_arrays import GCN_SPLITS
 from .joint_names import MIN_JOINTS
 from .named_arrays import KINDS
@@ -92,7 +92,7 @@ def labelled_recordings(
             label = labels[number].argmax() if labels.ndim == 2 else labels[number]
             told, read = _unflattened(path, motion, options) if motions.ndim == _FLAT else (motion, options)
             for one in array_recordings(path, told, shared, read, name=f"{split}_{number:06d}".strip("_")):
-                yield replace(one, label=_text(label), split=GCN_SPLITS.get(split, ""))
+                yield replace(one, label=label_text(label), split=GCN_SPLITS.get(split, ""))
 
 
 def _unflattened(path: Path, motion: np.ndarray, options: ReadOptions) -> tuple[np.ndarray, ReadOptions]:
@@ -106,9 +106,3 @@ def _unflattened(path: Path, motion: np.ndarray, options: ReadOptions) -> tuple[
         )
     poses = motion.reshape(len(motion), people, joints, 3)
     return poses[:, poses.any((0, 2, 3))], replace(options, axes="FMKC", coordinates="xyz", layout=layout)
-
-
-def _text(label: object) -> str:
-    """Return a label as text, a whole number without a point."""
-    value = label.item() if isinstance(label, np.generic) else label
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)[:200]

@@ -9,14 +9,15 @@ import numpy as np
 from tqdm import tqdm
 
 from ...recording import Recording
+from ..data_fields import VIDEO_SUFFIXES
 from ..joint_names import given_layout
 from ..registry import FormatError, ReadOptions, register_format
 from .decoding import VideoError, VideoFile
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
 
-
-@register_format("video", "videos, with a pose model (.mp4 .m4v .mov .avi .mkv .webm)", SUFFIXES, needs_poses=True)
+@register_format(
+    "video", "videos, with a pose model (.mp4 .m4v .mov .avi .mkv .webm)", VIDEO_SUFFIXES, needs_poses=True
+)
 def read_video(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Estimate the key-points of a video, link people over time and cut it into recordings.
 

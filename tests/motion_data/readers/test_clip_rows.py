@@ -15,6 +15,7 @@ from motion_data.inputs import as_recordings
 from motion_data.layouts import COCO_KEYPOINTS
 from motion_data.notes import collect_notes
 from motion_data.readers import FormatError, ReadOptions, registry
+from motion_data.readers.data_fields import label_text
 
 OPTIONS = ReadOptions(min_track=1, layout="coco17")
 FRAMES, LABELS = 12, ["walk", "fall", "walk"]
@@ -199,3 +200,13 @@ def test_rows_of_other_data_are_refused(tmp_path):
     rows.save_to_disk(tmp_path / "saved")
     with pytest.raises(FormatError, match="has rows of text; each must be a clip"):
         list(registry.formats()["saved-dataset"].read(tmp_path / "saved", OPTIONS))
+
+
+@pytest.mark.parametrize("label", [3, 3.0, np.float64(3), "3", b"3"])
+def test_whole_numbers_are_labels_however_they_are_written(label):
+    assert label_text(label) == "3"
+
+
+@pytest.mark.parametrize("label", [None, 0.5, [3], {"name": "walk"}])
+def test_anything_else_is_no_label(label):
+    assert label_text(label) == ""
