@@ -7,7 +7,7 @@ MATLAB counts pixels from 1: the two data sets do, and so a joint at (1, 1) is n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
@@ -39,6 +39,7 @@ JHMDB_FPS = 30.0  # of the videos of HMDB51, from which JHMDB was cut
 JHMDB_SIZE = (320, 240)
 MATLAB_5 = 1  # SciPy's number of the file format of MATLAB 5 to 7
 MAX_NUMBERS = 2**25  # of one variable: 256 MiB
+Loader = Callable[[tuple[str, ...]], dict[str, np.ndarray]]
 _UTD_NAME = re.compile(r"a(\d+)_s(\d+)_t\d+_skeleton")
 _SPLIT_LINE = re.compile(r"(.+)\.\w+\s+([12])")
 
@@ -61,13 +62,9 @@ def _variables(path: Path) -> dict[str, tuple[int, ...]]:
 
     Raises:
         FormatError: it is no such file, a damaged one, or one of MATLAB 4.
-        ImportError: it is of MATLAB 7.3, and h5py is not installed.
     """
-    version = _version(path)
-    if version < MATLAB_5:
+    if _version(path) < MATLAB_5:
         raise FormatError(path, "is of MATLAB 4; save it with '-v7', or its array with numpy.save")
-    if version > MATLAB_5:
-        return {name: array.shape for name, array in open_hdf5(path).arrays.items()}
     with _formatted(path):
         return {name: tuple(shape) for name, shape, _ in whosmat(path, appendmat=False)}
 
@@ -98,18 +95,28 @@ def read_matlab(path: Path, options: ReadOptions) -> Iterator[Recording]:
 
     Raises:
         FormatError: the file is damaged, has none of these, or its variables contradict each other.
+        ImportError: it is of MATLAB 7.3, and h5py is not installed.
     """
-    shapes = _variables(path)
+    if _version(path) > MATLAB_5:
+        arrays = open_hdf5(path).arrays
+        shapes = {name: array.shape for name, array in arrays.items()}
+        yield from _read(path, shapes, lambda names: {name: arrays[name] for name in names if name in arrays}, options)
+    else:
+        shapes = _variables(path)
+        yield from _read(path, shapes, lambda names: _load(path, shapes, names), options)
+
+
+def _read(path: Path, shapes: dict[str, tuple[int, ...]], load: Loader, options: ReadOptions) -> Iterator[Recording]:
     if set(JHMDB) <= set(shapes):
-        yield from _read_jhmdb(path, _load(path, shapes, JHMDB)["pos_img"], options)
+        yield from _read_jhmdb(path, load(JHMDB)["pos_img"], options)
     elif set(PENN) <= set(shapes):
-        yield from _read_penn(path, _load(path, shapes, (*PENN, "action", "train")), options)
+        yield from _read_penn(path, load((*PENN, "action", "train")), options)
     elif set(UTD) <= set(shapes):
-        yield from _read_utd(path, _load(path, shapes, UTD)["d_skel"], options)
+        yield from _read_utd(path, load(UTD)["d_skel"], options)
     elif "keypoints" in (called := kinds_of(shapes)):
-        arrays = _load(path, shapes, tuple(called.values()))
+        arrays = load(tuple(called.values()))
         yield from named_recordings(path, arrays, called, shapes, options)
-    elif found := noted_keypoints(_load(path, shapes, tuple(shapes))):
+    elif found := noted_keypoints(load(tuple(shapes))):
         yield from named_recordings(path, found, kinds_of(found), found, options)
     else:
         names = ", ".join(shapes)[:200] or "no variables"
@@ -124,9 +131,6 @@ def _load(path: Path, shapes: dict[str, tuple[int, ...]], names: tuple[str, ...]
     for name in wanted:
         if prod(shapes[name]) > MAX_NUMBERS:
             raise FormatError(path, f"has {name} {shapes[name]}, which is too much; at most {MAX_NUMBERS} are read")
-    if _version(path) > MATLAB_5:
-        arrays = open_hdf5(path).arrays
-        return {name: arrays[name] for name in wanted}
     with _formatted(path):
         found = loadmat(path, appendmat=False, variable_names=wanted)
     for name in set(wanted) - set(found):
