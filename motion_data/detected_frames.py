@@ -21,8 +21,8 @@ from .readers.detections import Detection, scored
 from .readers.estimates import estimated_recordings
 from .readers.joint_names import map_joints
 from .readers.json_files import brief
-from .readers.plain_joints import detection_of, same_joints
-from .readers.plain_people import people_in
+from .readers.plain.plain_joints import detection_of, same_joints
+from .readers.plain.plain_people import people_in
 from .readers.registry import FormatError
 from .recording import Recording
 
@@ -127,7 +127,7 @@ def is_named(frame: object) -> bool:
 
 
 def named_people(frame: object, coordinates: str | None = None) -> tuple[str | None, list[Detection]]:
-    """Return everybody in a frame for which `is_named` holds, as `readers.plain_data` reads one of a file.
+    """Return everybody in a frame for which `is_named` holds, as `readers.plain.plain_data` reads one of a file.
 
     Returns:
         the layout that names of joints make, None if they have none; people with `[K, 3]` joints, the score last.

@@ -16,10 +16,10 @@ from .notes import note
 from .options import WHOLE, ReadOptions
 from .plausibility import doubts
 from .pose_results import is_result, is_scored, people_one_by_one
-from .readers.movement_data import is_movement, memory_movement
-from .readers.plain_data import are_people, data_recordings
+from .readers.arrays.movement_data import is_movement, memory_movement
+from .readers.plain.plain_data import are_people, data_recordings
 from .readers.registry import FormatError, format_of
-from .readers.table_content import is_table, memory_recordings
+from .readers.tables.table_content import is_table, memory_recordings
 from .readers.unrecognised import no_format
 from .recording import Recording
 from .rows import row_recording
@@ -65,9 +65,10 @@ def as_recordings(
             - a path of a known format;
             - an array `[(M,) F, K, 2 or 3]`: x, y; x, y, score; or x, y, z, told apart as `interpret` says; what is
               masked is missing; or `[F, 1, 1, K, C]`, what MoveNet says of each picture;
-            - a DataFrame of pandas or polars, or its rows or columns in a list or dict, as a table (`readers.tables`);
+            - a DataFrame of pandas or polars, or its rows or columns in a list or dict, as a table
+              (`readers.tables.table_files`);
             - a list of frames, as pose models and trackers give them (`detected_frames`);
-            - what a JSON file of people in frames holds (`readers.plain_data`);
+            - what a JSON file of people in frames holds (`readers.plain.plain_data`);
             - a mapping with `keypoints`, one of these arrays or lists, and any other field of `Recording`;
             - a row of a prepared corpus, or a whole `datasets.Dataset` of such rows;
             - a `Recording`.

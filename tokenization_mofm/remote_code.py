@@ -17,9 +17,9 @@ CODE_FILE = "modeling_mofm.py"
 ROOMS = ("motion_data", "tokenization_mofm", "modeling_mofm")
 # what is asked for; the modules that these import come along
 ENTRIES = (
-    "motion_data/readers/estimator_json.py",
-    "motion_data/readers/mediapipe_json.py",
-    "motion_data/readers/openpose_folder.py",
+    "motion_data/readers/estimators/estimator_json.py",
+    "motion_data/readers/estimators/mediapipe_json.py",
+    "motion_data/readers/estimators/openpose_folder.py",
     "modeling_mofm/actions/modeling.py",
     "modeling_mofm/actions/pipeline.py",
     "modeling_mofm/anomaly/pipeline.py",

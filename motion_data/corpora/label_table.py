@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 
 from ..notes import note
 from ..readers.registry import FormatError
-from ..readers.table_rows import delimiter_of
+from ..readers.tables.table_rows import delimiter_of
 from ..readers.text_files import read_text
 
 COLUMNS = ("file", "start", "end", "start_frame", "end_frame", "frame", "label", "subject", "split", "anomalous")

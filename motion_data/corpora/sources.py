@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..readers.amc import skeleton_of
-from ..readers.gcn_arrays import labels_beside
-from ..readers.pku_mmd import labels_of
+from ..readers.arrays.gcn_arrays import labels_beside
+from ..readers.mocap.amc import skeleton_of
 from ..readers.registry import Format, format_of, formats
+from ..readers.sets.pku_mmd import labels_of
 from ..readers.unrecognised import no_format
 
 

@@ -1,90 +1,30 @@
-"""Files of pose estimators and motion capture, each read by the format it is in.
+"""Files of pose estimators, motion capture, data sets and people's own, each read by the format it is in.
 
-`registry.py` says what a format is and finds the one of a path; every other module reads one family of files.
+`registry.py` says what a format is and finds the one of a path. The folders hold families of formats, the other
+modules what several families share.
 """
 
-from ..recording import Recording
-from . import (
-    amc,
-    any_json,
-    array_folder,
-    arrays,
-    azure_kinect,
-    bvh,
-    c3d,
-    easy_vitpose,
-    estimator_json,
-    etri,
-    hdf5,
-    labelled_arrays,
-    lcrnet,
-    list_tables,
-    marker_tables,
-    matlab,
-    mediapipe_json,
-    mmaction_pickle,
-    msr_text,
-    mvnx,
-    ntu_skeleton,
-    openpose_folder,
-    panoptic,
-    pickle_3dpw,
-    pickle_aist,
-    picture_folders,
-    pku_mmd,
-    pose_container,
-    qualisys,
-    registry,
-    saved_dataset,
-    tables,
-    torch_tensors,
-    trc,
-    videopose3d,
-    zed,
-)
-from .registry import FormatError, ReadOptions, register_format
-from .video import video_files
+from importlib import import_module
 
-__all__ = [
-    "FormatError",
-    "ReadOptions",
-    "Recording",
-    "amc",
-    "any_json",
-    "array_folder",
-    "arrays",
-    "azure_kinect",
-    "bvh",
-    "c3d",
-    "easy_vitpose",
-    "estimator_json",
-    "etri",
-    "hdf5",
-    "labelled_arrays",
-    "lcrnet",
-    "list_tables",
-    "marker_tables",
-    "matlab",
-    "mediapipe_json",
-    "mmaction_pickle",
-    "msr_text",
-    "mvnx",
-    "ntu_skeleton",
-    "openpose_folder",
-    "panoptic",
-    "pickle_3dpw",
-    "pickle_aist",
-    "picture_folders",
-    "pku_mmd",
-    "pose_container",
-    "qualisys",
-    "register_format",
-    "registry",
-    "saved_dataset",
-    "tables",
-    "torch_tensors",
-    "trc",
-    "video_files",
-    "videopose3d",
-    "zed",
-]
+from ..recording import Recording
+from .registry import FormatError, ReadOptions, register_format
+
+# The modules that register formats; those further down are asked first whether a file is theirs.
+FORMAT_MODULES = (
+    # of no one producer
+    *("plain.any_json", "plain.saved_dataset"),
+    *("arrays.numpy_arrays", "arrays.array_folder", "arrays.labelled_arrays", "arrays.matlab", "arrays.hdf5"),
+    *("arrays.torch_tensors", "tables.list_tables", "tables.table_files"),
+    # of one
+    *("arrays.videopose3d", "estimators.azure_kinect", "estimators.easy_vitpose", "estimators.estimator_json"),
+    *("estimators.lcrnet", "estimators.mediapipe_json", "estimators.openpose_folder", "estimators.picture_folders"),
+    *("estimators.pose_container", "estimators.zed"),
+    *("mocap.amc", "mocap.bvh", "mocap.c3d", "mocap.marker_tables", "mocap.mvnx", "mocap.qualisys", "mocap.trc"),
+    *("sets.etri", "sets.mmaction_pickle", "sets.msr_text", "sets.ntu_skeleton", "sets.panoptic"),
+    *("sets.pickle_3dpw", "sets.pickle_aist", "sets.pku_mmd"),
+    "video.video_files",
+)
+for module in FORMAT_MODULES:
+    import_module(f".{module}", __name__)
+
+__all__ = ["FORMAT_MODULES", "FormatError", "ReadOptions", "Recording", "register_format"]

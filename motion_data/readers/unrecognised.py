@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .json_files import read_json
 from .registry import FormatError, formats
-from .table_rows import no_columns, split_rows
+from .tables.table_rows import no_columns, split_rows
 from .text_files import text_head
 
 TABLES = (".csv", ".tsv")

@@ -9,8 +9,8 @@ from datasets import Dataset, DatasetDict
 from scripts import mofm
 
 from motion_data.corpora.annotations import MARGIN, SIDE
-from motion_data.readers.mmaction_pickle import read_mmaction
 from motion_data.readers.registry import ReadOptions
+from motion_data.readers.sets.mmaction_pickle import read_mmaction
 from motion_data.schema import encode_row, motion_features
 
 

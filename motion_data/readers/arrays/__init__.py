@@ -1,0 +1,1 @@
+"""Arrays: of NumPy, PyTorch, MATLAB and HDF5."""

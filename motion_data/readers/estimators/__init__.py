@@ -1,0 +1,1 @@
+"""Files of pose estimators and cameras, each in the form of its producer."""

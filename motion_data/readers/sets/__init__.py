@@ -1,0 +1,1 @@
+"""Action data sets as they are shared."""

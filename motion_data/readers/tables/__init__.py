@@ -1,0 +1,1 @@
+"""Tables: a column for each number, or lists in cells, in text, parquet and HDF5."""
