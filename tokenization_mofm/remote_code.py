@@ -17,7 +17,11 @@ CODE_FILE = "modeling_mofm.py"
 ROOMS = ("motion_data", "tokenization_mofm", "modeling_mofm")
 # what is asked for; the modules that these import come along
 ENTRIES = (
-    "motion_data/readers/estimators/estimator_json.py",
+    "motion_data/readers/estimators/alphapose.py",
+    "motion_data/readers/estimators/mmpose_json.py",
+    "motion_data/readers/estimators/person_tracks.py",
+    "motion_data/readers/estimators/ultralytics_json.py",
+    "motion_data/readers/sets/kinetics_skeleton.py",
     "motion_data/readers/estimators/mediapipe_json.py",
     "motion_data/readers/estimators/openpose_folder.py",
     "modeling_mofm/actions/modeling.py",

@@ -16,11 +16,19 @@ FORMAT_MODULES = (
     *("arrays.numpy_arrays", "arrays.array_folder", "arrays.labelled_arrays", "arrays.matlab", "arrays.hdf5"),
     *("arrays.torch_tensors", "tables.list_tables", "tables.table_files"),
     # of one
-    *("arrays.videopose3d", "estimators.azure_kinect", "estimators.easy_vitpose", "estimators.estimator_json"),
+    *("arrays.videopose3d", "estimators.azure_kinect", "estimators.easy_vitpose", "estimators.coco_results"),
+    *("estimators.alphapose", "estimators.mmpose_json", "estimators.person_tracks", "estimators.ultralytics_json"),
     *("estimators.lcrnet", "estimators.mediapipe_json", "estimators.openpose_folder", "estimators.picture_folders"),
     *("estimators.pose_container", "estimators.zed"),
     *("mocap.amc", "mocap.bvh", "mocap.c3d", "mocap.marker_tables", "mocap.mvnx", "mocap.qualisys", "mocap.trc"),
-    *("sets.etri", "sets.mmaction_pickle", "sets.msr_text", "sets.ntu_skeleton", "sets.panoptic"),
+    *(
+        "sets.etri",
+        "sets.kinetics_skeleton",
+        "sets.mmaction_pickle",
+        "sets.msr_text",
+        "sets.ntu_skeleton",
+        "sets.panoptic",
+    ),
     *("sets.pickle_3dpw", "sets.pickle_aist", "sets.pku_mmd"),
     "video.video_files",
 )

@@ -14,7 +14,7 @@ from ..estimates import RESULT_LAYOUTS, estimated_recordings
 from ..json_files import as_list, as_mapping, json_head, read_json
 from ..registry import FormatError, ReadOptions, register_format
 from ..text_files import parse_numbers, read_text
-from .estimator_json import mmpose_instance
+from .mmpose_json import mmpose_instance
 from .picture_files import MAX_EMPTY, people_in_files, pictures
 
 YOLO_BOX = 5  # class and box, before the joints

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from motion_data.layouts import COCO_KEYPOINTS
 from motion_data.readers import FormatError, ReadOptions, Recording, json_files, registry
-from motion_data.readers.estimators import estimator_json, mediapipe_json, openpose_folder
+from motion_data.readers.estimators import coco_results, mediapipe_json, openpose_folder
 from motion_data.readers.frames import picture_frames
 from motion_data.readers.unrecognised import no_format
 
-assert estimator_json and mediapipe_json and openpose_folder  # their import registers the formats
+assert coco_results and mediapipe_json and openpose_folder  # their import registers the formats
 
 OPTIONS = ReadOptions(min_track=1, max_gap=2)
 NUM_FRAMES = 3
