@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from .interpret import as_numbers, choose_coordinates, layout_of, stated_layout
+from .layouts import get_layout
 from .options import ReadOptions
-from .pose_results import is_in_fractions, is_result, people_of, picture_size, shape_of
+from .pose_results import are_numbered, is_in_fractions, is_result, people_of, picture_size, shape_of
 from .readers.detections import Detection, scored
 from .readers.estimates import estimated_recordings
 from .readers.joint_names import map_joints
@@ -28,6 +29,8 @@ from .recording import Recording
 
 # a list of MANY_FRAMES arrays or more with fewer than FEW rows each: rows are people, not frames
 MANY_FRAMES, FEW = 5, 5
+# joints that the models of ViTPose have, where none are left out; of the first two it is no guess what they are
+WHOLE_BODIES = ({17}, {133}, {14}, {16})
 
 
 def is_frames(inputs: object) -> bool:
@@ -75,6 +78,7 @@ def detected_recordings(
     ]
     if not found:
         raise ValueError(f"inputs has {len(frames)} frames with nobody in any")
+    found = _numbered_alike(frames, found, stated_layout(options, layout))
     widths = {detection.joints.shape for detection in found}
     if len(widths) > 1:
         raise ValueError(f"frames have people of different shapes {sorted(widths)}; they must have the same joints")
@@ -90,6 +94,27 @@ def detected_recordings(
     fields = {"frame_size": sizes.pop()} if len(sizes) == 1 else {}
     name = layout_of(joints, stated_layout(options, layout), default_layout)
     return list(estimated_recordings(Path("inputs"), found, {joints: name}, options, **fields))
+
+
+def _numbered_alike(frames: Sequence[object], found: list[Detection], layout: str | None) -> list[Detection]:
+    """Return people whose joints are numbered, of whom each lacks some, with as many rows each.
+
+    Raises:
+        ValueError: numbers do not go as far as those of a model do, so that the layout must tell how many there are.
+    """
+    counts = {len(detection.joints) for detection in found}
+    seen_in = [frame for frame in frames if frame is not None and not (isinstance(frame, (list, tuple)) and not frame)]
+    if not all(map(are_numbered, seen_in)) or counts in WHOLE_BODIES:
+        return found
+    most = get_layout(layout).num_joints if layout else max(counts)
+    if max(counts) > most or not layout and {most} not in WHOLE_BODIES[:2]:
+        raise ValueError(
+            f"joints are numbered up to {max(counts) - 1}, and some may be left out; name the layout that they are of"
+        )
+    return [
+        seen._replace(joints=np.concatenate([seen.joints, np.zeros((most - len(seen.joints), seen.joints.shape[1]))]))
+        for seen in found
+    ]
 
 
 def frame_people(frame: object, number: int = 0, frame_size: tuple[int, int] = (0, 0)) -> Iterator[Detection]:

@@ -17,6 +17,7 @@ from .options import WHOLE, ReadOptions
 from .plausibility import doubts
 from .pose_results import is_result, is_scored, people_one_by_one
 from .readers.arrays.movement_data import is_movement, memory_movement
+from .readers.estimators.roboflow import answer_recordings, are_answers
 from .readers.plain.plain_data import are_people, data_recordings
 from .readers.registry import FormatError, format_of
 from .readers.tables.table_content import is_table, memory_recordings
@@ -104,6 +105,8 @@ def _in_memory(
 ) -> Iterable[Recording]:
     if is_movement(inputs):
         return memory_movement(Path("inputs"), inputs, options)
+    if are_answers(inputs):
+        return answer_recordings(Path("inputs"), inputs, options)
     table = memory_recordings(Path("inputs"), inputs, options) if scores is None else None
     if table is not None:
         return table
@@ -130,7 +133,7 @@ def is_batch(inputs: MotionInput | Iterable[MotionInput]) -> bool:
     first = inputs[0] if isinstance(inputs, Sequence) and len(inputs) else None
     if is_table(first) or is_movement(first):
         return True
-    if are_people(inputs) or is_scored(inputs):
+    if are_people(inputs) or is_scored(inputs) or are_answers(inputs):
         return False
     if hasattr(inputs, "ndim"):
         return inputs.ndim == 5 and not is_picture_by_picture(tuple(inputs.shape))

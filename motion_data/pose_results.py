@@ -14,7 +14,7 @@ Libraries are told by the names of their fields, and none of them is imported:
 - rtmlib: a pair of arrays, key-points `[M, K, 2]` and scores `[M, K]`;
 - ViTPose in transformers, TensorFlow.js and others: a list with a dict for each person, `keypoints` `[K, 2 or 3]` or
   points with x and y, and perhaps `scores` (or `keypoint_scores`) `[K]` and `track_id` (or `id`); or such a list in a
-  list.
+  list. `labels` are the numbers of the joints, some of which ViTPose leaves out where it is given a threshold.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _FIELDS = (
     ("xy", "conf", "data"),
     ("poseKeypoints",),
 )
+MOST_JOINTS = 1000
 SURE_PERSON = 0.5  # people of Keypoint R-CNN, which hands over a hundred boxes a picture, have a higher score
 
 
@@ -66,6 +67,12 @@ def is_people(frame: object) -> bool:
         and all(isinstance(person, Mapping) and "keypoints" in person for person in frame)
         and all(_is_body(person["keypoints"]) for person in frame)
     )
+
+
+def are_numbered(frame: object) -> bool:
+    """Tell whether each person of a frame has a number for each joint, so that some may be left out."""
+    people = _unnested(frame) if isinstance(frame, (list, tuple)) else ()
+    return is_people(people) and all(_numbers_of(person) is not None for person in people)
 
 
 def people_one_by_one(inputs: object) -> list[list] | None:
@@ -187,7 +194,23 @@ def _of_dict(person: Mapping) -> SeenPerson:
         marks = _first(person, _MARKS[:2])
         if marks is not None:
             body = np.concatenate([body, as_numbers("scores", marks).reshape(-1, 1)], 1)
+    numbers = _numbers_of(person)
+    if numbers is not None and len(numbers) and (numbers != range(len(numbers))).any():
+        placed = np.zeros((numbers.max() + 1, body.shape[1]))
+        placed[numbers] = body
+        body = placed
     return SeenPerson(body, _first(person, _IDS))
+
+
+def _numbers_of(person: Mapping) -> np.ndarray | None:
+    """Return the number of each joint that stands beside key-points; None if there are none."""
+    labels = person.get("labels")
+    if labels is None or len(labels) != len(person["keypoints"]):
+        return None
+    numbers = as_numbers("labels", labels)
+    if (numbers != numbers.round()).any() or (numbers < 0).any() or (numbers > MOST_JOINTS).any():
+        return None
+    return numbers.astype(np.int64)
 
 
 def _predictions(frame: Mapping) -> Sequence | None:

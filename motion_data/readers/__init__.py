@@ -19,7 +19,7 @@ FORMAT_MODULES = (
     *("arrays.videopose3d", "estimators.azure_kinect", "estimators.easy_vitpose", "estimators.coco_results"),
     *("estimators.alphapose", "estimators.mmpose_json", "estimators.person_tracks", "estimators.ultralytics_json"),
     *("estimators.lcrnet", "estimators.mediapipe_json", "estimators.openpose_folder", "estimators.picture_folders"),
-    *("estimators.pose_container", "estimators.zed"),
+    *("estimators.pose_container", "estimators.roboflow", "estimators.video_intelligence", "estimators.zed"),
     *("mocap.amc", "mocap.bvh", "mocap.c3d", "mocap.marker_tables", "mocap.mvnx", "mocap.qualisys", "mocap.trc"),
     *(
         "sets.etri",

@@ -41,7 +41,7 @@ NAMES = {
     ),
     "action": ("action", "activity"),  # of a frame or a person, whose label may be what a detector saw
     "label": ("label", "action", "activity"),  # of a whole file
-    "name": ("name", "part", "joint", "label", "landmarkType", "id", "type"),
+    "name": ("name", "part", "joint", "label", "class", "class_name", "landmarkType", "id", "type"),
     "fps": ("fps", "frame_rate", "framerate", "frameRate", "video_fps"),
     "width": ("width", "image_width", "frame_width", "video_width", "canvas_width"),
     "height": ("height", "image_height", "frame_height", "video_height", "canvas_height"),
@@ -55,7 +55,10 @@ NAMES = {
 
 def value_of(entry: Mapping, kind: str, otherwise: object = None) -> object:
     """Return the first field of an object that is called so; null is none."""
-    value = next((entry[name] for name in NAMES[kind] if entry.get(name) is not None), otherwise)
+    there = (entry[name] for name in NAMES[kind] if entry.get(name) is not None)
+    if kind == "frame":  # an object is about the picture
+        there = (value for value in there if not isinstance(value, Mapping))
+    value = next(there, otherwise)
     return value.item() if isinstance(value, np.generic) else value
 
 

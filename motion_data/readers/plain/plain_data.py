@@ -21,7 +21,7 @@ from ..json_files import numbers, picture_side, stated_fps
 from ..pose_arrays import array_recordings
 from ..registry import FormatError, ReadOptions
 from .named_joints import joint_titles, trajectories
-from .plain_joints import detection_of, no_scores, point_of, same_joints
+from .plain_joints import by_number, detection_of, no_scores, point_of, same_joints
 from .plain_people import Person, are_frames_of_one, flat_keypoints, is_bare_frame, people_in
 from .unnamed_keypoints import noted_keypoints
 
@@ -103,8 +103,7 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
         )
     found = same_joints(found, names)
     if names and all(name.isdecimal() for name in names):  # numbers are no names
-        order = np.argsort(np.array(names, int))
-        found, names = [seen._replace(joints=seen.joints[order]) for seen in found if len(seen.joints)], []
+        found, names = by_number(found, names), []
     if not options.overrides("fps"):
         about["fps"] = about["fps"] or _stated_rate(path, people, found)
     about["label"] = about["label"] or one_label([value_of(person.entry, "action") for person in people])

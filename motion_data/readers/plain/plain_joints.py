@@ -67,9 +67,20 @@ def detection_of(
     if marks.shape != (len(values),):
         raise FormatError(path, f"scores in frame {frame} have shape {marks.shape}; there are {len(values)} joints")
     values = np.column_stack((values[:, :2], marks))
-    if person.titles is not None and not found:
+    if person.titles is None and not found and (labels := _joint_numbers_of(person.entry, len(values))):
+        values = np.array(_by_name(path, labels, values.tolist(), names, where))
+    elif person.titles is not None and not found:
         values = np.array(_by_name(path, person.titles, values.tolist(), names, where))
     return Detection(frame, values, track, None, video)
+
+
+def _joint_numbers_of(entry: Mapping, count: int) -> list[str]:
+    """Return the number of each joint that `labels` state, as ViTPose does, which may leave some out; [] is none."""
+    labels = entry.get("labels")
+    if not isinstance(labels, (list, np.ndarray)) or len(labels) != count:
+        return []
+    numbers = list(map(whole_number, labels))
+    return [] if None in numbers else [str(number) for number in numbers]
 
 
 def _by_name(path: Path, found: list[str], joints: list[list], names: list[str], where: str) -> list[list]:
@@ -89,6 +100,22 @@ def same_joints(found: list[Detection], names: list[str]) -> list[Detection]:
         else seen
         for seen in found
     ]
+
+
+def by_number(found: list[Detection], names: list[str]) -> list[Detection]:
+    """Return detections whose joints are in the order of their numbers, from 0, or from 1 where none lacks.
+
+    A joint that nobody has is missing.
+    """
+    numbers = np.array(names, int)
+    numbers = numbers - 1 if sorted(numbers) == list(range(1, len(numbers) + 1)) else numbers
+    alike = []
+    for seen in found:
+        if len(seen.joints):
+            joints = np.zeros((numbers.max() + 1, seen.joints.shape[1]))
+            joints[numbers] = seen.joints
+            alike.append(seen._replace(joints=joints))
+    return alike
 
 
 def _is_pair(joint: object) -> bool:

@@ -1,0 +1,102 @@
+"""Joints with numbers beside them, as ViTPose has where a threshold leaves some out: each stays what it is."""
+
+import json
+
+import numpy as np
+import pytest
+
+from motion_data.inputs import as_recordings, input_options, is_batch
+from motion_data.readers import FormatError
+
+FRAMES = 20
+RNG = np.random.default_rng(0)
+XY = np.stack((np.linspace(100, 160, 17), np.linspace(50, 300, 17)), -1) + RNG.normal(0, 2, (FRAMES, 17, 2))
+SCORES = RNG.uniform(0.3, 1, (FRAMES, 17))
+
+
+def frames(seen, kind=list):
+    """Return what `post_process_pose_estimation` gives for each picture, without joints that are not `seen`."""
+    return [
+        [
+            {
+                "keypoints": kind(XY[frame][seen[frame]].tolist()),
+                "scores": kind(SCORES[frame][seen[frame]].tolist()),
+                "labels": kind(np.flatnonzero(seen[frame]).tolist()),
+                "bbox": kind([80, 40, 180, 310]),
+            }
+        ]
+        for frame in range(FRAMES)
+    ]
+
+
+def check(recording, seen):
+    assert recording.layout == "coco17"
+    np.testing.assert_array_equal(recording.scores[0] > 0, seen)
+    np.testing.assert_allclose(recording.keypoints[0][seen], XY[seen], atol=1e-3)
+    np.testing.assert_allclose(recording.scores[0][seen], SCORES[seen], atol=1e-6)
+
+
+@pytest.fixture
+def seen():
+    found = RNG.random((FRAMES, 17)) < 0.7
+    found[:, :2] = True
+    return found
+
+
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_results_in_memory(seen, kind):
+    assert not is_batch(frames(seen, kind))
+    (recording,) = as_recordings(frames(seen, kind))
+    check(recording, seen)
+
+
+def test_results_in_a_file(tmp_path, seen):
+    (tmp_path / "pose.json").write_text(json.dumps(frames(seen)))
+    (recording,) = as_recordings(tmp_path / "pose.json")
+    check(recording, seen)
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_where_the_last_joints_are_never_seen_the_layout_must_be_named(seen, constant):
+    seen[:, 13:] = False
+    if constant:
+        seen[:, :13] = True
+    with pytest.raises(ValueError, match="joints are numbered up to 12, and some may be left out; name the layout"):
+        as_recordings(frames(seen))
+    (recording,) = as_recordings(frames(seen), input_options(layout="coco17"))
+    check(recording, seen)
+
+
+def test_whole_bodies_are_what_their_number_says():
+    everything = np.ones((FRAMES, 17), bool)
+    (recording,) = as_recordings(frames(everything))
+    check(recording, everything)
+    fourteen = [[{name: rows[:14] for name, rows in person.items()} for person in one] for one in frames(everything)]
+    with pytest.raises(ValueError, match="crowdpose14 or aic14"):
+        as_recordings(fourteen)
+
+
+def test_joints_by_number_leave_gaps_for_those_that_nobody_has(tmp_path):
+    rows = [
+        {"frame": frame, "keypoints": {str(k): [*XY[frame, k], 0.9] for k in range(17) if k != 3}}
+        for frame in range(FRAMES)
+    ]
+    (tmp_path / "numbered.json").write_text(json.dumps(rows))
+    (recording,) = as_recordings(tmp_path / "numbered.json")
+    seen = np.tile(np.arange(17) != 3, (FRAMES, 1))
+    assert recording.layout == "coco17"
+    np.testing.assert_array_equal(recording.scores[0] > 0, seen)
+    np.testing.assert_allclose(recording.keypoints[0][seen], XY[seen], atol=1e-3)
+
+
+def test_joints_may_be_numbered_from_one(tmp_path):
+    rows = [
+        {"frame": frame, "keypoints": {str(k + 1): [*XY[frame, k], 0.9] for k in range(17)}} for frame in range(FRAMES)
+    ]
+    (tmp_path / "numbered.json").write_text(json.dumps(rows))
+    (recording,) = as_recordings(tmp_path / "numbered.json")
+    np.testing.assert_allclose(recording.keypoints[0], XY, atol=1e-3)
+    rows = [row | {"keypoints": dict(list(row["keypoints"].items())[:15])} for row in rows]
+    (tmp_path / "fewer.json").write_text(json.dumps(rows))
+    with pytest.raises(FormatError, match="people have 15 joints"):
+        as_recordings(tmp_path / "fewer.json")
