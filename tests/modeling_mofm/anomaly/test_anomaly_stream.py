@@ -355,7 +355,7 @@ def test_times_that_are_no_seconds_are_told(caplog):
             MotionStream(CountingScorer()).push(np.zeros((0, 17, 2)), time=wrong)
 
 
-@pytest.mark.parametrize("kind", ["one", "scored", "object", "named", "some", "own"])
+@pytest.mark.parametrize("kind", ["one", "scored", "object", "named", "some", "own", "numbered"])
 def test_frames_of_one_person(kind):
     """As a pose model for one person gives them: the answers are those of the same people in an array."""
     motion = make_motion(1, 24)
@@ -363,11 +363,16 @@ def test_frames_of_one_person(kind):
     motion.scores[:] = 1
     if kind == "some":
         motion.scores[0, :, :5] = 0
+    if kind == "numbered":
+        motion.scores[0, ::2, [3, 16]] = 0  # the last joint too
 
     def frame(f):
         keypoints, scores = motion.keypoints[0, f], motion.scores[0, f]
         named = dict(zip(COCO_KEYPOINTS, keypoints.tolist(), strict=True))
+        there = np.flatnonzero(scores)
+        numbered = {"keypoints": keypoints[there], "scores": scores[there], "labels": there}
         return {
+            "numbered": ([numbered],),
             "one": (keypoints,),
             "scored": (keypoints, scores),
             "object": ({"keypoints": keypoints, "keypoint_scores": scores},),
