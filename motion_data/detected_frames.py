@@ -17,10 +17,10 @@ import numpy as np
 from .interpret import as_numbers, choose_coordinates, layout_of, stated_layout
 from .layouts import get_layout
 from .options import ReadOptions
-from .pose_results import are_numbered, is_in_fractions, is_result, people_of, picture_size, shape_of
+from .pose_results import are_numbered, is_in_fractions, is_result, named_joints, people_of, picture_size, shape_of
 from .readers.detections import Detection, scored
 from .readers.estimates import estimated_recordings
-from .readers.joint_names import map_joints
+from .readers.joint_names import are_joint_names, map_joints
 from .readers.json_files import brief
 from .readers.plain.plain_joints import detection_of, same_joints
 from .readers.plain.plain_people import people_in
@@ -29,8 +29,8 @@ from .recording import Recording
 
 # a list of MANY_FRAMES arrays or more with fewer than FEW rows each: rows are people, not frames
 MANY_FRAMES, FEW = 5, 5
-# joints that the models of ViTPose have, where none are left out; of the first two it is no guess what they are
-WHOLE_BODIES = ({17}, {133}, {14}, {16})
+# joints that the models of ViTPose have: of the first it is no guess which they are
+COMMON, OTHERS = (17, 133), (14, 16)
 
 
 def is_frames(inputs: object) -> bool:
@@ -71,11 +71,16 @@ def detected_recordings(
     Raises:
         ValueError: frames of different kinds or joints, nobody in any, or numbers without a known meaning.
     """
-    found = [
-        detection
-        for number, frame in enumerate(frames)
-        for detection in frame_people(frame, number, options.frame_size)
-    ]
+    found, named = [], set()
+    for number, frame in enumerate(frames):
+        if has_names(frame) and not options.overrides("layout"):
+            own, people = named_people(frame, options.coordinates)
+            named.add(own)
+            found += [person._replace(frame=number) for person in people]
+        else:
+            found += frame_people(frame, number, options.frame_size)
+    if len(named) > 1:
+        raise ValueError(f"frames have the joints of several skeletons, {', '.join(sorted(map(str, named)))}")
     if not found:
         raise ValueError(f"inputs has {len(frames)} frames with nobody in any")
     found = _numbered_alike(frames, found, stated_layout(options, layout))
@@ -92,7 +97,7 @@ def detected_recordings(
         found = scored(found, "" if of_results else kind)  # results say which is which
     sizes = {picture_size(frame) for frame in frames if frame is not None and is_result(frame)} - {(0, 0)}
     fields = {"frame_size": sizes.pop()} if len(sizes) == 1 else {}
-    name = layout_of(joints, stated_layout(options, layout), default_layout)
+    name = named.pop() if named else layout_of(joints, stated_layout(options, layout), default_layout)
     return list(estimated_recordings(Path("inputs"), found, {joints: name}, options, **fields))
 
 
@@ -104,10 +109,11 @@ def _numbered_alike(frames: Sequence[object], found: list[Detection], layout: st
     """
     counts = {len(detection.joints) for detection in found}
     seen_in = [frame for frame in frames if frame is not None and not (isinstance(frame, (list, tuple)) and not frame)]
-    if not all(map(are_numbered, seen_in)) or counts in WHOLE_BODIES:
+    is_whole = len(counts) == 1 and counts <= {*COMMON, *OTHERS}
+    if is_whole or not all(map(are_numbered, seen_in)):
         return found
     most = get_layout(layout).num_joints if layout else max(counts)
-    if max(counts) > most or not layout and {most} not in WHOLE_BODIES[:2]:
+    if max(counts) > most or not layout and most not in COMMON:
         raise ValueError(
             f"joints are numbered up to {max(counts) - 1}, and some may be left out; name the layout that they are of"
         )
@@ -151,8 +157,13 @@ def is_named(frame: object) -> bool:
     return all(isinstance(person, Mapping) for person in people) and not is_result(frame)
 
 
+def has_names(frame: object) -> bool:
+    """Tell whether the result for a picture says what its joints are called: then that counts, not their order."""
+    return is_result(frame) and are_joint_names(named_joints(frame))
+
+
 def named_people(frame: object, coordinates: str | None = None) -> tuple[str | None, list[Detection]]:
-    """Return everybody in a frame for which `is_named` holds, as `readers.plain.plain_data` reads one of a file.
+    """Return everybody in a frame for which `is_named` or `has_names` holds, as `plain_data` reads one of a file.
 
     Returns:
         the layout that names of joints make, None if they have none; people with `[K, 3]` joints, the score last.

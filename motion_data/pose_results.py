@@ -14,7 +14,8 @@ Libraries are told by the names of their fields, and none of them is imported:
 - rtmlib: a pair of arrays, key-points `[M, K, 2]` and scores `[M, K]`;
 - ViTPose in transformers, TensorFlow.js and others: a list with a dict for each person, `keypoints` `[K, 2 or 3]` or
   points with x and y, and perhaps `scores` (or `keypoint_scores`) `[K]` and `track_id` (or `id`); or such a list in a
-  list. `labels` are the numbers of the joints, some of which ViTPose leaves out where it is given a threshold.
+  list. `labels` are the numbers of the joints, some of which ViTPose leaves out where it is given a threshold; what
+  joints are called, in points or beside them, counts and not their order.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from .notes import note
 
 _MARKS = ("scores", "keypoint_scores", "score", "confidence", "visibility")
 _IDS = ("track_id", "id")
+_NAMES = ("name", "part", "joint", "label", "class", "class_name")  # of a point
+_TITLES = ("joint_names", "keypoint_names", "names")  # of all of them
 # of results that are objects: of ultralytics, MMPose, supervision, ultralytics' key-points, OpenPose
 _FIELDS = (
     ("keypoints", "orig_shape"),
@@ -73,6 +76,20 @@ def are_numbered(frame: object) -> bool:
     """Tell whether each person of a frame has a number for each joint, so that some may be left out."""
     people = _unnested(frame) if isinstance(frame, (list, tuple)) else ()
     return is_people(people) and all(_numbers_of(person) is not None for person in people)
+
+
+def named_joints(frame: object) -> list[str]:
+    """Return what the joints of the first person are called, in points or beside their key-points; [] is nothing."""
+    people = _predictions(frame) if isinstance(frame, Mapping) else None
+    people = _unnested(frame) if isinstance(frame, (list, tuple)) else people
+    if not is_people(people):
+        return []
+    points = people[0]["keypoints"]
+    if _is_points(points):
+        names = [_first(point, _NAMES) for point in points]
+    else:
+        names = next((list(people[0][title]) for title in _TITLES if people[0].get(title) is not None), [])
+    return [name for name in names if isinstance(name, str)] if len(names) == len(points) else []
 
 
 def people_one_by_one(inputs: object) -> list[list] | None:

@@ -15,7 +15,7 @@ from numbers import Real
 
 import numpy as np
 
-from motion_data.detected_frames import frame_people, is_named, named_people, of_one_picture, whole_ids
+from motion_data.detected_frames import frame_people, has_names, is_named, named_people, of_one_picture, whole_ids
 from motion_data.interpret import apply, as_numbers, choose_max_score, decide, is_joint, layout_of
 from motion_data.keypoints import ArrayLike, as_motion
 from motion_data.layouts import get_layout
@@ -340,7 +340,7 @@ def _taken_apart(
     if scores is not None:
         raise ValueError("scores are given beside a frame that holds them")
     layout = None
-    if is_result(frame):
+    if is_result(frame) and not has_names(frame):
         people = list(frame_people(frame, frame_size=options.frame_size))
     else:
         layout, people = named_people(frame, options.coordinates)

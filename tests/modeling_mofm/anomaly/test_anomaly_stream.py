@@ -355,7 +355,7 @@ def test_times_that_are_no_seconds_are_told(caplog):
             MotionStream(CountingScorer()).push(np.zeros((0, 17, 2)), time=wrong)
 
 
-@pytest.mark.parametrize("kind", ["one", "scored", "object", "named", "some", "own", "numbered"])
+@pytest.mark.parametrize("kind", ["one", "scored", "object", "named", "some", "own", "numbered", "points"])
 def test_frames_of_one_person(kind):
     """As a pose model for one person gives them: the answers are those of the same people in an array."""
     motion = make_motion(1, 24)
@@ -373,6 +373,7 @@ def test_frames_of_one_person(kind):
         numbered = {"keypoints": keypoints[there], "scores": scores[there], "labels": there}
         return {
             "numbered": ([numbered],),
+            "points": ([{"keypoints": [{"name": n, "x": x, "y": y} for n, (x, y) in reversed(named.items())]}],),
             "one": (keypoints,),
             "scored": (keypoints, scores),
             "object": ({"keypoints": keypoints, "keypoint_scores": scores},),

@@ -1,4 +1,4 @@
-"""Joints with numbers beside them, as ViTPose has where a threshold leaves some out: each stays what it is."""
+"""Joints with numbers or names beside them, of which some may be left out: each stays what it is, in any order."""
 
 import json
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from motion_data.inputs import as_recordings, input_options, is_batch
+from motion_data.layouts import COCO_KEYPOINTS, get_layout
 from motion_data.readers import FormatError
 
 FRAMES = 20
@@ -100,3 +101,45 @@ def test_joints_may_be_numbered_from_one(tmp_path):
     (tmp_path / "fewer.json").write_text(json.dumps(rows))
     with pytest.raises(FormatError, match="people have 15 joints"):
         as_recordings(tmp_path / "fewer.json")
+
+
+SHUFFLED = RNG.permutation(17).tolist()
+
+
+def named_points(frame, key="name"):
+    """Return somebody whose joints have names and come in no order."""
+    points = [
+        {key: COCO_KEYPOINTS[k], "x": XY[frame, k, 0], "y": XY[frame, k, 1], "score": SCORES[frame, k]}
+        for k in SHUFFLED
+    ]
+    return {"keypoints": points, "score": 0.9}
+
+
+def named_rows(frame):
+    rows = [[*XY[frame, k], SCORES[frame, k]] for k in SHUFFLED]
+    return {"keypoints": rows, "joint_names": [COCO_KEYPOINTS[k] for k in SHUFFLED]}
+
+
+@pytest.mark.parametrize("key", ["name", "part", "label", "class"])
+@pytest.mark.parametrize("of_frame", [lambda one: [one], lambda one: one, lambda one: {"predictions": [[one]]}])
+def test_names_in_memory_count_and_not_the_order(key, of_frame):
+    (recording,) = as_recordings([of_frame(named_points(frame, key)) for frame in range(FRAMES)])
+    check(recording, np.ones((FRAMES, 17), bool))
+
+
+def test_names_beside_rows_in_memory_count():
+    (recording,) = as_recordings([[named_rows(frame)] for frame in range(FRAMES)])
+    check(recording, np.ones((FRAMES, 17), bool))
+
+
+def test_a_layout_that_overrides_names_takes_the_order():
+    options = input_options(layout="coco17", override=("layout",))
+    (recording,) = as_recordings([[named_points(frame)] for frame in range(FRAMES)], options)
+    np.testing.assert_allclose(recording.keypoints[0], XY[:, SHUFFLED], atol=1e-3)
+
+
+def test_frames_of_other_skeletons_are_refused():
+    halpe = [{"name": name, "x": 10.0 + k, "y": 20.0 + k} for k, name in enumerate(get_layout("halpe26").joints)]
+    frames_ = [[named_points(0)], [{"keypoints": halpe}]]
+    with pytest.raises(ValueError, match="joints of several skeletons, coco17, halpe26"):
+        as_recordings(frames_)
