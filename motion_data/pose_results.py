@@ -31,7 +31,7 @@ from .notes import note
 _MARKS = ("scores", "keypoint_scores", "score", "confidence", "visibility")
 _IDS = ("track_id", "id")
 _NAMES = ("name", "part", "joint", "label", "class", "class_name")  # of a point
-_TITLES = ("joint_names", "keypoint_names", "names")  # of all of them
+_TITLES = ("joint_names", "keypoint_names", "names", "labels")  # of all of them
 # of results that are objects: of ultralytics, MMPose, supervision, ultralytics' key-points, OpenPose
 _FIELDS = (
     ("keypoints", "orig_shape"),
@@ -224,7 +224,10 @@ def _numbers_of(person: Mapping) -> np.ndarray | None:
     labels = person.get("labels")
     if labels is None or len(labels) != len(person["keypoints"]):
         return None
-    numbers = as_numbers("labels", labels)
+    try:
+        numbers = as_numbers("labels", labels)
+    except ValueError:  # they are names
+        return None
     if (numbers != numbers.round()).any() or (numbers < 0).any() or (numbers > MOST_JOINTS).any():
         return None
     return numbers.astype(np.int64)

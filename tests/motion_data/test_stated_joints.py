@@ -115,9 +115,9 @@ def named_points(frame, key="name"):
     return {"keypoints": points, "score": 0.9}
 
 
-def named_rows(frame):
+def named_rows(frame, title):
     rows = [[*XY[frame, k], SCORES[frame, k]] for k in SHUFFLED]
-    return {"keypoints": rows, "joint_names": [COCO_KEYPOINTS[k] for k in SHUFFLED]}
+    return {"keypoints": rows, title: [COCO_KEYPOINTS[k] for k in SHUFFLED]}
 
 
 @pytest.mark.parametrize("key", ["name", "part", "label", "class"])
@@ -127,8 +127,9 @@ def test_names_in_memory_count_and_not_the_order(key, of_frame):
     check(recording, np.ones((FRAMES, 17), bool))
 
 
-def test_names_beside_rows_in_memory_count():
-    (recording,) = as_recordings([[named_rows(frame)] for frame in range(FRAMES)])
+@pytest.mark.parametrize("title", ["joint_names", "labels"])
+def test_names_beside_rows_in_memory_count(title):
+    (recording,) = as_recordings([[named_rows(frame, title)] for frame in range(FRAMES)])
     check(recording, np.ones((FRAMES, 17), bool))
 
 
