@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .detected_frames import detected_recordings, is_frames, is_one_person, whole_ids
-from .interpret import interpret, is_picture_by_picture, stated_layout
+from .interpret import as_numbers, interpret, is_picture_by_picture, stated_layout
 from .keypoints import ArrayLike
 from .notes import note
 from .options import WHOLE, ReadOptions
@@ -19,6 +19,7 @@ from .pose_results import is_result, is_scored, people_one_by_one
 from .readers.arrays.movement_data import is_movement, memory_movement
 from .readers.estimators.roboflow import answer_recordings, are_answers
 from .readers.plain.plain_data import are_people, data_recordings
+from .readers.pose_arrays import named_joints_of
 from .readers.registry import FormatError, format_of
 from .readers.tables.table_content import is_table, memory_recordings
 from .readers.unrecognised import no_format
@@ -33,6 +34,8 @@ INPUT_OPTIONS = (
     *("layout", "coordinates", "axes", "fps", "frame_size", "origin", "units", "up_axis"),
     *("min_score", "max_score", "split", "override", "poses"),
 )
+
+JOINT_NAMES = "joint_names"
 
 MotionInput = str | os.PathLike | ArrayLike | Mapping | Recording | Sequence
 
@@ -70,7 +73,8 @@ def as_recordings(
               (`readers.tables.table_files`);
             - a list of frames, as pose models and trackers give them (`detected_frames`);
             - what a JSON file of people in frames holds (`readers.plain.plain_data`);
-            - a mapping with `keypoints`, one of these arrays or lists, and any other field of `Recording`;
+            - a mapping with `keypoints`, one of these arrays or lists, and any other field of `Recording`, or
+              `joint_names`, which decide what the joints of an array are;
             - a row of a prepared corpus, or a whole `datasets.Dataset` of such rows;
             - a `Recording`.
         options: what the input may not say itself.
@@ -152,7 +156,9 @@ def one_or_list(inputs: MotionInput | Iterable[MotionInput]) -> MotionInput | It
 
 
 def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> list[Recording]:
-    allowed = [field.name for field in fields(Recording)]
+    allowed = [*(field.name for field in fields(Recording)), JOINT_NAMES]
+    if inputs.get(JOINT_NAMES) is not None and inputs.get("keypoints") is not None:
+        inputs = _with_joints_in_order(inputs, options)
     if inputs.get("keypoints") is None:
         raise ValueError(f"inputs has {', '.join(map(str, inputs)) or 'nothing'}; it must have keypoints")
     unknown = sorted(set(inputs) - set(allowed))
@@ -194,6 +200,21 @@ def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> li
         options = replace(options, coordinates="xyz", units="m", up_axis="y")
     poses = interpret(keypoints, scores, options, stated, default_layout)
     return [Recording(poses.keypoints, poses.scores, poses.layout, **known)]
+
+
+def _with_joints_in_order(inputs: Mapping, options: ReadOptions) -> dict:
+    """Return fields with the joints of the layout that their names make, and its name instead of theirs.
+
+    Raises:
+        FormatError: see `named_joints_of`.
+    """
+    others = {name: value for name, value in inputs.items() if name != JOINT_NAMES}
+    arrays = {JOINT_NAMES: np.array([str(name) for name in inputs[JOINT_NAMES]])}
+    if others.get("scores") is not None:
+        arrays["scores"] = as_numbers("scores", others["scores"])
+    keypoints = as_numbers("keypoints", inputs["keypoints"])
+    others["keypoints"], found = named_joints_of(Path("inputs"), keypoints, arrays, options)
+    return others | {"layout": str(found["layout"])} | {name: found[name] for name in found if name == "scores"}
 
 
 def _doubted(recordings: list[Recording]) -> list[Recording]:

@@ -29,7 +29,7 @@ def array_recordings(
         FormatError: they contradict each other, or something that only an option can tell.
     """
     if "joint_names" in others and "layout" not in others:
-        keypoints, others = _named_joints_of(path, keypoints, others, options)
+        keypoints, others = named_joints_of(path, keypoints, others, options)
     scores = others.get("scores")
     try:
         stated = _text(path, others, "layout") or None
@@ -56,7 +56,7 @@ def array_recordings(
     yield from cut_dense(keypoints.shape[place], poses, decided.layout, options, name, **fields)
 
 
-def _named_joints_of(
+def named_joints_of(
     path: Path, keypoints: np.ndarray, others: Mapping[str, np.ndarray], options: ReadOptions
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return key-points `[..., K, C]` of the layout that the names of joints make, and what belongs to them."""

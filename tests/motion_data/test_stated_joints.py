@@ -133,6 +133,18 @@ def test_names_beside_rows_in_memory_count(title):
     check(recording, np.ones((FRAMES, 17), bool))
 
 
+def test_names_beside_an_array_in_memory_count():
+    fields = {"keypoints": XY[:, SHUFFLED], "scores": SCORES[:, SHUFFLED], "fps": 25}
+    fields["joint_names"] = [COCO_KEYPOINTS[k] for k in SHUFFLED]
+    (recording,) = as_recordings(fields)
+    check(recording, np.ones((FRAMES, 17), bool))
+    assert recording.fps == 25
+    with pytest.raises(ValueError, match=r"has 16 joint_names .* and keypoints of shape \(20, 17, 2\)"):
+        as_recordings(fields | {"joint_names": COCO_KEYPOINTS[:16]})
+    with pytest.raises(ValueError, match="only 0 of the joints are known by name"):
+        as_recordings(fields | {"joint_names": [f"marker {k}" for k in range(17)]})
+
+
 def test_a_layout_that_overrides_names_takes_the_order():
     options = input_options(layout="coco17", override=("layout",))
     (recording,) = as_recordings([[named_points(frame)] for frame in range(FRAMES)], options)
