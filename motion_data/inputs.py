@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from .options import WHOLE, ReadOptions
 from .plausibility import doubts
 from .pose_results import is_result, is_scored, people_one_by_one
 from .readers.arrays.movement_data import is_movement, memory_movement
+from .readers.data_fields import label_text
 from .readers.estimators.roboflow import answer_recordings, are_answers
 from .readers.plain.plain_data import are_people, data_recordings
 from .readers.pose_arrays import named_joints_of
@@ -99,7 +101,8 @@ def as_recordings(
             raise ValueError(f"a row of a corpus has {', '.join(inputs)}; {', '.join(missing)} must be there too")
         return [row_recording(inputs).without_unsure(options.min_score)]
     if hasattr(inputs, "column_names") and not is_table(inputs):
-        return [one for row in inputs for one in as_recordings(row, options, default_layout=default_layout)]
+        rows = map(_with_class_name(inputs), inputs)
+        return [one for row in rows for one in as_recordings(row, options, default_layout=default_layout)]
     found = _in_memory(inputs, options, scores, default_layout)
     return _doubted([recording.with_y_down(options.origin) for recording in found])
 
@@ -174,6 +177,8 @@ def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> li
     if one_by_one is not None:
         note("a list of people without frames is taken for one person, frame by frame")
         keypoints = one_by_one
+    if "label" in known:
+        known["label"] = label_text(known["label"])
     if "track_ids" in known:
         known["track_ids"] = whole_ids(known["track_ids"])
     known = {"fps": options.fps, "frame_size": options.frame_size} | {
@@ -200,6 +205,14 @@ def _of_fields(inputs: Mapping, options: ReadOptions, default_layout: str) -> li
         options = replace(options, coordinates="xyz", units="m", up_axis="y")
     poses = interpret(keypoints, scores, options, stated, default_layout)
     return [Recording(poses.keypoints, poses.scores, poses.layout, **known)]
+
+
+def _with_class_name(dataset: Any) -> Callable[[Mapping], Mapping]:
+    """Return what gives rows of a `datasets.Dataset` that are no corpus of ours the name of their label."""
+    names = getattr((getattr(dataset, "features", None) or {}).get("label"), "names", None)
+    if not names or "shape" in dataset.column_names:
+        return lambda row: row
+    return lambda row: {**row, "label": names[row["label"]] if row.get("label", -1) >= 0 else ""}
 
 
 def _with_joints_in_order(inputs: Mapping, options: ReadOptions) -> dict:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from datasets import Dataset
+from datasets import ClassLabel, Dataset, Features, List, Value
 
 from motion_data.detected_frames import is_frames, whole_ids
 from motion_data.inputs import as_recordings, input_options, is_batch, one_or_list
@@ -486,3 +486,30 @@ def test_unsure_joints_of_recorded_files_are_missing(name):
     for before, after in zip(whole, sure, strict=True):
         assert (before.scores < 0.6)[before.scores > 0].any()
         np.testing.assert_array_equal(after.scores, np.where(before.scores >= 0.6, before.scores, 0))
+
+
+def test_labels_in_memory_are_texts():
+    keypoints = np.random.default_rng(0).uniform(10, 200, (12, 17, 2))
+    for label, text in ((3, "3"), (np.int64(3), "3"), (np.str_("walk"), "walk"), ("walk", "walk")):
+        (recording,) = as_recordings({"keypoints": keypoints, "label": label})
+        assert type(recording.label) is str and recording.label == text
+
+
+def test_times_of_frames_in_memory_tell_the_rate():
+    keypoints = np.random.default_rng(0).uniform(10, 200, (12, 17, 2))
+    (recording,) = as_recordings([{"time": frame / 12.5, "keypoints": body} for frame, body in enumerate(keypoints)])
+    assert recording.fps == 12.5
+    np.testing.assert_allclose(recording.keypoints[0], keypoints, atol=1e-4)
+
+
+def test_people_by_key_in_memory():
+    keypoints = np.random.default_rng(0).uniform(10, 200, (12, 17, 2))
+    (recording,) = as_recordings({"person_0": keypoints, "person_1": keypoints + 5})
+    np.testing.assert_allclose(recording.keypoints, np.stack((keypoints, keypoints + 5)), atol=1e-4)
+
+
+def test_labels_of_a_dataset_have_the_names_of_their_classes():
+    features = Features({"keypoints": List(List(List(Value("float32")))), "label": ClassLabel(names=["run", "walk"])})
+    rows = [{"keypoints": np.full((12, 17, 2), 50.0 + label).tolist(), "label": label} for label in (1, 0, -1)]
+    recordings = as_recordings(Dataset.from_list(rows, features=features))
+    assert [one.label for one in recordings] == ["walk", "run", ""]

@@ -22,7 +22,7 @@ from ..pose_arrays import array_recordings
 from ..registry import FormatError, ReadOptions
 from .named_joints import joint_titles, trajectories
 from .plain_joints import by_number, detection_of, no_scores, point_of, same_joints
-from .plain_people import Person, are_frames_of_one, flat_keypoints, is_bare_frame, people_in
+from .plain_people import PERSON_KEY, Person, are_frames_of_one, flat_keypoints, is_bare_frame, people_in
 from .unnamed_keypoints import noted_keypoints
 
 LAYOUTS = {**RESULT_LAYOUTS, 18: "openpose18", 25: "openpose25", 33: "mediapipe33"}
@@ -40,7 +40,12 @@ def are_people(content: object) -> bool:
             and all(
                 isinstance(entry, Mapping)
                 and "shape" not in entry
-                and (value_of(entry, "frame") is not None or is_bare_frame(entry) and "predictions" not in entry)
+                and (
+                    value_of(entry, "frame") is not None
+                    or value_of(entry, "time") is not None
+                    or is_bare_frame(entry)
+                    and "predictions" not in entry
+                )
                 for entry in content
             )
         )
@@ -50,7 +55,10 @@ def are_people(content: object) -> bool:
         return True
     if any(isinstance(content.get(name), (list, dict)) and content[name] for name in NAMES["people"]):
         return True
-    return bool(content) and all(whole_number(key) is not None and _holds(entry) for key, entry in content.items())
+    return bool(content) and all(
+        (whole_number(key) is not None or PERSON_KEY.match(str(key))) and _holds(entry)
+        for key, entry in content.items()
+    )
 
 
 def _holds(entry: object) -> bool:
