@@ -22,7 +22,7 @@ from .registry import FormatError
 MAX_NUMBER = 2**53
 MAX_NAME = 1000
 TIMES = (  # what the times of frames are called
-    *("timestamp", "time", "time_s", "time_sec", "timestamp_s", "seconds", "timeInSeconds"),
+    *("timestamp", "time", "time_s", "time_sec", "timestamp_s", "seconds", "timeInSeconds", "ts", "t"),
     *("time_ms", "timestamp_ms", "timestampMs", "timeMs", "ms", "time_us", "timestamp_us", "timestamp_usec"),
     *("time_ns", "timestamp_ns", "timestamp_nanos"),
 )

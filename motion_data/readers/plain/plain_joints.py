@@ -50,6 +50,9 @@ def detection_of(
         joints, coordinates = [list(joint) for joint in joints], None  # they say which is x
         if found := [str(title) for title in titles if title is not None]:
             joints = _by_name(path, found, joints, names, where)
+    if isinstance(joints, list) and None in joints:  # a joint that was not seen
+        nowhere = [0.0] * next((len(joint) for joint in joints if isinstance(joint, list)), 2)
+        joints = [nowhere if joint is None else joint for joint in joints]
     values = numbers(path, joints, where)
     marks = None if scores is None else numbers(path, scores, f"scores in frame {frame}")
     if values.ndim == 1:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from motion_data.inputs import as_recordings
 from motion_data.layouts import COCO_KEYPOINTS
 from motion_data.notes import collect_notes
 from motion_data.readers import FormatError, ReadOptions, registry
@@ -425,3 +426,25 @@ def error(path, content):
     with pytest.raises(FormatError) as caught:
         read(path, content)
     return str(caught.value)
+
+
+def test_a_joint_that_is_null_is_missing(tmp_path):
+    keypoints = np.random.default_rng(0).uniform(50, 300, (12, 17, 2)).round(2)
+    rows = [
+        {"frame": f, "keypoints": [None if k == f else row for k, row in enumerate(body)]}
+        for f, body in enumerate(keypoints.tolist())
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    (recording,) = as_recordings(tmp_path / "a.json")
+    seen = ~np.eye(12, 17, dtype=bool)
+    np.testing.assert_array_equal(recording.scores[0] > 0, seen)
+    np.testing.assert_allclose(recording.keypoints[0][seen], keypoints[seen], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["t", "ts", "timestamp"])
+def test_times_under_short_names_tell_frames_and_rate(tmp_path, name):
+    keypoints = np.random.default_rng(0).uniform(50, 300, (12, 17, 2)).round(2)
+    rows = [{name: 1000 + 40 * frame, "keypoints": body} for frame, body in enumerate(keypoints.tolist())]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (recording,) = as_recordings(tmp_path / "a.jsonl")
+    assert recording.fps == 25 and recording.keypoints.shape == (1, 12, 17, 2)
