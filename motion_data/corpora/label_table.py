@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ..notes import note
+from ..readers.frames import CLOCK
 from ..readers.registry import FormatError
 from ..readers.tables.table_rows import delimiter_of
 from ..readers.text_files import read_text
@@ -33,7 +34,6 @@ _OTHER_TITLES = {
     **{"start_time": "start", "end_time": "end"},
     **dict.fromkeys(("frame_number", "frame_id", "frame_index"), "frame"),
 }
-_CLOCK = re.compile(r"(?:(\d{1,4}):(?=[0-5]?\d:))?(\d{1,4}):([0-5]?\d(?:\.\d*)?)")
 _DECIMAL_COMMA = re.compile(r"\d+,\d+")
 _SHOWN = 5
 
@@ -196,7 +196,7 @@ def _row(cells: dict[str, str], subjects: dict[str, int]) -> LabelRow:
 
 def _seconds(cells: dict[str, str], name: str, otherwise: float) -> float:
     text = cells.get(name, "")
-    if clock := _CLOCK.fullmatch(text):
+    if clock := CLOCK.fullmatch(text):
         return 3600 * float(clock[1] or 0) + 60 * float(clock[2]) + float(clock[3])
     try:
         value = float(text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text or otherwise)

@@ -16,7 +16,7 @@ from ...recording import Recording
 from ..data_fields import NAMES, depth_of, headers_of, label_text, list_of, one_label, value_of
 from ..detections import Detection
 from ..estimates import RESULT_LAYOUTS, check_guessed_depth, estimated_recordings
-from ..frames import frames_of_times, picture_frames, rate_of_times, whole_number
+from ..frames import as_time, frames_of_times, picture_frames, rate_of_times, whole_number
 from ..json_files import numbers, picture_side, stated_fps
 from ..pose_arrays import array_recordings
 from ..registry import FormatError, ReadOptions
@@ -26,7 +26,6 @@ from .plain_people import PERSON_KEY, Person, are_frames_of_one, flat_keypoints,
 from .unnamed_keypoints import noted_keypoints
 
 LAYOUTS = {**RESULT_LAYOUTS, 18: "openpose18", 25: "openpose25", 33: "mediapipe33"}
-MAX_TIME = 1e19  # nanoseconds since 1970 are 2e18
 METRES, HIGHEST = 10.0, 100.0  # x and y of people in metres lie within; scores, be they of 100, do
 GUESSED = "inFrameLikelihood"  # of ML Kit, whose z is a guess
 
@@ -132,9 +131,8 @@ def _is_array(path: Path, keypoints: object) -> bool:
 
 def _by_time(people: list[Person]) -> list[Person]:
     """Return people whose frames follow from their times, where they have times and no frames."""
-    times = [person.time[1] for person in people]
-    timed = all(isinstance(time, (int, float)) and abs(time) < MAX_TIME for time in times)
-    if not people or not timed or any(person.frame is not None for person in people):
+    times = [time for person in people if (time := as_time(person.time[1])) is not None]
+    if not people or len(times) < len(people) or any(person.frame is not None for person in people):
         return people
     note("people have times and no frames: frames are as far apart as most times are")
     return [person._replace(frame=int(frame)) for person, frame in zip(people, frames_of_times(times), strict=True)]
@@ -157,8 +155,8 @@ def _stated_rate(path: Path, people: Sequence[Person], found: Sequence[Detection
     Raises:
         FormatError: times go back where frames do not.
     """
-    timed = {seen.frame: person.time for person, seen in zip(people, found, strict=True)}
-    times = [time for _, (_, time) in sorted(timed.items()) if isinstance(time, (int, float)) and abs(time) < MAX_TIME]
+    timed = {seen.frame: as_time(person.time[1]) for person, seen in zip(people, found, strict=True)}
+    times = [time for _, time in sorted(timed.items()) if time is not None]
     if not times or len(times) < len(timed):
         return 0.0
     if times != sorted(times):

@@ -54,6 +54,8 @@ def detection_of(
         nowhere = [0.0] * next((len(joint) for joint in joints if isinstance(joint, list)), 2)
         joints = [nowhere if joint is None else joint for joint in joints]
     values = numbers(path, joints, where)
+    if isinstance(scores, list) and all(isinstance(score, bool) for score in scores):  # whether they were seen
+        scores = list(map(float, scores))
     marks = None if scores is None else numbers(path, scores, f"scores in frame {frame}")
     if values.ndim == 1:
         size = 3 if marks is None and len(values) % 3 == 0 else 2

@@ -22,7 +22,7 @@ from ..cutting import MAX_RECORDING_JOINTS
 from ..data_fields import one_label
 from ..detections import Detection, gather
 from ..estimates import check_guessed_depth, estimated_recordings
-from ..frames import frames_of_times, picture_frames, rate_of_times
+from ..frames import as_time, frames_of_times, picture_frames, rate_of_times
 from ..joint_names import map_joints
 from ..pose_arrays import array_recordings
 from ..registry import FormatError, ReadOptions
@@ -190,12 +190,10 @@ def _as_whole(text: str) -> str:
 
 
 def _times(rows: list[list[str]], columns: Columns) -> list[float]:
-    """Return the time of each row; [] without a column of times that are all numbers."""
-    try:
-        times = [float(row[columns.time]) for row in rows] if columns.time >= 0 else []
-    except (ValueError, IndexError):
-        return []
-    return times if np.isfinite(times).all() else []
+    """Return the time of each row; [] without a column that has nothing but times."""
+    cells = [_cell(row, columns.time) for row in rows] if columns.time >= 0 else []
+    times = [time for cell in cells if (time := as_time(cell)) is not None]
+    return times if len(times) == len(cells) else []
 
 
 def _gathered(

@@ -11,7 +11,7 @@ from motion_data.inputs import as_recordings
 from motion_data.layouts import COCO_KEYPOINTS
 from motion_data.notes import collect_notes
 from motion_data.readers import FormatError, ReadOptions, registry
-from motion_data.readers.frames import frames_of_times
+from motion_data.readers.frames import as_time, frames_of_times
 
 OPTIONS = ReadOptions(min_track=1)
 FRAMES, PEOPLE = 4, (3, 8)
@@ -448,3 +448,35 @@ def test_times_under_short_names_tell_frames_and_rate(tmp_path, name):
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (recording,) = as_recordings(tmp_path / "a.jsonl")
     assert recording.fps == 25 and recording.keypoints.shape == (1, 12, 17, 2)
+
+
+@pytest.mark.parametrize(
+    "time", ["00:01:{:06.3f}", "1:{:06.3f}", "2024-05-01T10:00:{:06.3f}Z", "2024-05-01 10:00:{:06.3f}", "{:.3f}"]
+)
+def test_times_may_be_written_as_clocks_and_dates(tmp_path, time):
+    keypoints = np.random.default_rng(0).uniform(50, 300, (12, 17, 2)).round(2)
+    rows = [{"time": time.format(frame / 12.5), "keypoints": body} for frame, body in enumerate(keypoints.tolist())]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    (recording,) = as_recordings(tmp_path / "a.json")
+    assert recording.fps == pytest.approx(12.5) and recording.keypoints.shape == (1, 12, 17, 2)
+    titles = ["time", *(f"{joint}_{axis}" for joint in COCO_KEYPOINTS for axis in "xy")]
+    lines = [",".join([row["time"], *(f"{value}" for joint in row["keypoints"] for value in joint)]) for row in rows]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(titles), *lines]))
+    (recording,) = as_recordings(tmp_path / "a.csv")
+    assert recording.fps == pytest.approx(12.5) and recording.keypoints.shape == (1, 12, 17, 2)
+
+
+@pytest.mark.parametrize("text", ["soon", "10:75", "2024-13-01T00:00:00", "", "nan:1"])
+def test_other_texts_are_no_times(text):
+    assert as_time(text) is None
+
+
+def test_scores_may_say_seen_or_not(tmp_path):
+    keypoints = np.random.default_rng(0).uniform(50, 300, (12, 17, 2)).round(2)
+    rows = [
+        {"frame": frame, "keypoints": body, "visible": [k != frame for k in range(17)]}
+        for frame, body in enumerate(keypoints.tolist())
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    (recording,) = as_recordings(tmp_path / "a.json")
+    np.testing.assert_array_equal(recording.scores[0] > 0, ~np.eye(12, 17, dtype=bool))
