@@ -513,3 +513,12 @@ def test_labels_of_a_dataset_have_the_names_of_their_classes():
     rows = [{"keypoints": np.full((12, 17, 2), 50.0 + label).tolist(), "label": label} for label in (1, 0, -1)]
     recordings = as_recordings(Dataset.from_list(rows, features=features))
     assert [one.label for one in recordings] == ["walk", "run", ""]
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor, np.ndarray.tolist])
+def test_clips_with_a_time_each_are_not_people(kind):
+    keypoints = np.random.default_rng(0).uniform(10, 200, (12, 17, 2))
+    clips = [{"keypoints": kind(keypoints), "time": 0.0}, {"keypoints": kind(keypoints), "time": 10.0}]
+    assert is_batch(clips)
+    with pytest.raises(ValueError, match="inputs has .'time'.; allowed are keypoints"):
+        as_recordings(clips[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,7 @@ def are_people(content: object) -> bool:
                 and (
                     value_of(entry, "frame") is not None
                     or value_of(entry, "time") is not None
+                    and _axes_of(value_of(entry, "keypoints")) < 3  # of a frame, and not of a clip
                     or is_bare_frame(entry)
                     and "predictions" not in entry
                 )
@@ -58,6 +60,10 @@ def are_people(content: object) -> bool:
         (whole_number(key) is not None or PERSON_KEY.match(str(key))) and _holds(entry)
         for key, entry in content.items()
     )
+
+
+def _axes_of(value: Any) -> int:
+    return value.ndim if hasattr(value, "ndim") else depth_of(value)
 
 
 def _holds(entry: object) -> bool:
