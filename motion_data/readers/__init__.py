@@ -21,18 +21,11 @@ FORMAT_MODULES = (
     *("estimators.lcrnet", "estimators.mediapipe_json", "estimators.openpose_folder", "estimators.picture_folders"),
     *("estimators.pose_container", "estimators.roboflow", "estimators.video_intelligence", "estimators.zed"),
     *("mocap.amc", "mocap.bvh", "mocap.c3d", "mocap.marker_tables", "mocap.mvnx", "mocap.qualisys", "mocap.trc"),
-    *(
-        "sets.etri",
-        "sets.kinetics_skeleton",
-        "sets.mmaction_pickle",
-        "sets.msr_text",
-        "sets.ntu_skeleton",
-        "sets.panoptic",
-    ),
-    *("sets.pickle_3dpw", "sets.pickle_aist", "sets.pku_mmd"),
+    *("sets.etri", "sets.kinetics_skeleton", "sets.mmaction_pickle", "sets.msr_text", "sets.ntu_skeleton"),
+    *("sets.panoptic", "sets.pickle_3dpw", "sets.pickle_aist", "sets.pku_mmd"),
     "video.video_files",
 )
-for module in FORMAT_MODULES:
-    import_module(f".{module}", __name__)
+for _name in FORMAT_MODULES:
+    import_module(f".{_name}", __name__)
 
 __all__ = ["FORMAT_MODULES", "FormatError", "ReadOptions", "Recording", "register_format"]
