@@ -13,19 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ...body_scale import metres_per_unit
-from ...interpret import choose_up_axis, up_rotation
-from ...options import UNITS
 from ...recording import Recording
-from ..cutting import cut_dense
 from ..joint_names import map_joints
 from ..registry import FormatError, ReadOptions, register_format
 from ..text_files import parse_finite, parse_numbers, read_text
-from .kinematics import AXES, joint_positions, rotation
+from .kinematics import AXES, body_recordings, joint_positions, rotation
 
 ROOT = "root"
 MAX_BONES = 1000
-SCALE_FRAMES = 100  # frames in which limbs are measured
 _DOFS = ("tx", "ty", "tz", "rx", "ry", "rz", "l")
 
 
@@ -66,33 +61,27 @@ def read_amc(path: Path, options: ReadOptions) -> Iterator[Recording]:
     angles = [dof.startswith("r") for bone in bones for dof in bone.dofs]
     values = np.where(angles, np.radians(values), values) if in_degrees else values
     joint_map = map_joints(path, [bone.name for bone in bones], options)
-    sample = joint_map(_positions(bones, values[:: -(-len(values) // SCALE_FRAMES)], joint_map.points))
-    present = np.isfinite(sample).all(-1)
-    scale = UNITS[options.units] if options.units else metres_per_unit(sample, present, joint_map.layout)
-    if scale is None:
-        raise FormatError(path, "has no leg or arm whose length would tell its unit; give units")
-    turn = up_rotation(choose_up_axis(sample, present, joint_map.layout, options)).T * scale
 
-    def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        keypoints = joint_map(_positions(bones, values[first:end], joint_map.points))[None] @ turn
-        return keypoints, np.ones(keypoints.shape[:-1])
+    def positions_of(frames: slice) -> np.ndarray:
+        return _positions(bones, values[frames], joint_map.points)
 
-    yield from cut_dense(len(values), poses, joint_map.layout, options)
+    yield from body_recordings(path, len(values), positions_of, joint_map, options)
 
 
 def skeleton_of(path: Path) -> Path | None:
     """Return the skeleton of a motion; None if none is beside it, or several that may be, and of any other file."""
     if path.suffix.lower() != ".amc":
         return None
+    stems = (path.stem, path.stem.partition("_")[0])
+    for own in (path.with_name(stem + ending) for stem in stems for ending in (".asf", ".ASF")):
+        if own.is_file():  # a folder of thousands is not listed for each of them
+            return own
     try:
         found = sorted(file for file in path.absolute().parent.iterdir() if file.suffix.lower() == ".asf")
     except OSError:
         return None
-    for stem in (path.stem, path.stem.partition("_")[0]):
-        own = [file for file in found if file.stem == stem]
-        if own:
-            return own[0]
-    return found[0] if len(found) == 1 else None
+    named = [file for stem in stems for file in found if file.stem == stem]
+    return named[0] if named else found[0] if len(found) == 1 else None
 
 
 def _skeleton(path: Path) -> tuple[list[Bone], bool]:

@@ -1,7 +1,4 @@
-"""Reader of Biovision hierarchies: a tree of joints and, for each frame, what their channels are.
-
-BVH states no unit and no axes: `body_scale` finds both, where options do not say them.
-"""
+"""Reader of Biovision hierarchies: a tree of joints and, for each frame, what their channels are."""
 
 from __future__ import annotations
 
@@ -12,19 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ...body_scale import metres_per_unit
-from ...interpret import choose_up_axis, up_rotation
-from ...options import UNITS
 from ...recording import Recording
-from ..cutting import cut_dense
 from ..joint_names import map_joints
 from ..registry import FormatError, ReadOptions, register_format
 from ..text_files import parse_finite, parse_numbers, read_text
-from .kinematics import AXES, joint_positions, rotation
+from .kinematics import AXES, body_recordings, joint_positions, rotation
 
 MAX_JOINTS = 1000
 MAX_FPS = 10_000.0
-SCALE_FRAMES = 100  # frames in which limbs are measured
 
 _MOTION = re.compile(r"^\s*MOTION\s+Frames:\s*(\d{1,12})\s+Frame\s+Time:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 
@@ -70,18 +62,11 @@ def read_bvh(path: Path, options: ReadOptions) -> Iterator[Recording]:
         path, text[motion.end() :], num_frames * num_channels, f"{num_frames} frames of {num_channels} channels"
     ).reshape(num_frames, num_channels)
     joint_map = map_joints(path, [joint.name for joint in joints], options)
-    sample = joint_map(_positions(joints, values[:: -(-num_frames // SCALE_FRAMES)], joint_map.points))
-    present = np.isfinite(sample).all(-1)
-    scale = UNITS[options.units] if options.units else metres_per_unit(sample, present, joint_map.layout)
-    if scale is None:
-        raise FormatError(path, "has no unit, and no leg or arm whose length would tell it; give units")
-    turn = up_rotation(choose_up_axis(sample, present, joint_map.layout, options)).T * scale
 
-    def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        keypoints = joint_map(_positions(joints, values[first:end], joint_map.points))[None] @ turn
-        return keypoints, np.ones(keypoints.shape[:-1])
+    def positions_of(frames: slice) -> np.ndarray:
+        return _positions(joints, values[frames], joint_map.points)
 
-    yield from cut_dense(num_frames, poses, joint_map.layout, options, fps=_fps(path, motion[2]))
+    yield from body_recordings(path, num_frames, positions_of, joint_map, options, fps=_fps(path, motion[2]))
 
 
 def _fps(path: Path, frame_time: str) -> float:

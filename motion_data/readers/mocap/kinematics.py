@@ -1,12 +1,25 @@
-"""Forward kinematics: where the joints are, from how the bones turn. Vectorised over frames."""
+"""Forward kinematics: where the joints are, from how the bones turn. Vectorised over frames.
+
+Files of bones state no unit and no axes: `body_scale` finds both, where options do not say them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from ...body_scale import metres_per_unit
+from ...interpret import choose_up_axis, up_rotation
+from ...options import UNITS
+from ...recording import Recording
+from ..cutting import cut_dense
+from ..joint_names import JointMap
+from ..registry import FormatError, ReadOptions
+
 AXES = "xyz"
+SCALE_FRAMES = 100  # frames in which limbs are measured
 
 
 def rotation(axes: Sequence[str], radians: np.ndarray) -> np.ndarray:
@@ -66,3 +79,34 @@ def joint_positions(
             if joint in inner:
                 turns[joint] = turns[parent] @ rotation_of(joint) if parent >= 0 else rotation_of(joint)
     return positions
+
+
+def body_recordings(
+    path: Path,
+    num_frames: int,
+    positions_of: Callable[[slice], np.ndarray],
+    joint_map: JointMap,
+    options: ReadOptions,
+    **fields,
+) -> Iterator[Recording]:
+    """Yield the recordings of one body in metres, y up, of a file that states no unit and no axes.
+
+    Args:
+        positions_of: places `[F, J, 3]` of the file's joints in some of its frames, of which `joint_map` takes some.
+        fields: further fields of `Recording`.
+
+    Raises:
+        FormatError: no limb tells the unit.
+    """
+    sample = joint_map(positions_of(slice(None, None, -(-num_frames // SCALE_FRAMES))))
+    present = np.isfinite(sample).all(-1)
+    scale = UNITS[options.units] if options.units else metres_per_unit(sample, present, joint_map.layout)
+    if scale is None:
+        raise FormatError(path, "has no unit, and no leg or arm whose length would tell it; give units")
+    turn = up_rotation(choose_up_axis(sample, present, joint_map.layout, options)).T * scale
+
+    def poses(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+        keypoints = joint_map(positions_of(slice(first, end)))[None] @ turn
+        return keypoints, np.ones(keypoints.shape[:-1])
+
+    yield from cut_dense(num_frames, poses, joint_map.layout, options, **fields)
