@@ -117,9 +117,14 @@ def _numbered_alike(frames: Sequence[object], found: list[Detection], layout: st
         raise ValueError(
             f"joints are numbered up to {max(counts) - 1}, and some may be left out; name the layout that they are of"
         )
+    return with_rows(found, most)
+
+
+def with_rows(people: list[Detection], num_joints: int) -> list[Detection]:
+    """Return people with at least so many joints each; those that are left out at the end are missing."""
     return [
-        seen._replace(joints=np.concatenate([seen.joints, np.zeros((most - len(seen.joints), seen.joints.shape[1]))]))
-        for seen in found
+        person._replace(joints=np.pad(person.joints, ((0, max(num_joints - len(person.joints), 0)), (0, 0))))
+        for person in people
     ]
 
 
@@ -159,7 +164,7 @@ def is_named(frame: object) -> bool:
 
 def has_names(frame: object) -> bool:
     """Tell whether the result for a picture says what its joints are called: then that counts, not their order."""
-    return is_result(frame) and are_joint_names(named_joints(frame))
+    return are_joint_names(named_joints(frame))
 
 
 def named_people(frame: object, coordinates: str | None = None) -> tuple[str | None, list[Detection]]:

@@ -75,21 +75,37 @@ def is_people(frame: object) -> bool:
 def are_numbered(frame: object) -> bool:
     """Tell whether each person of a frame has a number for each joint, so that some may be left out."""
     people = _unnested(frame) if isinstance(frame, (list, tuple)) else ()
-    return is_people(people) and all(_numbers_of(person) is not None for person in people)
+    labelled = all(isinstance(person, Mapping) and "labels" in person for person in people)
+    return labelled and is_people(people) and all(_numbers_of(person) is not None for person in people)
+
+
+def joint_numbers(labels: object, count: int) -> np.ndarray | None:
+    """Return the numbers of `count` joints, such as ViTPose has as `labels`; None if they are anything else."""
+    if labels is None or not hasattr(labels, "__len__") or len(labels) != count:
+        return None
+    try:
+        numbers = as_numbers("labels", labels)
+    except ValueError:  # they are names
+        return None
+    whole = numbers.ndim == 1 and ((numbers == numbers.round()) & (numbers >= 0) & (numbers <= MOST_JOINTS)).all()
+    return numbers.astype(np.int64) if whole else None
 
 
 def named_joints(frame: object) -> list[str]:
     """Return what the joints of the first person are called, in points or beside their key-points; [] is nothing."""
     people = _predictions(frame) if isinstance(frame, Mapping) else None
     people = _unnested(frame) if isinstance(frame, (list, tuple)) else people
-    if not is_people(people):
+    person = people[0] if people else None
+    if not isinstance(person, Mapping) or "keypoints" not in person:
         return []
-    points = people[0]["keypoints"]
+    points = person["keypoints"]
     if _is_points(points):
         names = [_first(point, _NAMES) for point in points]
     else:
-        names = next((list(people[0][title]) for title in _TITLES if people[0].get(title) is not None), [])
-    return [name for name in names if isinstance(name, str)] if len(names) == len(points) else []
+        names = next((list(person[title]) for title in _TITLES if person.get(title) is not None), [])
+    if not names or not is_people(people) or len(names) != len(points):
+        return []
+    return [name for name in names if isinstance(name, str)]
 
 
 def people_one_by_one(inputs: object) -> list[list] | None:
@@ -220,17 +236,7 @@ def _of_dict(person: Mapping) -> SeenPerson:
 
 
 def _numbers_of(person: Mapping) -> np.ndarray | None:
-    """Return the number of each joint that stands beside key-points; None if there are none."""
-    labels = person.get("labels")
-    if labels is None or len(labels) != len(person["keypoints"]):
-        return None
-    try:
-        numbers = as_numbers("labels", labels)
-    except ValueError:  # they are names
-        return None
-    if (numbers != numbers.round()).any() or (numbers < 0).any() or (numbers > MOST_JOINTS).any():
-        return None
-    return numbers.astype(np.int64)
+    return joint_numbers(person.get("labels"), len(person["keypoints"]))
 
 
 def _predictions(frame: Mapping) -> Sequence | None:

@@ -15,14 +15,21 @@ from numbers import Real
 
 import numpy as np
 
-from motion_data.detected_frames import frame_people, has_names, is_named, named_people, of_one_picture, whole_ids
+from motion_data.detected_frames import (
+    frame_people,
+    has_names,
+    is_named,
+    named_people,
+    of_one_picture,
+    whole_ids,
+    with_rows,
+)
 from motion_data.interpret import apply, as_numbers, choose_max_score, decide, is_joint, layout_of
 from motion_data.keypoints import ArrayLike, as_motion
 from motion_data.layouts import get_layout
 from motion_data.notes import note
 from motion_data.options import AXES, ReadOptions
 from motion_data.pose_results import are_numbered, is_result
-from motion_data.readers.detections import Detection
 from motion_data.resampling import Joints, between, known_rate, nearest_frame
 
 from ..events import JOIN, SHORTEST, Event, EventWatch
@@ -347,15 +354,7 @@ def _taken_apart(
     if not people:
         return layout, np.zeros((0, 0, 2)), None, None
     if are_numbered(frame):  # some joints may be left out
-        people = _padded(people, get_layout(options.layout or "coco17").num_joints)
+        people = with_rows(people, get_layout(options.layout or "coco17").num_joints)
     joints = np.stack([person.joints for person in people])
     ids = [person.person for person in people]
     return layout, joints[..., :2], joints[..., 2] if joints.shape[-1] == 3 else None, None if -1 in ids else ids
-
-
-def _padded(people: list[Detection], num_joints: int) -> list[Detection]:
-    """Return people with so many joints each; those that are left out at the end are missing."""
-    return [
-        person._replace(joints=np.pad(person.joints, ((0, max(num_joints - len(person.joints), 0)), (0, 0))))
-        for person in people
-    ]

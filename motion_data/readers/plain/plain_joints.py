@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...interpret import x_first
+from ...pose_results import joint_numbers
 from ..data_fields import list_of, value_of
 from ..detections import Detection
 from ..frames import whole_number
@@ -72,20 +73,15 @@ def detection_of(
     if marks.shape != (len(values),):
         raise FormatError(path, f"scores in frame {frame} have shape {marks.shape}; there are {len(values)} joints")
     values = np.column_stack((values[:, :2], marks))
-    if person.titles is None and not found and (labels := _joint_numbers_of(person.entry, len(values))):
-        values = np.array(_by_name(path, labels, values.tolist(), names, where))
+    if (
+        person.titles is None
+        and not found
+        and (places := joint_numbers(person.entry.get("labels"), len(values))) is not None
+    ):
+        values = np.array(_by_name(path, list(map(str, places)), values.tolist(), names, where))
     elif person.titles is not None and not found:
         values = np.array(_by_name(path, person.titles, values.tolist(), names, where))
     return Detection(frame, values, track, None, video)
-
-
-def _joint_numbers_of(entry: Mapping, count: int) -> list[str]:
-    """Return the number of each joint that `labels` state, as ViTPose does, which may leave some out; [] is none."""
-    labels = entry.get("labels")
-    if not isinstance(labels, (list, np.ndarray)) or len(labels) != count:
-        return []
-    numbers = list(map(whole_number, labels))
-    return [] if None in numbers else [str(number) for number in numbers]
 
 
 def _by_name(path: Path, found: list[str], joints: list[list], names: list[str], where: str) -> list[list]:
