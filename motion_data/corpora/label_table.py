@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ..notes import note
-from ..readers.frames import CLOCK
+from ..readers.frames import clock_seconds
 from ..readers.registry import FormatError
 from ..readers.tables.table_rows import delimiter_of
 from ..readers.text_files import read_text
@@ -196,8 +196,8 @@ def _row(cells: dict[str, str], subjects: dict[str, int]) -> LabelRow:
 
 def _seconds(cells: dict[str, str], name: str, otherwise: float) -> float:
     text = cells.get(name, "")
-    if clock := CLOCK.fullmatch(text):
-        return 3600 * float(clock[1] or 0) + 60 * float(clock[2]) + float(clock[3])
+    if (seconds := clock_seconds(text)) is not None:
+        return seconds
     try:
         value = float(text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text or otherwise)
     except ValueError:

@@ -32,7 +32,7 @@ _UNIT = re.compile(r"(?:^|_)(s|sec|seconds|ms|msec|us|usec|ns|nsec|nanos)$")
 _SCALES = {"s": 1, "sec": 1, "seconds": 1, "ms": 1e3, "msec": 1e3, "us": 1e6, "usec": 1e6}
 _SCALES |= dict.fromkeys(("ns", "nsec", "nanos"), 1e9)
 MAX_TIME = 1e19  # nanoseconds since 1970 are 2e18
-CLOCK = re.compile(r"(?:(\d{1,4}):(?=[0-5]?\d:))?(\d{1,4}):([0-5]?\d(?:\.\d{0,9})?)")
+_CLOCK = re.compile(r"(?:(\d{1,4}):(?=[0-5]?\d:))?(\d{1,4}):([0-5]?\d(?:\.\d{0,9})?)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d")
 _SUFFIX = re.compile(r"\.[a-zA-Z]\w{0,4}$")
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
@@ -157,15 +157,21 @@ def _no_frame(path: Path, name: object) -> FormatError:
     return FormatError(path, f"frame {shown} must be a number from 0 to {MAX_NUMBER}, or a name with one")
 
 
+def clock_seconds(text: str) -> float | None:
+    """Return the seconds of a clock, 1:05.5 or 00:01:05.5; None of another text."""
+    clock = _CLOCK.fullmatch(text)
+    return 3600 * float(clock[1] or 0) + 60 * float(clock[2]) + float(clock[3]) if clock else None
+
+
 def as_time(value: object) -> float | None:
-    """Return a time as a number: itself, or the seconds of a clock (1:05.5, 00:01:05.5) or of a date (ISO 8601).
+    """Return a time as a number: itself, or the seconds of a clock (`clock_seconds`) or of a date (ISO 8601).
 
     None is no time.
     """
     if isinstance(value, str):
         text = value.strip()
-        if clock := CLOCK.fullmatch(text):
-            return 3600 * float(clock[1] or 0) + 60 * float(clock[2]) + float(clock[3])
+        if (seconds := clock_seconds(text)) is not None:
+            return seconds
         try:
             value = (
                 datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if _DATE.match(text) else float(text)

@@ -14,13 +14,9 @@ from ..plain.plain_joints import detection_of, same_joints
 from ..plain.plain_people import Person
 from ..registry import FormatError, ReadOptions, register_format
 
-RESULTS, DETECTIONS = (
-    ("annotationResults", "annotation_results"),
-    (
-        "personDetectionAnnotations",
-        "person_detection_annotations",
-    ),
-)
+# as JSON and as Python call them
+RESULTS = ("annotationResults", "annotation_results")
+DETECTIONS = ("personDetectionAnnotations", "person_detection_annotations")
 OBJECTS, OFFSET = ("timestampedObjects", "timestamped_objects"), ("timeOffset", "time_offset")
 _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from ...layouts import get_layout
 from ...recording import Recording
-from ..cutting import clean_joints, cut_recordings
+from ..cutting import cut_recordings
 from ..detections import Detections
 from ..registry import FormatError, ReadOptions, register_format
 from ..text_files import parse_rows, read_text, text_head
-from .ntu_skeleton import TRACKING_SCORES
+from .ntu_skeleton import TRACKING_STATES, tracked_joints
 
 LAYOUT = "ntu25"
 FRAME, PERSON = "framenum", "trackingid"
@@ -55,11 +55,10 @@ def read_etri(path: Path, options: ReadOptions) -> Iterator[Recording]:
     values = parse_rows(path, [[row[place].strip() for place in (places[0], *places[2:])] for row in lines], 2)
     frames = values[:, 0]
     bodies = values[:, 1:].reshape(len(values), len(joints), 4)
-    if (frames != frames.round()).any() or (frames < 0).any() or not np.isin(bodies[..., 3], (0, 1, 2)).all():
+    if (frames != frames.round()).any() or (frames < 0).any() or not np.isin(bodies[..., 3], TRACKING_STATES).all():
         raise FormatError(path, "has frames that are no whole numbers, or joints whose state is not 0, 1 or 2")
-    keypoints, scores = clean_joints(bodies[..., :3], np.array(TRACKING_SCORES)[bodies[..., 3].astype(np.int64)])
+    keypoints, scores = tracked_joints(bodies[..., :3], bodies[..., 3])
     frames = (frames - frames.min()).astype(np.int64)
-    scores = np.where((keypoints != 0).any(-1), scores, 0)
     found = Detections(frames, np.array(people), keypoints, scores, num_frames=int(frames.max()) + 1)
     name = _NAME.search(path.name)
     facts = {"label": f"A{name[1]}", "subject": int(name[2]), "camera": f"C{name[3]}"} if name else {}

@@ -23,7 +23,7 @@ from ..text_files import parse_numbers, read_text
 
 LAYOUT = "ntu25"
 MAX_BODIES = 6  # in a frame; a Kinect v2 tracks no more
-TRACKING_SCORES = (0.0, 0.5, 1.0)  # of a joint that was not tracked, inferred, tracked
+TRACKING_STATES, TRACKING_SCORES = (0, 1, 2), (0.0, 0.5, 1.0)  # of a joint that was not tracked, inferred, tracked
 _BODY_VALUES, _JOINT_VALUES, _TRACKING = 10, 12, 11
 _NAME = re.compile(r"S\d{3}C(\d{3})P(\d{3})R\d{3}A(\d{3})")
 
@@ -45,17 +45,23 @@ def read_ntu(path: Path, options: ReadOptions) -> Iterator[Recording]:
         path, "\n".join(lines), len(lines) * num_joints * _JOINT_VALUES, "the values of joints"
     ).reshape(-1, num_joints, _JOINT_VALUES)
     tracking = values[..., _TRACKING]
-    if not np.isin(tracking, (0, 1, 2)).all():
+    if not np.isin(tracking, TRACKING_STATES).all():
         raise FormatError(path, "has joints whose last value is not 0, 1 or 2: how well they were tracked")
-    keypoints, scores = clean_joints(values[..., :3], np.array(TRACKING_SCORES)[tracking.astype(np.int64)])
+    keypoints, scores = tracked_joints(values[..., :3], tracking)
     detections = Detections(
         frames=np.array(frames, np.int64),
         people=np.array(ids, np.int64),
         keypoints=keypoints,
-        scores=np.where((keypoints != 0).any(-1), scores, 0),
+        scores=scores,
         num_frames=num_frames,
     )
     yield from cut_recordings(detections, layout, options, space="camera", **performance(path.name))
+
+
+def tracked_joints(places: np.ndarray, tracking: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return key-points `[..., K, 3]` and their scores, of `TRACKING_STATES`; what is at the sensor is missing."""
+    keypoints, scores = clean_joints(places, np.array(TRACKING_SCORES)[tracking.astype(np.int64)])
+    return keypoints, np.where((keypoints != 0).any(-1), scores, 0)
 
 
 def performance(name: str) -> dict:

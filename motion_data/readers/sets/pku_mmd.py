@@ -56,7 +56,7 @@ def read_pku(path: Path, options: ReadOptions) -> Iterator[Recording]:
         part = part[:, part.any((0, 2, 3))]
         if not part.size:
             continue
-        own = facts | ({"label": label, "name": f"{first:06d}", "first_frame": first} if labels else {})
+        own = facts | ({"label": label, "name": f"{first:06d}"} if labels else {})
         for recording in array_recordings(path, part, {"fps": np.array(FPS)}, read):
             yield replace(recording, **{**own, "first_frame": first + recording.first_frame})
 
