@@ -25,6 +25,11 @@ BROKEN = (
 )
 
 
+def most_unpacked(packed: int) -> int:
+    """Return how many bytes the arrays of a compressed file of so many may have."""
+    return max(UNPACKED_BYTES, MAX_RATIO * packed)
+
+
 def map_array(path: Path) -> np.ndarray:
     """Return the array of an `.npy` file, mapped and not read.
 
@@ -80,7 +85,7 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
         with ZipFile(path) as archive:
             _check_sizes(archive, packed)
             size = sum(info.file_size for info in archive.infolist() if info.filename.removesuffix(".npy") in names)
-        if size > max(UNPACKED_BYTES, MAX_RATIO * packed):
+        if size > most_unpacked(packed):
             raise FormatError(
                 path, f"has {packed} bytes and would have {size} unpacked; at most {MAX_RATIO} times is read"
             )
@@ -113,7 +118,7 @@ def read_member(path: Path, name: str) -> bytes:
         packed = path.stat().st_size
         _check_sizes(archive, packed)
         info = archive.getinfo(f"{name}.npy")
-        if info.file_size > max(UNPACKED_BYTES, MAX_RATIO * packed):
+        if info.file_size > most_unpacked(packed):
             raise FormatError(path, f"has {info.file_size} bytes of {name} when unpacked; that is too much")
         return archive.read(info)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from .array_files import array_header
-from .registry import FormatError
+from .registry import FormatError, file_head
 
 HEAD_BYTES = 4096
 _SLACK = 2**20
@@ -181,11 +181,7 @@ def _load(path: Path, file: mmap.mmap | io.BytesIO, size: int) -> object:
 
 def pickle_head(path: Path) -> list[tuple[str, object]]:
     """Return names and arguments of the first operations, without those of memory; never raises, [] is no pickle."""
-    try:
-        with path.open("rb") as file:
-            return operations(file.read(HEAD_BYTES))
-    except OSError:
-        return []
+    return operations(file_head(path, HEAD_BYTES))
 
 
 def operations(content: bytes) -> list[tuple[str, object]]:

@@ -104,6 +104,15 @@ def register_format(
     return register
 
 
+def file_head(path: Path, count: int) -> bytes:
+    """Return the first bytes of a file, b"" of whatever cannot be read; never raises."""
+    try:
+        with path.open("rb") as file:
+            return file.read(count)
+    except (OSError, ValueError):
+        return b""
+
+
 def formats() -> dict[str, Format]:
     """Return every format by name, those of other packages among them."""
     _load_plugins()

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from .json_files import read_json
-from .registry import FormatError, formats
+from .registry import FormatError, file_head, formats
 from .tables.table_rows import no_columns, split_rows
 from .text_files import text_head
 
@@ -44,11 +44,7 @@ def _of_package(path: Path) -> str:
     """Return what to do instead of a pickle of what a package has made; "" of anything else."""
     if path.suffix.lower() not in PICKLES:
         return ""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_PICKLE_HEAD)
-    except OSError:
-        return ""
+    head = file_head(path, _PICKLE_HEAD)
     made = next((package for package in PACKAGES if re.search(rf"\b{package}\b".encode(), head)), None)
     return f"it holds what is of {made}; {PACKAGES[made]}" if made else ""
 

@@ -16,8 +16,10 @@ MAX_SECONDS = 600
 MAX_MEMORY = 8 * 2**30  # bytes
 
 
-def read_by_worker(path: Path, worker: Path, library: str, kind: str, extra: str) -> dict[str, np.ndarray]:
-    """Return the arrays that `python worker PATH OUTPUT` writes to OUTPUT, an `.npz` file.
+def read_by_worker(
+    path: Path, worker: Path, library: str, kind: str, extra: str, *arguments: object
+) -> dict[str, np.ndarray]:
+    """Return the arrays that `python worker PATH OUTPUT [arguments]` writes to OUTPUT, an `.npz` file.
 
     Args:
         path: the file to read.
@@ -25,6 +27,7 @@ def read_by_worker(path: Path, worker: Path, library: str, kind: str, extra: str
         library: what it imports, for errors.
         kind: of file, such as "C3D".
         extra: of this package, which installs the library.
+        arguments: further ones of the script.
 
     Raises:
         FormatError: the file is too large or damaged; the last line that the worker wrote to its errors says why.
@@ -40,7 +43,7 @@ def read_by_worker(path: Path, worker: Path, library: str, kind: str, extra: str
         raise FormatError(path, f"has {size} bytes; files of at most {MAX_FILE_BYTES} are read")
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "read.npz"
-        command = [sys.executable, str(worker), str(path.resolve()), str(output)]
+        command = [sys.executable, str(worker), str(path.resolve()), str(output), *map(str, arguments)]
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=MAX_SECONDS, preexec_fn=_bound_memory

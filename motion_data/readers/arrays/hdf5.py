@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...recording import Recording
+from ..array_files import MAX_RATIO, UNPACKED_BYTES
 from ..plain.clip_rows import OF_CLIP
 from ..pose_arrays import array_recordings
-from ..registry import FormatError, ReadOptions, register_format
+from ..registry import FormatError, ReadOptions, file_head, register_format
 from ..tables.pandas_tables import pandas_rows
 from ..tables.table_content import content_recordings
 from ..tables.table_rows import table_recordings
@@ -35,11 +36,7 @@ PANDAS = "pandas_type"
 
 
 def _is_hdf5(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-    except OSError:
-        return False
+    head = file_head(path, HEAD)
     return head.startswith(SIGNATURE) and not any(name in head for name in OF_WEIGHTS)
 
 
@@ -98,7 +95,7 @@ def open_hdf5(path: Path) -> Opened:
     Raises:
         FormatError, ImportError: see `read_by_worker`.
     """
-    arrays = read_by_worker(path, WORKER, "h5py", "HDF5", "hdf5")
+    arrays = read_by_worker(path, WORKER, "h5py", "HDF5", "hdf5", MAX_RATIO, UNPACKED_BYTES)
     told = json.loads(str(arrays.pop("")))
     content: dict[str, Any] = {}
     for name, array in arrays.items():

@@ -1,6 +1,7 @@
 """Reads an HDF5 file with h5py in a process of its own, started by `hdf5.py`: damaged files can end the process.
 
-python hdf5_worker.py FILE OUTPUT writes each array under its path, and under "" a JSON text of
+python hdf5_worker.py FILE OUTPUT RATIO ALWAYS writes each array under its path, if together they have no more bytes
+than ALWAYS or RATIO times those of the file, and under "" a JSON text of
 
 - attributes: path of a group or array -> its attributes, texts and numbers;
 - dims: path of an array -> the names of its axes, where the file has them.
@@ -18,7 +19,6 @@ import numpy as np
 
 MAX_ITEMS = 20_000  # groups and arrays
 MAX_DEPTH = 8
-MAX_RATIO, UNPACKED_BYTES = 64, 256 * 2**20  # as of compressed `.npz` files
 OF_LIBRARIES = ("_i_", "#")  # indices of PyTables, cells of MATLAB
 
 
@@ -30,8 +30,9 @@ def main() -> None:
         attributes[""] = _attributes(file)
         found = _arrays_in(file, attributes)
         size = sum(array.nbytes for array in found.values())
-        if size > max(UNPACKED_BYTES, MAX_RATIO * Path(sys.argv[1]).stat().st_size):
-            raise ValueError(f"its arrays have {size} bytes; at most {MAX_RATIO} times its own are read")
+        ratio, always = map(int, sys.argv[3:5])
+        if size > max(always, ratio * Path(sys.argv[1]).stat().st_size):
+            raise ValueError(f"its arrays have {size} bytes; at most {ratio} times its own are read")
         for name, array in found.items():
             value = _cells(array, file) if _matlab_class(array) == "cell" else _values(array)
             if value is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from ...recording import Recording
-from ..array_files import BROKEN, MAX_RATIO, UNPACKED_BYTES
+from ..array_files import BROKEN, most_unpacked
 from ..data_fields import NAMES
 from ..joint_names import MIN_JOINTS, are_joint_names
 from ..pickle_data import HEAD_BYTES, operations
@@ -67,7 +67,7 @@ def read_torch(path: Path, options: ReadOptions) -> Iterator[Recording]:
     except (*BROKEN, pickle.UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise FormatError(path, f"holds no tensors that can be read ({reason})") from error
-    yield from content_recordings(path, _as_arrays(path, content, max(UNPACKED_BYTES, MAX_RATIO * size)), options)
+    yield from content_recordings(path, _as_arrays(path, content, most_unpacked(size)), options)
 
 
 def _as_arrays(path: Path, content: Any, most: int) -> Any:

@@ -18,7 +18,7 @@ from ...recording import Recording
 from ..cutting import cut_recordings
 from ..detections import Detections
 from ..joint_names import JointMap, map_joints
-from ..registry import MAX_FILE_BYTES, FormatError, ReadOptions, register_format
+from ..registry import MAX_FILE_BYTES, FormatError, ReadOptions, file_head, register_format
 
 VERSIONS = (0.0, 0.1, 0.2)
 MAX_FPS = 1e5
@@ -35,11 +35,7 @@ _BROKEN = (
 
 
 def _is_pose(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            head = file.read(4)
-    except (OSError, ValueError):
-        return False
+    head = file_head(path, 4)
     return len(head) == 4 and round(float(np.frombuffer(head, "<f4")[0]), 3) in VERSIONS
 
 

@@ -18,7 +18,7 @@ from ...options import UNITS
 from ...recording import Recording
 from ..cutting import cut_dense
 from ..joint_names import subjects_of
-from ..registry import FormatError, ReadOptions, register_format
+from ..registry import FormatError, ReadOptions, file_head, register_format
 from ..worker_process import read_by_worker
 
 WORKER = Path(__file__).with_name("c3d_worker.py")
@@ -51,11 +51,7 @@ class Markers:
 
 def is_c3d(path: Path) -> bool:
     """Return whether a file starts as C3D does; never raises."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(2)
-    except (OSError, ValueError):
-        return False
+    head = file_head(path, 2)
     return len(head) == 2 and head[1] == POINTS_KEY
 
 
