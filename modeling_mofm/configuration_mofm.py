@@ -45,9 +45,10 @@ class MoFMConfig(ThermalCubeConfig):
         predictor_layers: layers that say what masked cubes hold, from those that the encoder has seen: it then reads
             the visible cubes alone, which is faster (He et al. 2022). 0: masked cubes go through the encoder as their
             mask embedding (the paper's).
-        word_loss_weight, coordinate_loss_weight, view_loss_weight: how much each objective of pre-training counts: the
-            words of masked cubes (the paper's), the coordinates of hidden key-points, and what two views of a motion
-            share; 0 leaves it out.
+        word_loss_weight, teacher_loss_weight, coordinate_loss_weight, view_loss_weight: how much each objective of
+            pre-training counts: the words of masked cubes (the paper's), the words that a teacher gives them, the
+            coordinates of hidden key-points, and what two views of a motion share; 0 leaves it out.
+        num_teacher_words: words of the teacher: into so many groups it sorts what it says of cubes.
         hide_ratio: chance that a key-point is hidden for a span where coordinates are asked for; with a predictor
             those are hidden whose cubes are all masked, by `mask_ratio`.
         coordinate_decoder_layers: layers of the decoder of coordinates.
@@ -103,6 +104,8 @@ class MoFMConfig(ThermalCubeConfig):
     mask_span: int = 2
     predictor_layers: int = 0
     word_loss_weight: float | int = 1.0
+    teacher_loss_weight: float | int = 0.0
+    num_teacher_words: int = 512
     coordinate_loss_weight: float | int = 0.0
     view_loss_weight: float | int = 0.0
     hide_ratio: float = 0.6
@@ -160,8 +163,9 @@ class MoFMConfig(ThermalCubeConfig):
                 f"hidden_size must be a multiple of twice num_attention_heads = {self.num_attention_heads} (positions "
                 f"turn pairs of channels), got {self.hidden_size}"
             )
-        if self.codebook_size < 2:
-            raise ValueError(f"codebook_size must be at least 2, got {self.codebook_size}")
+        for name in ("codebook_size", "num_teacher_words"):
+            if getattr(self, name) < 2:
+                raise ValueError(f"{name} must be at least 2, got {getattr(self, name)}")
 
     def _validate_input(self) -> None:
         if self.input_stride < 1 or any(side % self.input_stride for side in self.cube_size[1:]):
@@ -210,7 +214,7 @@ class MoFMConfig(ThermalCubeConfig):
                 f"predictor_layers is {self.predictor_layers}, which needs drop_empty_cubes true: masked cubes are "
                 "left out as empty ones are; got false"
             )
-        names = ("word_loss_weight", "coordinate_loss_weight", "view_loss_weight")
+        names = ("word_loss_weight", "teacher_loss_weight", "coordinate_loss_weight", "view_loss_weight")
         for name in names:
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be 0 or more, and finite, got {getattr(self, name)}")

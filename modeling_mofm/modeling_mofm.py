@@ -40,7 +40,7 @@ from .packing import PackedClips, can_pack, packed_attention_forward
 WORD_HEADS = ("lm_head", "predictor")  # what says the words of masked cubes; not every model has a predictor
 # of all classes: one folder may hold them all beside the encoder, and each class takes what is its own
 HEADS = (
-    *(*WORD_HEADS, "coordinate_decoder", "view_projector"),
+    *(*WORD_HEADS, "teacher_head", "coordinate_decoder", "view_projector"),
     *("norm", "part_projection", "slice_mixer", "classifier", "motion_reader"),
     *("reference", "anomaly_head"),
 )
@@ -81,6 +81,7 @@ class MoFMForMaskedMotionModelingOutput(ModelOutput):
         loss: scalar, the objectives of the configuration, each by its weight.
         word_loss: scalar, cross-entropy of the masked cubes: the mean over a clip's masked cubes, then over clips, so
             that every clip weighs the same however a batch is split over processes.
+        teacher_loss: scalar, the same of the words that a teacher gives them.
         coordinate_loss: scalar, smooth absolute error of the coordinates of hidden key-points, the map from -1 to 1.
         coordinate_error: scalar, their mean distance from the true ones, map pixels.
         view_loss: scalar, how little two views of a motion share.
@@ -92,6 +93,7 @@ class MoFMForMaskedMotionModelingOutput(ModelOutput):
 
     loss: Tensor | None = None
     word_loss: Tensor | None = None
+    teacher_loss: Tensor | None = None
     coordinate_loss: Tensor | None = None
     coordinate_error: Tensor | None = None
     view_loss: Tensor | None = None
@@ -411,6 +413,7 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
             kwargs.setdefault("dtype", torch.float32)
         wants_info = kwargs.pop("output_loading_info", False)
         model, info = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
+        model.freeze_unused()  # loading makes every weight anew
         model.new_parts = frozenset(name.split(".")[0] for name in info["missing_keys"])
         options = {name: kwargs[name] for name in HUB_OPTIONS if kwargs.get(name) is not None}
         commit = getattr(model.config, "_commit_hash", None)
@@ -418,6 +421,9 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
             options["revision"] = commit
         model.hub_options = MappingProxyType(options)
         return (model, info) if wants_info else model
+
+    def freeze_unused(self) -> None:
+        """Let weights that the loss does not reach expect no gradient: distributed trainings wait for all of them."""
 
     def train(self, mode: bool = True):
         """See `torch.nn.Module.train`; weights that were new are about to be learnt."""
@@ -562,19 +568,31 @@ class MoFMModel(MoFMPreTrainedModel):
 
 class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
     """MoFM with the heads of pre-training: the MotionBook ids of masked cubes (the paper's), and what else the
-    configuration asks for, the coordinates of hidden key-points and what two views of a motion share.
+    configuration asks for: a teacher's words, the coordinates of hidden key-points, what two views of a motion share.
     """
 
     def __init__(self, config: MoFMConfig):
         super().__init__(config)
         self.mofm = MoFMModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.codebook_size) if config.word_loss_weight else None
-        self.predictor = MoFMPredictor(config) if config.word_loss_weight and config.predictor_layers else None
+        self.teacher_head = (
+            nn.Linear(config.hidden_size, config.num_teacher_words) if config.teacher_loss_weight else None
+        )
+        self.predictor = MoFMPredictor(config) if self.asks_words and config.predictor_layers else None
         self.coordinate_decoder = CoordinateDecoder(config) if config.coordinate_loss_weight else None
         self.view_projector = ViewProjector(config) if config.view_loss_weight else None
-        if self.lm_head is None or self.predictor is not None:  # the encoder meets no mask embedding
-            self.mofm.embeddings.mask_token.requires_grad_(False)
+        self.freeze_unused()
         self.post_init()
+
+    def freeze_unused(self) -> None:
+        """See `MoFMPreTrainedModel.freeze_unused`."""
+        if not self.asks_words or self.predictor is not None:  # the encoder meets no mask embedding
+            self.mofm.embeddings.mask_token.requires_grad_(False)
+
+    @property
+    def asks_words(self) -> bool:
+        """Whether cubes are masked and their words asked, the MotionBook's or a teacher's."""
+        return self.lm_head is not None or self.teacher_head is not None
 
     @can_return_tuple
     def forward(
@@ -587,6 +605,7 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         labels: Tensor | None = None,
         other_keypoints: Tensor | None = None,
         other_scores: Tensor | None = None,
+        teacher_labels: Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> MoFMForMaskedMotionModelingOutput:
         """Predict the words of masked cubes, and what the other objectives of the configuration ask.
@@ -600,6 +619,7 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
             mask_noise: `[N, *noise_shape]` random numbers in [0, 1) from which the mask, and what is hidden, follow.
             labels: `[N, L]` MotionBook ids, as the dVED gives them: for every cube, the masked ones are used.
             other_keypoints, other_scores: another view of the same motions, such as from another camera.
+            teacher_labels: `[N, L]` words of a teacher, in [0, num_teacher_words); others, such as -100, are none.
 
         Raises:
             ValueError: as in `MoFMModel.forward`; or a training whose objectives lack their labels or other view.
@@ -607,31 +627,32 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         config = self.config
         clips = self.read_clips(keypoints, scores, heatmaps)
         other = clips if other_keypoints is None else self.read_clips(other_keypoints, other_scores)
-        self._check_objectives(clips, other, labels, hides=self.training or mask_noise is not None)
+        hides = self.training or mask_noise is not None
+        self._check_objectives(clips, other, labels, teacher_labels, hides)
         if mask_noise is None and self.training:
             shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
             mask_noise = torch.rand(clips.number, *shape, device=clips.touched.device)
         if bool_masked_pos is None and mask_noise is not None:
             bool_masked_pos = self.mask(clips, mask_noise)
 
-        masked = bool_masked_pos if self.lm_head is not None else None
+        masked = bool_masked_pos if self.asks_words else None
         first, shown = self._visible(clips, other, masked, mask_noise)
         outputs, seen = None, None
-        if self.lm_head is not None or (self.view_projector is not None and other is not clips):
+        if self.asks_words or (self.view_projector is not None and other is not clips):
             still = masked if first is clips else None  # else they are left out already
             outputs = self.mofm(clips=first, bool_masked_pos=still, **kwargs)
         if shown is not clips:
             seen = outputs if shown is first else self.mofm(clips=shown)
 
         terms, logits, error = {}, None, None
-        if self.lm_head is not None:
-            terms["word_loss"], logits = self._predict_words(outputs, clips, masked, labels)
+        if self.asks_words:
+            terms, logits = self._predict_words(outputs, clips, masked, labels, teacher_labels)
         if self.coordinate_decoder is not None and seen is not None:
             places = self.coordinate_decoder(seen.last_hidden_state, seen.attention_mask)
             terms["coordinate_loss"], error = coordinate_loss(places, other, shown, config.heatmap_size)
         if self.view_projector is not None and other is not clips:
             terms["view_loss"] = view_loss(self._project(outputs, first), self._project(seen, shown))
-        weighted = [getattr(config, f"{name}_weight") * term for name, term in terms.items() if term is not None]
+        weighted = [getattr(config, f"{name}_weight") * term for name, term in terms.items()]
         return MoFMForMaskedMotionModelingOutput(
             loss=sum(weighted[1:], weighted[0]) if weighted else None,
             **terms,
@@ -642,7 +663,14 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
             attentions=outputs.attentions if outputs is not None else None,
         )
 
-    def _check_objectives(self, clips: ClipInputs, other: ClipInputs, labels: Tensor | None, hides: bool) -> None:
+    def _check_objectives(
+        self,
+        clips: ClipInputs,
+        other: ClipInputs,
+        labels: Tensor | None,
+        teacher_labels: Tensor | None,
+        hides: bool,
+    ) -> None:
         """Refuse inputs from which an objective cannot learn.
 
         Args:
@@ -650,16 +678,22 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         """
         config = self.config
         check_per_cube("labels", labels, config, clips.number)
+        check_per_cube("teacher_labels", teacher_labels, config, clips.number)
         if other.number != clips.number:
             raise ValueError(
                 f"other_keypoints has {other.number} clips, keypoints {clips.number}; they must be as many"
             )
         if self.coordinate_decoder is not None and hides and other.scores is None:
             raise ValueError("heatmaps cannot be asked for hidden coordinates; give keypoints and scores")
-        several = self.coordinate_decoder is not None or self.view_projector is not None
+        several = any(head is not None for head in (self.teacher_head, self.coordinate_decoder, self.view_projector))
         if self.training and self.lm_head is not None and labels is None and several:
             raise ValueError(
                 f"labels are missing; word_loss_weight is {config.word_loss_weight}, which learns to predict them"
+            )
+        if self.training and self.teacher_head is not None and teacher_labels is None:
+            raise ValueError(
+                f"teacher_labels are missing; teacher_loss_weight is {config.teacher_loss_weight}, which learns to "
+                "predict them"
             )
         if self.training and self.view_projector is not None and other is clips:
             raise ValueError(
@@ -667,22 +701,33 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
             )
 
     def _predict_words(
-        self, outputs: MoFMModelOutput, clips: ClipInputs, masked: Tensor | None, labels: Tensor | None
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """Return the loss of the words of masked cubes, None without labels, and the logits `[N, L, T]` of all.
+        self,
+        outputs: MoFMModelOutput,
+        clips: ClipInputs,
+        masked: Tensor | None,
+        labels: Tensor | None,
+        teacher_labels: Tensor | None,
+    ) -> tuple[dict[str, Tensor], Tensor | None]:
+        """Return the losses of the words of masked cubes that labels tell, and the logits `[N, L, T]` of all cubes.
 
-        A training reads the loss alone and has no logits: on the grid they are several times as large as those of
+        A training reads the losses alone and has no logits: on the grid they are several times as large as those of
         masked cubes.
         """
-        wanted = None if labels is None else wanted_cubes(labels, masked, self.config)
-        loss_alone = self.training and labels is not None
+        asked = {}
+        if self.lm_head is not None and labels is not None:
+            asked["word_loss"] = (self.lm_head, labels)
+        if self.teacher_head is not None and teacher_labels is not None:
+            asked["teacher_loss"] = (self.teacher_head, teacher_labels)
+        wanted = {name: wanted_cubes(words, masked, head.out_features) for name, (head, words) in asked.items()}
+        loss_alone = self.lm_head is None or (self.training and labels is not None)
         predicted = outputs
         if self.predictor is not None:
-            predicted = self.predictor(outputs, clips.active, masked, wanted if loss_alone else None)
-        loss = None if wanted is None else self.masked_loss(predicted, labels, wanted)
+            answers = torch.stack(list(wanted.values())).any(0) if wanted and loss_alone else None
+            predicted = self.predictor(outputs, clips.active, masked, answers)
+        terms = {name: self.masked_loss(head, predicted, words, wanted[name]) for name, (head, words) in asked.items()}
         if loss_alone:
-            return loss, None
-        return loss, predicted.on_grid(self.lm_head(predicted.last_hidden_state), self.config.num_cubes)
+            return terms, None
+        return terms, predicted.on_grid(self.lm_head(predicted.last_hidden_state), self.config.num_cubes)
 
     def _project(self, outputs: MoFMModelOutput, clips: ClipInputs) -> Tensor:
         """Return what one view says of each joint, as views are compared."""
@@ -708,25 +753,26 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         config = self.config
         return mask_cubes(clips.touched, noise, config.grid_size, config.masking, config.mask_ratio, config.mask_span)
 
-    def masked_loss(self, outputs: MoFMModelOutput, labels: Tensor, wanted: Tensor) -> Tensor:
+    def masked_loss(self, head: nn.Linear, outputs: MoFMModelOutput, labels: Tensor, wanted: Tensor) -> Tensor:
         """Return the mean cross-entropy of wanted cubes, bool `[N, L]`, over those of a clip and then over clips."""
-        losses, asked = word_losses(self.lm_head, outputs, labels, wanted)
+        losses, asked = word_losses(head, outputs, labels, wanted)
         count = asked.attention_mask.sum(1)
         return (losses.sum(1) / count.clamp(min=1)).sum() / (count > 0).sum().clamp(min=1)
 
 
-def wanted_cubes(labels: Tensor, bool_masked_pos: Tensor | None, config: MoFMConfig) -> Tensor:
+def wanted_cubes(labels: Tensor, bool_masked_pos: Tensor | None, num_words: int) -> Tensor:
     """Tell whose words are to be predicted, bool `[N, L]`: masked cubes that have one."""
-    wanted = (labels >= 0) & (labels < config.codebook_size)
+    wanted = (labels >= 0) & (labels < num_words)
     return wanted if bool_masked_pos is None else wanted & bool_masked_pos
 
 
 def word_losses(
-    lm_head: nn.Linear, outputs: MoFMModelOutput, labels: Tensor, wanted: Tensor
+    head: nn.Linear, outputs: MoFMModelOutput, labels: Tensor, wanted: Tensor
 ) -> tuple[Tensor, MoFMModelOutput]:
     """Compare words with those of wanted cubes; no other cube's scores are computed.
 
     Args:
+        head: tokens to scores of words.
         outputs: of the encoder or the predictor.
         labels: `[N, L]` words.
         wanted: bool `[N, L]`, cubes that have one and are asked about.
@@ -739,7 +785,7 @@ def word_losses(
     wanted = wanted.gather(1, places) & kept
     cube_ids = outputs.cube_ids.gather(1, places)
     labels = torch.where(wanted, labels.gather(1, cube_ids), 0)
-    scores = lm_head(tokens).float().flatten(0, 1)  # rows of scores: across them it takes a quarter longer
+    scores = head(tokens).float().flatten(0, 1)  # rows of scores: across them it takes a quarter longer
     losses = F.cross_entropy(scores, labels.flatten(), reduction="none").view_as(labels)
     return losses * wanted, MoFMModelOutput(cube_ids=cube_ids, attention_mask=wanted.long())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -33,8 +34,9 @@ from .publishing import publish
 from .run_identity import check_identity, read_rows
 from .samples import MotionSamples, StoredClips
 from .seen_rows import record_rows
+from .teacher import TeacherWords, load_teacher, teacher_words
 
-TERMS = ("word_loss", "coordinate_loss", "coordinate_error", "view_loss")
+TERMS = ("word_loss", "teacher_loss", "coordinate_loss", "coordinate_error", "view_loss")
 SIZE_FIELDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 OWN_INPUT = ("sigma", "truncate", "input_stride", "cube_embedding")  # not the tokenizer's
 KEPT = (*OWN_INPUT, "predictor_layers")  # of the model to go on from, where an option is left out
@@ -80,12 +82,28 @@ class MoFMArguments:
         },
     )
     word_loss_weight: float = field(default=1.0, metadata={"help": "Weight of the words of masked cubes; 0 is none."})
+    teacher: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder or Hub id of a pre-trained MoFM, of any size, whose words are learnt too: what it says of "
+            "cubes, in groups. With teacher_loss_weight."
+        },
+    )
+    teacher_loss_weight: float = field(default=0.0, metadata={"help": "Weight of the teacher's words; 0 is none."})
+    num_teacher_words: int = field(default=512, metadata={"help": "Groups of what the teacher says of cubes."})
     coordinate_loss_weight: float = field(
         default=0.0, metadata={"help": "Weight of the coordinates of hidden key-points; 0 is none."}
     )
     view_loss_weight: float = field(
         default=0.0, metadata={"help": "Weight of what two views of a motion share; 0 is none."}
     )
+
+    def __post_init__(self) -> None:
+        if (self.teacher is None) != (self.teacher_loss_weight == 0):
+            raise ValueError(
+                f"teacher is {self.teacher!r} and teacher_loss_weight {self.teacher_loss_weight}; a teacher needs a "
+                "weight above 0, and a weight a teacher"
+            )
 
     def config(self, dved: DVEDModel) -> MoFMConfig:
         """Return the configuration; its geometry and vocabulary are the tokenizer's.
@@ -107,6 +125,8 @@ class MoFMArguments:
             mask_ratio=self.mask_ratio,
             mask_span=span,
             word_loss_weight=self.word_loss_weight,
+            teacher_loss_weight=self.teacher_loss_weight,
+            num_teacher_words=self.num_teacher_words,
             coordinate_loss_weight=self.coordinate_loss_weight,
             view_loss_weight=self.view_loss_weight,
         )
@@ -127,11 +147,25 @@ class MoFMArguments:
 
 
 class MoFMTrainer(MotionTrainer):
-    """`Trainer` that tokenises each batch on its device, unless words are cached, and evaluates predictions."""
+    """`Trainer` that tokenises each batch on its device, unless words are cached, and evaluates predictions.
 
-    def __init__(self, *args, dved: DVEDModel, clips: dict[str, Tensor] | None = None, **kwargs):
+    Args:
+        dved: says what the words of cubes are.
+        teacher: says what its words are; None where nothing asks.
+        clips: held out, by which predictions are measured.
+    """
+
+    def __init__(
+        self,
+        *args,
+        dved: DVEDModel,
+        teacher: TeacherWords | None = None,
+        clips: dict[str, Tensor] | None = None,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
         self.dved = dved.to(self.args.device).eval()
+        self.teacher = teacher
         self.clips = clips
         self.terms: dict[str, list[Tensor]] = {}  # since the last line of the log
 
@@ -140,6 +174,8 @@ class MoFMTrainer(MotionTrainer):
             with torch.no_grad():
                 labels = self.dved.encode(inputs["keypoints"], inputs["scores"]).input_ids
             inputs = {**inputs, "labels": labels}
+        if self.teacher is not None and "teacher_labels" not in inputs:
+            inputs = {**inputs, "teacher_labels": self.teacher(inputs["keypoints"], inputs["scores"])}
         outputs = model(**inputs)
         for name in TERMS:
             if outputs.get(name) is not None:
@@ -205,6 +241,7 @@ def pretrain(
         )
     if model_args.model:
         model_args.check_model(config)
+    teacher = load_teacher(model_args.teacher, config) if model_args.teacher else None
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
     check_words(args.output_dir, tokenizer)
     rows = read_rows(data)
@@ -219,11 +256,16 @@ def pretrain(
     shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
     clips = fixed_clips(data, extractor, "test", data.eval_clips or None)
     samples = training_samples(data, args, extractor, shape, pairs=config.view_loss_weight > 0)
+    words = None
+    if teacher is not None:
+        words = teacher_words(teacher.to(args.device), samples, config.num_teacher_words, args)
     if not data.augment and not data.streaming:
         fixed = fixed_clips(data, extractor, "train")
-        fixed["labels"] = tokenise(dved, fixed)
-        samples = MotionSamples(StoredClips(fixed), len(samples), args.seed, shape)
-    trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=dved, clips=clips)
+        labels = {"labels": tokenise(dved, fixed)}
+        if words is not None:
+            labels["teacher_labels"] = in_batches(words, fixed, dved.device)
+        samples = MotionSamples(StoredClips(fixed | labels), len(samples), args.seed, shape)
+    trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=dved, teacher=words, clips=clips)
     if asked:
         trainer.add_callback(ProbeCallback(asked, probes, trainer.log))
     if trainer.is_world_process_zero() and last_checkpoint(args.output_dir) is None:
@@ -233,17 +275,25 @@ def pretrain(
     metrics |= {f"eval_dved_{name}": value for name, value in evaluate_dved(dved, clips).items()}
     if trainer.is_world_process_zero():
         trainer.save_model(args.output_dir)
-        record_rows(args.output_dir, rows, model_args.tokenizer, *([model_args.model] if model_args.model else []))
+        learnt_from = [name for name in (model_args.tokenizer, model_args.model, model_args.teacher) if name]
+        record_rows(args.output_dir, rows, *learnt_from)
         trainer.save_metrics("eval", metrics, combined=False)
         publish(args, data.dataset, {name.removeprefix("eval_"): value for name, value in metrics.items()})
     return metrics
 
 
+def tokenise(dved: DVEDModel, clips: dict[str, Tensor]) -> Tensor:
+    """Return the MotionBook's words `[N, L]` of clips, a batch at a time."""
+    return in_batches(lambda **batch: dved.encode(**batch).input_ids, clips, dved.device)
+
+
 @torch.no_grad()
-def tokenise(dved: DVEDModel, clips: dict[str, Tensor], batch_size: int = 64) -> Tensor:
-    """Return the words `[N, L]` of clips, a batch at a time."""
+def in_batches(
+    words_of: Callable[..., Tensor], clips: dict[str, Tensor], device: torch.device, batch_size: int = 64
+) -> Tensor:
+    """Return what is said of each of many clips, a batch at a time."""
     parts = []
     for start in trange(0, len(clips["keypoints"]), batch_size, desc="tokenising"):
-        batch = {name: values[start : start + batch_size].to(dved.device) for name, values in clips.items()}
-        parts.append(dved.encode(**batch).input_ids.cpu())
+        batch = {name: values[start : start + batch_size].to(device) for name, values in clips.items()}
+        parts.append(words_of(**batch).cpu())
     return torch.cat(parts)

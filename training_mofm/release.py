@@ -215,7 +215,7 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     config = detector.config
     config.id2label, config.label2id = actions.config.id2label, actions.config.label2id
     config.ignored_keypoints = actions.config.ignored_keypoints
-    config.view_loss_weight = 0.0
+    config.view_loss_weight = config.teacher_loss_weight = 0.0
     config.anomaly_score = options.anomaly_score
     config.embed_centered, config.shared_box = options.embed_centered, options.shared_box
     config.architectures = [type(base).__name__]
@@ -223,8 +223,9 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     tensors: dict[str, Tensor] = {}
     for model in (base, actions, detector):
         tensors |= model.state_dict()
-    # two views need not be compared any more, and nothing has trained the head of supervised detection
-    tensors = {name: values for name, values in tensors.items() if not name.startswith(("view_", "anomaly_head"))}
+    # views and a teacher are of the training, and nothing has trained the head of supervised detection
+    left_out = ("view_", "teacher_", "anomaly_head")
+    tensors = {name: values for name, values in tensors.items() if not name.startswith(left_out)}
     config.save_pretrained(folder)
     MoFMFeatureExtractor.for_config(config).save_pretrained(folder)
     store(tensors, folder / WEIGHTS)

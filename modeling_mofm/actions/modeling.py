@@ -58,7 +58,6 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
                 "problem_type must be 'single_label_classification' or 'multi_label_classification', got 'regression'"
             )
         self.mofm = MoFMModel(config)
-        self.mofm.embeddings.mask_token.requires_grad_(False)  # nothing is masked
         size = config.hidden_size * (2 if config.classifier_centered else 1)
         self.norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.classifier_dropout)
@@ -71,7 +70,12 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
             slice_size = config.classifier_slice_size
         self.classifier = nn.Linear(config.grid_size[0] * slice_size, config.num_labels)
         self.motion_reader = MotionReader(config) if config.classifier_motion_size else None
+        self.freeze_unused()
         self.post_init()
+
+    def freeze_unused(self) -> None:
+        """See `MoFMPreTrainedModel.freeze_unused`."""
+        self.mofm.embeddings.mask_token.requires_grad_(False)  # nothing is masked
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

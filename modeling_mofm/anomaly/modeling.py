@@ -88,12 +88,15 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         self.predictor = MoFMPredictor(config) if config.predictor_layers else None
         self.reference = self._reference(config.reference_size)
         self.anomaly_head = nn.Linear(config.num_keypoints * config.hidden_size, 1)
-        # the loss does not reach these; a distributed training waits for every gradient it expects
+        self.freeze_unused()
+        self.post_init()
+
+    def freeze_unused(self) -> None:
+        """See `MoFMPreTrainedModel.freeze_unused`: the head is what learns, and words are not asked."""
         self.lm_head.requires_grad_(False)
         if self.predictor is not None:
             self.predictor.requires_grad_(False)
         self.mofm.embeddings.mask_token.requires_grad_(False)
-        self.post_init()
 
     def _reference(self, size: int) -> NormalReference:
         config = self.config
@@ -215,7 +218,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         masks = covering_masks(clips.touched, config.grid_size, config.num_nll_masks, config.mask_span)  # N R L
         R = masks.shape[1]
         masked, words = masks.flatten(0, 1), input_ids.repeat_interleave(R, 0)  # N*R L
-        wanted = wanted_cubes(words, masked, config)
+        wanted = wanted_cubes(words, masked, config.codebook_size)
         outputs = self.mofm(clips=clips.repeat_embedded(clips.embeds, R), bool_masked_pos=masked)
         if self.predictor is not None:
             outputs = self.predictor(outputs, clips.active.repeat_interleave(R, 0), masked, wanted)

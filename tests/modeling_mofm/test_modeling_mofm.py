@@ -7,7 +7,13 @@ from clips import TINY_GEOMETRY, TINY_SIZES, make_clips, touching, uneven_clips
 from huggingface_hub.errors import StrictDataclassClassValidationError
 from transformers import AutoConfig, AutoModel, AutoModelForPreTraining
 
-from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling, MoFMModel
+from modeling_mofm import (
+    MoFMConfig,
+    MoFMForAnomalyDetection,
+    MoFMForMaskedMotionModeling,
+    MoFMForSequenceClassification,
+    MoFMModel,
+)
 from modeling_mofm.configuration_mofm import PRESETS
 from modeling_mofm.masking import MASKINGS, noise_shape
 from modeling_mofm.modeling_mofm import apply_rotary_pos_emb, keep_cubes, rotary_positions, sincos_positions
@@ -367,6 +373,16 @@ def test_save_and_load(model, clips, tmp_path):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("kind", [MoFMForMaskedMotionModeling, MoFMForSequenceClassification, MoFMForAnomalyDetection])
+def test_a_loaded_model_learns_what_a_new_one_learns(kind, tmp_path):
+    new = kind(MoFMConfig(**TINY_GEOMETRY, **TINY_SIZES, predictor_layers=1))
+    new.save_pretrained(tmp_path)
+    still = {name for name, weights in new.named_parameters() if not weights.requires_grad}
+    loaded = kind.from_pretrained(tmp_path)
+    assert "mofm.embeddings.mask_token" in still
+    assert still == {name for name, weights in loaded.named_parameters() if not weights.requires_grad}
+
+
 def test_auto_classes_load_it(model, clips, tmp_path):
     model.save_pretrained(tmp_path)
     config = AutoConfig.from_pretrained(tmp_path)

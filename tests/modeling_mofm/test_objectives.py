@@ -1,4 +1,4 @@
-"""Objectives of pre-training besides words: hidden coordinates and two views."""
+"""Objectives of pre-training besides the MotionBook's words: a teacher's, hidden coordinates and two views."""
 
 import pytest
 import torch
@@ -10,8 +10,8 @@ from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.objectives import coordinate_loss, hidden_keypoints, hide, view_loss
 
-SIZES = {**TINY_SIZES, "codebook_size": 32, "view_size": 24}
-ALL = {"coordinate_loss_weight": 5.0, "view_loss_weight": 0.5}
+SIZES = {**TINY_SIZES, "codebook_size": 32, "view_size": 24, "num_teacher_words": 20}
+ALL = {"teacher_loss_weight": 0.3, "coordinate_loss_weight": 5.0, "view_loss_weight": 0.5}
 
 
 def build(**fields):
@@ -28,6 +28,7 @@ def inputs(model, num_clips=4):
         "other_keypoints": keypoints.flip(1),
         "other_scores": scores.flip(1),
         "labels": torch.randint(0, 32, (num_clips, config.num_cubes)),
+        "teacher_labels": torch.randint(-1, 20, (num_clips, config.num_cubes)),
         "mask_noise": torch.rand(num_clips, *noise_shape("keypoint", config.grid_size, config.num_keypoints)),
     }
 
@@ -99,7 +100,7 @@ def test_view_loss_wants_agreement_spread_and_different_axes():
 def test_loss_is_the_weighted_sum_and_every_parameter_learns(predictor_layers):
     model = build(predictor_layers=predictor_layers).train()
     outputs = model(**inputs(model))
-    terms = outputs.word_loss + 5 * outputs.coordinate_loss + 0.5 * outputs.view_loss
+    terms = outputs.word_loss + 0.3 * outputs.teacher_loss + 5 * outputs.coordinate_loss + 0.5 * outputs.view_loss
     assert torch.allclose(outputs.loss, terms)
     outputs.loss.backward()
     learnt = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
@@ -108,7 +109,7 @@ def test_loss_is_the_weighted_sum_and_every_parameter_learns(predictor_layers):
     assert still == ({"mofm.embeddings.mask_token"} if predictor_layers else set())
 
 
-@pytest.mark.parametrize("left_out", ["word", "coordinate", "view"])
+@pytest.mark.parametrize("left_out", ["word", "teacher", "coordinate", "view"])
 def test_an_objective_of_no_weight_has_no_parameters_and_no_term(left_out):
     model = build(**{f"{left_out}_loss_weight": 0}).train()
     outputs = model(**inputs(model))
@@ -137,6 +138,28 @@ def test_training_scores_words_of_masked_cubes_alone_and_its_loss_is_the_same(pr
     torch.testing.assert_close(training.word_loss, expected)
     torch.testing.assert_close(evaluated.word_loss, expected)
     torch.testing.assert_close(training.loss, evaluated.loss)
+
+
+@pytest.mark.parametrize("predictor_layers", [0, 1])
+@pytest.mark.parametrize("words", [0.0, 1.0])
+@torch.no_grad()
+def test_words_of_a_teacher_are_asked_of_masked_cubes_that_have_one(words, predictor_layers):
+    model = build(word_loss_weight=words, predictor_layers=predictor_layers, initializer_range=0.3).train()
+    given = inputs(model)
+    given["labels"][:, 1::2] = -100  # other cubes have a word of the MotionBook than have one of the teacher
+    answers = []
+    model.teacher_head.register_forward_hook(lambda module, args, output: answers.append((args[0], output)))
+    found = model(**given)
+    masked = model.eval()(**{**given, "labels": None}).bool_masked_pos
+    wanted = masked & (given["teacher_labels"] >= 0)
+    tokens, scores = answers[0]
+    assert tokens.shape[1] == wanted.sum(1).max()
+    losses = []
+    for clip, cubes in enumerate(wanted):
+        count = int(cubes.sum())
+        losses.append(F.cross_entropy(scores[clip, :count], given["teacher_labels"][clip][cubes]))
+    torch.testing.assert_close(found.teacher_loss, torch.stack(losses).mean())
+    assert model(keypoints=given["keypoints"], scores=given["scores"]).get("teacher_loss") is None
 
 
 @torch.no_grad()
@@ -184,7 +207,8 @@ def test_hidden_coordinates_of_heat_maps_are_refused():
 
 def test_words_alone_are_the_loss_of_the_paper():
     """More heads do not change what is asked of words."""
-    alone, together = build(coordinate_loss_weight=0, view_loss_weight=0).eval(), build().eval()
+    alone = build(teacher_loss_weight=0, coordinate_loss_weight=0, view_loss_weight=0).eval()
+    together = build().eval()
     together.mofm.load_state_dict(alone.mofm.state_dict())
     together.lm_head.load_state_dict(alone.lm_head.state_dict())
     given = {name: value for name, value in inputs(alone).items() if not name.startswith("other")}
@@ -203,6 +227,10 @@ def test_what_a_training_lacks_is_said():
         model(**{name: value for name, value in given.items() if not name.startswith("other")})
     with pytest.raises(ValueError, match="labels are missing.*word_loss_weight"):
         model(**{name: value for name, value in given.items() if name != "labels"})
+    with pytest.raises(ValueError, match=r"teacher_labels are missing; teacher_loss_weight is 0\.3"):
+        model(**{name: value for name, value in given.items() if name != "teacher_labels"})
+    with pytest.raises(ValueError, match=r"teacher_labels must be \[4, 32\]"):
+        model(**{**given, "teacher_labels": given["teacher_labels"][:2]})
     with pytest.raises(ValueError, match="other_keypoints has 2 clips, keypoints 4"):
         model(**{**given, "other_keypoints": given["other_keypoints"][:2], "other_scores": None})
 
@@ -211,7 +239,9 @@ def test_what_a_training_lacks_is_said():
     ("fields", "message"),
     [
         ({"word_loss_weight": -1}, "word_loss_weight must be 0 or more"),
-        ({"word_loss_weight": 0, "coordinate_loss_weight": 0, "view_loss_weight": 0}, "nothing to learn"),
+        ({"teacher_loss_weight": -0.1}, "teacher_loss_weight must be 0 or more"),
+        ({"num_teacher_words": 1}, "num_teacher_words must be at least 2"),
+        ({"word_loss_weight": 0, **dict.fromkeys(ALL, 0)}, "nothing to learn"),
         ({"masking": "uniform"}, "needs masking 'keypoint'"),
         ({"hide_ratio": 1.0}, r"hide_ratio must be in \(0, 1\)"),
         ({"view_size": 0}, "view_size must be at least 1"),

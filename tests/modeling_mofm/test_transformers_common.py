@@ -112,7 +112,8 @@ class EncoderTester(CommonTester):
 class TwoViewsTester(EncoderTester):
     """All objectives of pre-training at once."""
 
-    fields = {"coordinate_loss_weight": 1.0, "view_loss_weight": 1.0, "view_size": 16, "coordinate_decoder_layers": 1}
+    fields = {"teacher_loss_weight": 1.0, "num_teacher_words": 20, "coordinate_loss_weight": 1.0}
+    fields |= {"coordinate_decoder_layers": 1, "view_loss_weight": 1.0, "view_size": 16}
 
 
 class FramesTester(EncoderTester):
@@ -156,6 +157,8 @@ class OurModels(modeling.ModelTesterMixin):
             inputs |= {"other_keypoints": keypoints, "other_scores": scores}
         if return_labels and model_class is MoFMForMaskedMotionModeling:
             inputs["labels"] = torch.arange(config.num_cubes).expand(number, -1) % config.codebook_size
+            if config.teacher_loss_weight:
+                inputs["teacher_labels"] = inputs["labels"] % config.num_teacher_words
         elif return_labels and model_class in (MoFMForSequenceClassification, MoFMForAnomalyDetection):
             inputs["labels"] = torch.arange(number) % 2
         return inputs

@@ -30,7 +30,8 @@ GEOMETRY = {"num_frames": 8, "heatmap_size": 24, "cube_size": (4, 6, 6), "codebo
 def pretrained(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("pretrained")
-    config = MoFMConfig(**GEOMETRY, **TINY_SIZES, coordinate_loss_weight=1.0, view_loss_weight=1.0, view_size=16)
+    objectives = {"teacher_loss_weight": 1.0, "coordinate_loss_weight": 1.0, "view_loss_weight": 1.0, "view_size": 16}
+    config = MoFMConfig(**GEOMETRY, **TINY_SIZES, **objectives)
     MoFMForMaskedMotionModeling(config).save_pretrained(folder)
     MoFMTokenizer(DVEDModel(DVEDConfig(**GEOMETRY, hidden_size=16))).save_pretrained(folder)
     (folder / "training_rows.json").write_text(json.dumps({"rows": ["a row"]}))
@@ -80,7 +81,8 @@ def test_each_class_takes_its_own_without_a_warning(pretrained, released, caplog
     legs, hips = seen[:, 13:].any(1), seen[:, 11:13].any(1)
     assert legs.any() and (hips & ~legs).any() and (~hips).any(), "whole bodies, from the hips up, and without hips"
     stored = load_file(f"{released}/model.safetensors")
-    assert {values.dtype for values in stored.values()} == {torch.float16} and not [n for n in stored if "view" in n]
+    assert {values.dtype for values in stored.values()} == {torch.float16}
+    assert not [name for name in stored if "view" in name or "teacher" in name]
     tokenizer = MoFMTokenizer.from_pretrained(released)
     assert tokenizer.fingerprint == detector.config.words and tokenizer.dved.dtype == torch.float32
     model = loaded[AutoModelForPreTraining][0]

@@ -139,7 +139,10 @@ def test_killed_run_resumes_with_the_same_losses(corpus, tokenizer_dir, tmp_path
 
 
 def test_two_processes_train_as_one_does(corpus, tokenizer_dir, tmp_path):
-    options = ["--max-steps", "4", "--save-steps", "4", "--per-device-train-batch-size"]
+    pretrain(MoFMArguments(tokenizer=tokenizer_dir), DataArguments(dataset=corpus, eval_clips=4), two_steps(tmp_path))
+    options = ["--model", str(tmp_path), "--predictor-layers", "1", "--teacher", str(tmp_path)]  # all that may be new
+    options += ["--teacher-loss-weight", "0.5", "--num-teacher-words", "16"]
+    options += ["--max-steps", "4", "--save-steps", "4", "--per-device-train-batch-size"]
     result = mofm("pretrain", *pretrain_options(corpus, tokenizer_dir, tmp_path / "1", *options, "4"))
     assert result.returncode == 0, result.stderr
     result = launched(corpus, tokenizer_dir, tmp_path / "2", *options, "2", processes=2)
@@ -284,6 +287,43 @@ def test_all_objectives_train_together_and_without_words(words, predictor_layers
     config = AutoConfig.from_pretrained(tmp_path)
     found = (config.word_loss_weight, config.view_loss_weight, config.predictor_layers)
     assert found == (words, 0.5, predictor_layers)
+
+
+@pytest.mark.parametrize("options", [{}, {"augment": False}, {"streaming": True}])
+def test_words_of_a_teacher_are_learnt_and_its_groups_kept(options, corpus, tokenizer_dir, tmp_path):
+    data = DataArguments(dataset=corpus, eval_clips=4)
+    pretrain(MoFMArguments(tokenizer=tokenizer_dir), data, two_steps(tmp_path / "first"))
+    tokenizer = shutil.copytree(tokenizer_dir, tmp_path / "tokenizer")
+    for name, row in (("tokenizer", "a row of the tokenizer"), ("first", "a row of the teacher")):
+        (tmp_path / name / "training_rows.json").write_text(json.dumps({"rows": [row]}))
+    teacher = {"teacher": str(tmp_path / "first"), "teacher_loss_weight": 2.0, "num_teacher_words": 16}
+    model_args = MoFMArguments(tokenizer=str(tokenizer), word_loss_weight=0.5, predictor_layers=1, **teacher)
+    data, args = DataArguments(dataset=corpus, eval_clips=4, **options), two_steps(tmp_path / "second")
+    pretrain(model_args, data, args)
+    state = json.loads((Path(last_checkpoint(args.output_dir)) / "trainer_state.json").read_text())
+    logged = state["log_history"][0]
+    assert logged["loss"] == pytest.approx(0.5 * logged["word_loss"] + 2 * logged["teacher_loss"], abs=1e-3)
+    model = MoFMForMaskedMotionModeling.from_pretrained(args.output_dir)
+    assert model.teacher_head.weight.shape[0] == model.config.num_teacher_words == 16
+    seen = json.loads((tmp_path / "second" / "training_rows.json").read_text())["rows"]
+    assert seen is None if options.get("streaming") else "a row of the teacher" in seen
+
+    groups = (tmp_path / "second" / "teacher_words.safetensors").read_bytes()
+    args.max_steps = 3  # goes on, with the same groups
+    pretrain(model_args, data, args)
+    assert (tmp_path / "second" / "teacher_words.safetensors").read_bytes() == groups
+
+
+def test_a_teacher_that_cannot_teach_is_refused(corpus, tokenizer_dir, tmp_path):
+    for one in ({"teacher": "mofm"}, {"teacher_loss_weight": 1.0}):
+        with pytest.raises(ValueError, match="a teacher needs a weight above 0, and a weight a teacher"):
+            MoFMArguments(tokenizer=tokenizer_dir, **one)
+    other = str(tmp_path / "other")
+    MoFMForMaskedMotionModeling(MoFMConfig(**TINY_GEOMETRY)).save_pretrained(other)
+    wrong = MoFMArguments(tokenizer=tokenizer_dir, teacher=other, teacher_loss_weight=1.0)
+    with pytest.raises(ValueError, match="num_frames of teacher .*other.* is 8, but this run's is 24; they must be"):
+        pretrain(wrong, DataArguments(dataset=corpus), two_steps(tmp_path / "new"))
+    assert not list((tmp_path / "new").glob("checkpoint-*"))
 
 
 def test_layers_are_compiled_where_asked_for(monkeypatch, corpus, tokenizer_dir, tmp_path):
