@@ -212,7 +212,7 @@ def _with_class_name(dataset: Any) -> Callable[[Mapping], Mapping]:
     names = getattr((getattr(dataset, "features", None) or {}).get("label"), "names", None)
     if not names or "shape" in dataset.column_names:
         return lambda row: row
-    return lambda row: {**row, "label": names[row["label"]] if row.get("label", -1) >= 0 else ""}
+    return lambda row: {**row, "label": label_text(row.get("label"), names)}
 
 
 def _with_joints_in_order(inputs: Mapping, options: ReadOptions) -> dict:

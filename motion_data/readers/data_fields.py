@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,8 +78,14 @@ def are_texts(value: object) -> bool:
     return isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(one, str) for one in value)
 
 
-def label_text(label: object) -> str:
-    """Return a label, a text or a whole number, as text, 2.0 as "2"; "" of anything else."""
+def label_text(label: object, classes: Sequence[str] = ()) -> str:
+    """Return a label, a text or a whole number, as text, 2.0 as "2"; "" of anything else.
+
+    Args:
+        classes: names of labels that are numbers, where a data set has them; other numbers (-1: none) are no label.
+    """
+    if classes and isinstance(label, int):
+        return classes[label] if 0 <= label < len(classes) else ""
     label = label.item() if isinstance(label, np.generic) else label
     if isinstance(label, bytes):
         label = label.decode(errors="replace")

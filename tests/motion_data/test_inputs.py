@@ -511,8 +511,9 @@ def test_people_by_key_in_memory():
 def test_labels_of_a_dataset_have_the_names_of_their_classes():
     features = Features({"keypoints": List(List(List(Value("float32")))), "label": ClassLabel(names=["run", "walk"])})
     rows = [{"keypoints": np.full((12, 17, 2), 50.0 + label).tolist(), "label": label} for label in (1, 0, -1)]
+    rows.append(rows[0] | {"label": None})
     recordings = as_recordings(Dataset.from_list(rows, features=features))
-    assert [one.label for one in recordings] == ["walk", "run", ""]
+    assert [one.label for one in recordings] == ["walk", "run", "", ""]
 
 
 @pytest.mark.parametrize("kind", [np.asarray, torch.tensor, np.ndarray.tolist])

@@ -103,13 +103,14 @@ def clip_recordings(
     """
     said: set[str] = set()
     note("each entry with key-points of all frames is a recording")
+    told_here = (*NAMES["frame"], *NAMES["person"], *TITLES, *(NAMES["label"] if classes else ()))
     for name, entry in clips:
-        own = {key: value for key, value in entry.items() if key not in (*NAMES["frame"], *NAMES["person"], *TITLES)}
-        label = value_of(entry, "label")
-        if classes and isinstance(label, int) and 0 <= label < len(classes):
-            label = classes[label]
+        own = {key: value for key, value in entry.items() if key not in told_here}
         subject = whole_number(entry.get("subject"))
-        told = {"label": label_text(label), "split": label_text(entry.get("split")).lower()}
+        told = {
+            "label": label_text(value_of(entry, "label"), classes),
+            "split": label_text(entry.get("split")).lower(),
+        }
         told |= {"camera": label_text(entry.get("camera"))}
         told = {key: value for key, value in told.items() if value}
         try:

@@ -171,6 +171,15 @@ def test_a_clip_in_each_row_of_parquet(tmp_path, kind):
     assert {one.split for one in recordings} == {"validation"}
 
 
+@pytest.mark.parametrize("form", ["parquet", "saved"])
+def test_rows_without_a_class_have_no_label(tmp_path, form):
+    rows = [{**row, "label": label} for row, label in zip(clips(), (1, -1, None), strict=True)]
+    dataset = Dataset.from_list(rows).cast_column("label", ClassLabel(names=["fall", "walk"]))
+    path = tmp_path / f"clips.{form}"
+    dataset.to_parquet(path) if form == "parquet" else dataset.save_to_disk(path)
+    assert [one.label for one in read(path)] == ["walk", "", ""]
+
+
 @pytest.mark.parametrize("splits", [1, 2])
 def test_what_datasets_saves_to_disk(tmp_path, splits):
     dataset = with_numbers()
