@@ -17,7 +17,7 @@ WIDTH = 110  # characters of a line of help, at most
 EXAMPLE = re.compile(r"^(?:python|accelerate launch) run/\w+\.py", re.MULTILINE)
 OPTION = re.compile(r"^--\w[\w-]*")
 SHIPPED_NAME = "mofm"  # as a value of these, in any folder that holds none of this name: the weights that come along
-MODELS = ("model", "tokenizer")
+MODELS = ("model", "tokenizer", "teacher")
 NO_HUB = "couldn't connect to"  # in what transformers says of a Hub that cannot be reached
 REFUSALS = (ValueError, OSError, ImportError, FloatingPointError)  # whose message says what to do
 

@@ -123,10 +123,11 @@ def test_folders_of_what_is_to_be_written_are_made_before_the_work(monkeypatch, 
 def test_the_weights_that_come_along_have_a_name_in_any_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     parser = CommandParser("")
-    parser.add_argument("--model")
-    parser.add_argument("--tokenizer")
-    said = ["--model", "mofm", "--tokenizer", "user/mofm"]
-    assert vars(parser.parse_args(said)) == {"model": str(SHIPPED), "tokenizer": "user/mofm"}
+    for option in ("--model", "--tokenizer", "--teacher"):
+        parser.add_argument(option)
+    said = ["--model", "mofm", "--tokenizer", "user/mofm", "--teacher", "mofm"]
+    shipped = str(SHIPPED)
+    assert vars(parser.parse_args(said)) == {"model": shipped, "tokenizer": "user/mofm", "teacher": shipped}
     (tmp_path / "mofm").mkdir()
     assert parser.parse_args(said).model == "mofm"
 
