@@ -241,7 +241,7 @@ def pretrain(
         )
     if model_args.model:
         model_args.check_model(config)
-    teacher = load_teacher(model_args.teacher, config) if model_args.teacher else None
+    teacher_model = load_teacher(model_args.teacher, config) if model_args.teacher else None
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
     check_words(args.output_dir, tokenizer)
     rows = read_rows(data)
@@ -256,16 +256,16 @@ def pretrain(
     shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
     clips = fixed_clips(data, extractor, "test", data.eval_clips or None)
     samples = training_samples(data, args, extractor, shape, pairs=config.view_loss_weight > 0)
-    words = None
-    if teacher is not None:
-        words = teacher_words(teacher.to(args.device), samples, config.num_teacher_words, args)
+    teacher = None
+    if teacher_model is not None:
+        teacher = teacher_words(teacher_model.to(args.device), samples, config.num_teacher_words, args)
     if not data.augment and not data.streaming:
         fixed = fixed_clips(data, extractor, "train")
         labels = {"labels": tokenise(dved, fixed)}
-        if words is not None:
-            labels["teacher_labels"] = in_batches(words, fixed, dved.device)
+        if teacher is not None:
+            labels["teacher_labels"] = in_batches(teacher, fixed, args.device)
         samples = MotionSamples(StoredClips(fixed | labels), len(samples), args.seed, shape)
-    trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=dved, teacher=words, clips=clips)
+    trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=dved, teacher=teacher, clips=clips)
     if asked:
         trainer.add_callback(ProbeCallback(asked, probes, trainer.log))
     if trainer.is_world_process_zero() and last_checkpoint(args.output_dir) is None:
