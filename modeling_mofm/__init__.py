@@ -21,7 +21,8 @@ from .anomaly.stream import MotionStream
 from .configuration_mofm import MoFMConfig
 from .feature_pipeline import MotionFeaturePipeline
 from .masking import mask_cubes
-from .modeling_mofm import MoFMForMaskedMotionModeling, MoFMModel, MoFMPreTrainedModel
+from .modeling_mofm import MoFMModel, MoFMPreTrainedModel
+from .pretraining.modeling import MoFMForMaskedMotionModeling
 from .shipped import SHIPPED
 
 AutoConfig.register(MoFMConfig.model_type, MoFMConfig, exist_ok=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from motion_data.keypoints import Motion, map_box
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 
-from .modeling_mofm import MoFMForMaskedMotionModeling
+from .pretraining.modeling import MoFMForMaskedMotionModeling
 
 
 @torch.no_grad()

@@ -28,6 +28,7 @@ ENTRIES = (
     "modeling_mofm/actions/pipeline.py",
     "modeling_mofm/anomaly/pipeline.py",
     "modeling_mofm/feature_pipeline.py",
+    "modeling_mofm/pretraining/modeling.py",
 )
 # what every environment with transformers has; other packages are only missed by what uses them
 INSTALLED = {

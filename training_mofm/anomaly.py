@@ -14,7 +14,8 @@ from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
 from modeling_mofm.anomaly.scorer import LONGEST
 from modeling_mofm.configuration_mofm import UNSUPERVISED_SCORES, MoFMConfig
 from modeling_mofm.masking import noise_shape
-from modeling_mofm.modeling_mofm import WORD_HEADS, MoFMForMaskedMotionModeling
+from modeling_mofm.modeling_mofm import WORD_HEADS
+from modeling_mofm.pretraining.modeling import MoFMForMaskedMotionModeling
 from motion_data.corpora.load import load_corpus
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 

@@ -11,7 +11,7 @@ from tqdm import trange
 
 from modeling_mofm.configuration_mofm import MoFMConfig
 from modeling_mofm.masking import noise_shape
-from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
+from modeling_mofm.pretraining.modeling import MoFMForMaskedMotionModeling
 from tokenization_mofm.configuration_cubes import SHARED_FIELDS, first_difference
 from tokenization_mofm.modeling_dved import DVEDModel
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer

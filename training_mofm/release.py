@@ -26,7 +26,7 @@ from tqdm import tqdm
 from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 from modeling_mofm.anomaly.modeling import MoFMForAnomalyDetection
 from modeling_mofm.configuration_mofm import UNSUPERVISED_SCORES
-from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
+from modeling_mofm.pretraining.modeling import MoFMForMaskedMotionModeling
 from modeling_mofm.shipped import write_hashes
 from motion_data.corpora.load import load_corpus
 from motion_data.keypoints import Motion, NobodyVisibleError

@@ -18,8 +18,9 @@ from tokenization_mofm.clip_inputs import ClipInputs
 
 from ..configuration_mofm import MoFMConfig
 from ..masking import covering_masks
-from ..modeling_mofm import MoFMModel, MoFMPredictor, MoFMPreTrainedModel, wanted_cubes, word_losses
+from ..modeling_mofm import MoFMModel, MoFMPredictor, MoFMPreTrainedModel
 from ..part_pooling import pool_parts
+from ..pretraining.word_losses import wanted_cubes, word_losses
 from .reference import NormalReference, part_distances
 
 CLIP_FIELDS = ("keypoints", "scores", "input_ids")

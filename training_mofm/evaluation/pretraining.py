@@ -7,7 +7,7 @@ from torch import Tensor
 from tqdm import trange
 
 from modeling_mofm.masking import noise_shape
-from modeling_mofm.modeling_mofm import MoFMForMaskedMotionModeling
+from modeling_mofm.pretraining.modeling import MoFMForMaskedMotionModeling
 from tokenization_mofm.modeling_dved import DVEDModel
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from modeling_mofm.masking import noise_shape
-from modeling_mofm.objectives import coordinate_loss, hidden_keypoints, hide, view_loss
+from modeling_mofm.pretraining.objectives import coordinate_loss, hidden_keypoints, hide, view_loss
 
 SIZES = {**TINY_SIZES, "codebook_size": 32, "view_size": 24, "num_teacher_words": 20}
 ALL = {"teacher_loss_weight": 0.3, "coordinate_loss_weight": 5.0, "view_loss_weight": 0.5}

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from tokenization_mofm.clip_inputs import ClipInputs
 
-from .configuration_mofm import MoFMConfig
-from .masking import spread_over_span
+from ..configuration_mofm import MoFMConfig
+from ..masking import spread_over_span
 
 SMALL_ERROR = 0.05  # half sides of the map, below which the error of a coordinate counts by its square
 
