@@ -197,6 +197,19 @@ class MoFMTrainer(MotionTrainer):
         return metrics
 
 
+def check_views(config: MoFMConfig, data: DataArguments) -> None:
+    """Refuse to compare two views of clips that never change.
+
+    Raises:
+        ValueError: naming both options.
+    """
+    if config.view_loss_weight and not data.augment:
+        raise ValueError(
+            f"augment is false and view_loss_weight {config.view_loss_weight}: two views of a clip that never changes "
+            "are the same; leave augment on, or view_loss_weight at 0"
+        )
+
+
 def check_words(output_dir: str, tokenizer: MoFMTokenizer) -> None:
     """Refuse to go on from a model that learnt the words of another dVED.
 
@@ -234,11 +247,7 @@ def pretrain(
         dved.config.center_frames = extractor.center_frames = model_args.center_frames
     config = model_args.config(dved)
     config.words = tokenizer.fingerprint
-    if config.view_loss_weight and not data.augment:
-        raise ValueError(
-            f"augment is false and view_loss_weight {config.view_loss_weight}: two views of a clip that never changes "
-            "are the same; leave augment on, or view_loss_weight at 0"
-        )
+    check_views(config, data)
     if model_args.model:
         model_args.check_model(config)
     teacher_model = load_teacher(model_args.teacher, config) if model_args.teacher else None
@@ -253,18 +262,15 @@ def pretrain(
     else:
         model = MoFMForMaskedMotionModeling(config)
     check_space(model, args)
-    shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
     clips = fixed_clips(data, extractor, "test", data.eval_clips or None)
+    shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
     samples = training_samples(data, args, extractor, shape, pairs=config.view_loss_weight > 0)
     teacher = None
     if teacher_model is not None:
         teacher = teacher_words(teacher_model.to(args.device), samples, config.num_teacher_words, args)
     if not data.augment and not data.streaming:
-        fixed = fixed_clips(data, extractor, "train")
-        labels = {"labels": tokenise(dved, fixed)}
-        if teacher is not None:
-            labels["teacher_labels"] = in_batches(teacher, fixed, args.device)
-        samples = MotionSamples(StoredClips(fixed | labels), len(samples), args.seed, shape)
+        stored = tokenised_clips(fixed_clips(data, extractor, "train"), dved, teacher)
+        samples = MotionSamples(stored, len(samples), args.seed, shape)
     trainer = MoFMTrainer(model=model, args=args, train_dataset=samples, dved=dved, teacher=teacher, clips=clips)
     if asked:
         trainer.add_callback(ProbeCallback(asked, probes, trainer.log))
@@ -280,6 +286,14 @@ def pretrain(
         trainer.save_metrics("eval", metrics, combined=False)
         publish(args, data.dataset, {name.removeprefix("eval_"): value for name, value in metrics.items()})
     return metrics
+
+
+def tokenised_clips(clips: dict[str, Tensor], dved: DVEDModel, teacher: TeacherWords | None) -> StoredClips:
+    """Return clips that never change with their words, told once for the whole training."""
+    words = {"labels": tokenise(dved, clips)}
+    if teacher is not None:
+        words["teacher_labels"] = in_batches(teacher, clips, teacher.teacher.device)
+    return StoredClips(clips | words)
 
 
 def tokenise(dved: DVEDModel, clips: dict[str, Tensor]) -> Tensor:
