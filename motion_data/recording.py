@@ -31,6 +31,7 @@ class Recording:
         first_frame: frame of the source at which the recording starts.
         label: name of the action; "" is none.
         frame_labels: `[F]` uint8, 1 is anomalous; None is none.
+        frame_actions: `[F]` name of the action in each frame, "" is none; None where there is but one, the `label`.
         subject: number of the person who acts; -1 is unknown.
         camera: name of the camera; "" is unknown.
         split: split that the source puts it in, such as "train"; "" is none.
@@ -52,6 +53,7 @@ class Recording:
     first_frame: int = 0
     label: str = ""
     frame_labels: np.ndarray | None = None
+    frame_actions: np.ndarray | None = None
     subject: int = -1
     camera: str = ""
     split: str = ""

@@ -92,7 +92,8 @@ def main() -> int:
     parser.add_argument(
         "--labels",
         default="",
-        help="'folders', a CSV table (file, start, end, label, subject, split, anomalous), or a folder of .npy masks",
+        help="'folders', 'frames' (cuts out what files call their frames), a CSV table (file, start, end, label, "
+        "subject, split, anomalous), or a folder of .npy masks",
     )
     parser.add_argument("--parts", help="folder in which what is read stays, for later preparations")
     parser.add_argument("--license", default="", help="of the material, as the Hub names licences")

@@ -1,6 +1,7 @@
 """Labels, subjects, splits and anomalies that files do not state themselves: from folders, a table, or masks.
 
-`label_table` says how a table is written. A row about a stretch cuts it out, unless it marks the stretch as anomalous.
+What they state of each frame (`Recording.frame_actions`) is cut out where it is asked for. `label_table` says how a
+table is written. A row about a stretch cuts it out, unless it marks the stretch as anomalous.
 
 Masks are a folder of `.npy` files, as ShanghaiTech and CHAD come with: `01_0014.npy` has a 0 or 1 for each frame of
 the video whose key-points are in `01_0014.json` or `01_0014_alphapose_tracked_person.json`.
@@ -16,6 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ..keypoints import MIN_FRAMES
+from ..notes import note
 from ..readers.array_files import map_array
 from ..readers.registry import FormatError
 from ..recording import Recording
@@ -23,21 +25,22 @@ from .label_table import LabelRow, of_file, read_table
 from .sources import Source
 
 FOLDERS = "folders"
+FRAMES = "frames"
 
 
 def read_labels(labels: str, sources: Iterable[Source]) -> dict[str, tuple[LabelRow, ...]]:
     """Return the rows of each source that has any, by its name.
 
     Args:
-        labels: "folders" (each source's label is the name of its folder), the path of a table, a folder of masks, or
-            "" for none.
+        labels: "folders" (each source's label is the name of its folder), the path of a table, a folder of masks; ""
+            and "frames" (what sources state of their frames) for none.
 
     Raises:
         FileNotFoundError: the table is not there.
         ValueError: a source is in no folder, or a row of the table or a mask is wrong or about no source.
     """
     names = [source.name for source in sources]
-    if not labels:
+    if labels in ("", FRAMES):
         return {}
     if labels == FOLDERS:
         loose = [name for name in names if "/" not in name]
@@ -49,9 +52,25 @@ def read_labels(labels: str, sources: Iterable[Source]) -> dict[str, tuple[Label
         return _masks(path, names)
     if not path.is_file():
         raise FileNotFoundError(
-            f"labels {labels!r} is not there; it must be 'folders', the path of a CSV file, or a folder of masks"
+            f"labels {labels!r} is not there; it must be 'folders', 'frames', the path of a CSV file, or a folder of "
+            "masks"
         )
     return read_table(path, names)
+
+
+def action_rows(recording: Recording) -> tuple[LabelRow, ...]:
+    """Return a row for each stretch of frames in which a recording states one action."""
+    if recording.frame_actions is None:
+        return ()
+    actions = recording.frame_actions
+    ends = [*(np.flatnonzero(actions[1:] != actions[:-1]) + 1).tolist(), len(actions)]
+    starts = [0, *ends[:-1]]
+    stretches = [(start, end) for start, end in zip(starts, ends, strict=True) if actions[start]]
+    if short := sum(end - start < MIN_FRAMES for start, end in stretches):
+        note(f"{short} actions of less than {MIN_FRAMES} frames are left out")
+    first = recording.first_frame
+    rows = (LabelRow(first + start, first + end, str(actions[start]), in_frames=True) for start, end in stretches)
+    return tuple(rows)
 
 
 def labelled(
@@ -100,6 +119,7 @@ def labelled(
             scores=recording.scores[seen, part],
             track_ids=[name for name, there in zip(recording.track_ids, seen, strict=False) if there],
             frame_labels=None if recording.frame_labels is None else recording.frame_labels[part],
+            frame_actions=None,
             first_frame=recording.first_frame + part.start,
             segment=f"{recording.first_frame + part.start:06d}",
             **_facts(row),

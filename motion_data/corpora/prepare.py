@@ -28,7 +28,7 @@ from ..rows import row_recording
 from ..schema import recording_row
 from .card import CorpusStatistics
 from .label_table import LabelRow
-from .labels import labelled, read_labels
+from .labels import FRAMES, action_rows, labelled, read_labels
 from .parts import VERSION, parts_folder
 from .shards import PartWriter, part_facts, read_manifest, write_manifest, write_shards
 from .sources import Source, find_sources, hash_of
@@ -43,7 +43,7 @@ class PrepareOptions:
     Args:
         format: name of the format of every file; None recognises each.
         read: what files may not say themselves.
-        labels: "folders", or the path of a table (`labels`); "" takes what files state.
+        labels: "folders", "frames", or the path of a table or of masks (`labels`); "" takes what files state.
         test_fraction: of the subjects, or of the files without one, in the "test" split, unless sources state
             splits.
         license: of the material, as the Hub names licences.
@@ -148,7 +148,8 @@ def prepare_corpus(
         shutil.rmtree(written, ignore_errors=True)
         all_parts = [job.part for job in jobs]
         statistics, skipped, notes, doubted = write_shards(all_parts, written, options.test_fraction, options.license)
-        unsaid = [source.name for source in sources if options.labels and source.name not in labels]
+        told = options.labels not in ("", FRAMES)
+        unsaid = [source.name for source in sources if told and source.name not in labels]
         warnings = [*_unsaid(unsaid, len(sources)), *_warnings(statistics, doubted)]
         done = Preparation(statistics, len(sources), skipped, unknown, notes, warnings)
         write_manifest(written, {"fingerprint": fingerprint, **asdict(done)})
@@ -169,12 +170,16 @@ def read_source(source: Source, labels: tuple[LabelRow, ...], options: PrepareOp
     format_: Format | None = formats()[options.format] if options.format else format_of(source.path)
     if format_ is None:
         raise FormatError(source.path, "is of no known format")
-    stretches = any(not row.whole for row in labels)
-    read = replace(options.read, max_frames=WHOLE) if stretches else options.read
+    by_frames = options.labels == FRAMES
+    cuts = by_frames or any(not row.whole for row in labels)
+    read = replace(options.read, max_frames=WHOLE) if cuts else options.read
     found: set[LabelRow] = set()
     for whole in format_.read(source.path, read):
         check_recording(whole, source.path)
-        for recording in labelled(whole, labels, source.path, found):
+        rows = action_rows(whole) if by_frames else labels
+        if by_frames and not (rows or whole.label):
+            note("no frame has a label")
+        for recording in labelled(whole, rows, source.path, found):
             yield recording_row(recording, source.name, license=options.license)
     if lost := [row for row in labels if not row.whole and row not in found]:
         stretch = f"{lost[0].start:g} to {lost[0].end:g} {'(frames)' if lost[0].in_frames else 's'}"
@@ -208,6 +213,7 @@ def _key(source: Source, labels: tuple[LabelRow, ...], options: PrepareOptions) 
     if options.read.poses:
         read["poses"] = options.read.poses.identity
     said = [source.name, source.size, source.modified, [asdict(row) for row in labels]]
+    said.append(options.labels == FRAMES)
     return hash_of(json.dumps([VERSION, options.format, read, options.license, said], sort_keys=True))
 
 

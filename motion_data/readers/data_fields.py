@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..notes import note
 from .frames import TIMES
 
 _LONGEST_LABEL = 200
@@ -94,17 +93,6 @@ def label_text(label: object, classes: Sequence[str] = ()) -> str:
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     return str(label) if isinstance(label, int) and abs(label) < 2**63 else ""
-
-
-def one_label(labels: Iterable[object]) -> str:
-    """Return the label of a recording, if there is but one; of several none is taken, which is noted."""
-    own = set(map(label_text, labels))
-    if len(own) > 1:
-        shown = f"{min(own)!r} and {max(own)!r}"
-        hint = "those of frames go into a table for --labels"
-        note(f"there are {len(own)} labels, such as {shown}; a recording has one, so none is used ({hint})")
-        return ""
-    return "".join(own)
 
 
 def depth_of(value: object) -> int:

@@ -11,6 +11,7 @@ from ..interpret import apply, decide, stated_layout, unflattened
 from ..layouts import layout_names
 from ..recording import Recording
 from .cutting import cut_dense
+from .frame_actions import with_actions
 from .joint_names import map_joints
 from .registry import FormatError, ReadOptions
 
@@ -23,7 +24,8 @@ def array_recordings(
     """Yield the recordings of an array and what belongs to it; see `read_npz`.
 
     Args:
-        others: `scores`, `fps`, `layout`, `label`, and `joint_names`, which decide where no layout is stated.
+        others: `scores`, `fps`, `layout`, `label` (one, or one for each frame), and `joint_names`, which decide where
+            no layout is stated.
 
     Raises:
         FormatError: they contradict each other, or something that only an option can tell.
@@ -52,8 +54,14 @@ def array_recordings(
         found = apply(part, None if scores is None else np.take(scores, range(first, end), score_place), decided)
         return found.keypoints, found.scores
 
-    fields = {"label": _text(path, others, "label"), "frame_size": options.frame_size} | _fps(path, others)
-    yield from cut_dense(keypoints.shape[place], poses, decided.layout, options, name, **fields)
+    length, label = keypoints.shape[place], others.get("label")
+    by_frame = label is not None and label.shape == (length,) and length > 1 and label.dtype.kind in "iuU"
+    told = "" if by_frame else _text(path, others, "label")
+    fields = {"label": told, "frame_size": options.frame_size} | _fps(path, others)
+    recordings = cut_dense(length, poses, decided.layout, options, name, **fields)
+    if by_frame:
+        recordings = with_actions(recordings, [(name, frame) for frame in range(length)], label.tolist())
+    yield from recordings
 
 
 def named_joints_of(
@@ -98,7 +106,8 @@ def _text(path: Path, arrays: Mapping[str, np.ndarray], key: str) -> str:
     if value is None:
         return ""
     if value.size != 1 or value.dtype.kind not in "iuU":
-        raise FormatError(path, f"has {key} {value.dtype} {value.shape}; it must be one text or whole number")
+        more = ", or one for each frame" if key == "label" else ""
+        raise FormatError(path, f"has {key} {value.dtype} {value.shape}; it must be one text or whole number{more}")
     return str(value.reshape(-1)[0])
 
 

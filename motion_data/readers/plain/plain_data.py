@@ -14,9 +14,10 @@ import numpy as np
 
 from ...notes import note
 from ...recording import Recording
-from ..data_fields import NAMES, depth_of, headers_of, label_text, list_of, one_label, value_of
+from ..data_fields import NAMES, depth_of, headers_of, label_text, list_of, value_of
 from ..detections import Detection
 from ..estimates import RESULT_LAYOUTS, check_guessed_depth, estimated_recordings
+from ..frame_actions import with_actions
 from ..frames import as_time, frames_of_times, picture_frames, rate_of_times, whole_number
 from ..json_files import numbers, picture_side, stated_fps
 from ..pose_arrays import array_recordings
@@ -72,7 +73,8 @@ def _holds(entry: object) -> bool:
 
 def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterator[Recording]:
     """Yield the recordings of what a file holds; see `read_any_json`."""
-    about, titles = _stated(path, content, options), joint_titles(content)
+    about, of_frames = _stated(path, content, options)
+    titles = joint_titles(content)
     within = value_of(content, "keypoints") if isinstance(content, Mapping) else None
     if isinstance(content, Mapping) and (within is None or isinstance(within, Mapping)):
         content = {**content, **(flat_keypoints(within or content, noted_keypoints) or {})}
@@ -83,7 +85,7 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
         content = {"keypoints": content}
     if isinstance(content, dict) and (is_bare or _is_array(path, value_of(content, "keypoints"))):
         arrays = {"layout": np.array(content["layout"])} if isinstance(content.get("layout"), str) else {}
-        arrays["label"] = np.array(about["label"])
+        arrays["label"] = np.array(of_frames or about["label"])
         if titles:
             arrays["joint_names"] = np.array(titles)
         if (scores := list_of(content, "scores")) is not None:
@@ -119,8 +121,16 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
         found, names = by_number(found, names), []
     if not options.overrides("fps"):
         about["fps"] = about["fps"] or _stated_rate(path, people, found)
-    about["label"] = about["label"] or one_label([value_of(person.entry, "action") for person in people])
-    yield from estimated_recordings(path, found, LAYOUTS, options, names or titles, **about)
+    recordings = estimated_recordings(path, found, LAYOUTS, options, names or titles, **about)
+    labels = [label_text(value_of(person.entry, "action")) for person in people]
+    if of_frames and all(person.by_place for person in people):
+        if not 0 <= (last := max(frame for _, frame in frames.values())) < len(of_frames):
+            raise FormatError(path, f"has {len(of_frames)} labels, and {last + 1} frames; each must have one")
+        labels = [of_frames[frames[person.frame][1]] for person in people]
+    if about["label"] or not any(labels):
+        yield from recordings
+    else:
+        yield from with_actions(recordings, [frames[person.frame] for person in people], labels)
 
 
 def _is_array(path: Path, keypoints: object) -> bool:
@@ -170,8 +180,10 @@ def _stated_rate(path: Path, people: Sequence[Person], found: Sequence[Detection
     return rate_of_times(sorted(timed), times, people[0].time[0])
 
 
-def _stated(path: Path, content: object, options: ReadOptions) -> dict:
-    """Return the rate, the size of the picture and the label, as the file states them or else the options."""
+def _stated(path: Path, content: object, options: ReadOptions) -> tuple[dict, list[str]]:
+    """Return the rate, the size of the picture and the label, as the file states them or else the options; and labels
+    of frames, [] if it has none.
+    """
     header = content if isinstance(content, dict) else {}
     if isinstance(content, list) and all(isinstance(entry, dict) for entry in content):  # of each frame
         for name in (*NAMES["width"], *NAMES["height"]):
@@ -185,7 +197,8 @@ def _stated(path: Path, content: object, options: ReadOptions) -> dict:
     width, height = value_of(stated, "width"), value_of(stated, "height")
     if width is not None and height is not None and not options.overrides("frame_size"):
         about["frame_size"] = (picture_side(path, width), picture_side(path, height))
-    return about
+    of_frames = list(map(label_text, label)) if isinstance(label, (list, tuple, np.ndarray)) else []
+    return about, of_frames if any(of_frames) else []
 
 
 def _track_ids(people: Sequence[Person]) -> list[int]:

@@ -19,9 +19,9 @@ import numpy as np
 
 from ...recording import Recording
 from ..cutting import MAX_RECORDING_JOINTS
-from ..data_fields import one_label
 from ..detections import Detection, gather
 from ..estimates import check_guessed_depth, estimated_recordings
+from ..frame_actions import with_actions
 from ..frames import as_time, frames_of_times, picture_frames, rate_of_times
 from ..joint_names import map_joints
 from ..pose_arrays import array_recordings
@@ -77,18 +77,7 @@ def table_recordings(path: Path, rows: list[list[str]], options: ReadOptions) ->
         flat = (person._replace(joints=person.joints[:, [0, 1, 3]]) for person in found)
         recordings = estimated_recordings(path, flat, TABLE_LAYOUTS, options, known, fps=fps)
     labels = [_cell(row, columns.label) for row in rows]
-    yield from (_labelled(recording, frames, labels) for recording in recordings)
-
-
-def _labelled(recording: Recording, frames: list[tuple[str, int]], labels: list[str]) -> Recording:
-    """Return a recording with its label, if all rows of its frames have the same."""
-    last = recording.first_frame + recording.keypoints.shape[1]
-    own = (
-        label
-        for (video, frame), label in zip(frames, labels, strict=True)
-        if video == recording.name and recording.first_frame <= frame < last
-    )
-    return replace(recording, label=one_label(own))
+    yield from with_actions(recordings, frames, labels) if any(labels) else recordings
 
 
 def _is_space(path: Path, found: list[Detection], columns: Columns, options: ReadOptions) -> bool:

@@ -228,7 +228,7 @@ def test_a_column_may_have_the_label(caplog):
     assert read(long().assign(activity="wave", class_name="person")).label == "wave"
     assert "labels" not in caplog.text
     assert read(wide(frame=FRAMES, label=list("aaabbb"))).label == ""
-    assert "there are 2 labels, such as 'a' and 'b'; a recording has one, so none is used" in caplog.text
+    assert "frames have different labels, such as 'a' and 'b'" in caplog.text
 
 
 def test_two_columns_for_one_coordinate_are_refused():
