@@ -1,4 +1,4 @@
-"""The clips in which a recording is shown to an action classifier."""
+"""Test-time views: the clips of a recording whose predictions an action classifier averages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 
 
 def views_of(motion: Motion, extractor: MoFMFeatureExtractor, num_clips: int = 1, flip: bool = False) -> list[Motion]:
-    """Return the clips in which a recording is looked at.
+    """Return the test-time views of a recording.
 
     Args:
         motion: all people, in 2D.
@@ -25,7 +25,7 @@ def views_of(motion: Motion, extractor: MoFMFeatureExtractor, num_clips: int = 1
 
 
 def mirrored(motion: Motion, size: int) -> Motion:
-    """Return the mirror image of a clip in map pixels: left joints are right ones."""
+    """Return the mirror image of a clip in map pixels; left and right joints are exchanged."""
     swap = list(get_layout("coco17").flip_permutation)
     keypoints = motion.keypoints[:, :, swap] * np.array([-1, 1], np.float32) + np.array([size - 1, 0], np.float32)
     return Motion(keypoints.astype(np.float32), motion.scores[:, :, swap])

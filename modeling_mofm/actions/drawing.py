@@ -1,4 +1,4 @@
-"""Draw what an action is recognised by. Needs matplotlib (`pip install mofm[plot]`)."""
+"""Draw the explanation of an action. Needs matplotlib (`pip install mofm[plot]`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw_action(keypoints: Tensor, scores: Tensor, explanation: ActionExplanation, size: int) -> Figure:
-    """Draw a person slice by slice, each part of the body by what the action loses without it there.
+    """Draw a person slice by slice, each part of the body coloured by how much the action loses without it.
 
     Args:
         keypoints: `[F, 17, 2]` in map pixels.
@@ -26,8 +26,8 @@ def draw_action(keypoints: Tensor, scores: Tensor, explanation: ActionExplanatio
         size: of the map.
 
     Returns:
-        A matplotlib figure: the middle frame of each slice; orange speaks for the action, purple
-        against it.
+        A matplotlib figure with the middle frame of each slice; hiding an orange part lowers the score, hiding a
+        purple part raises it.
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable

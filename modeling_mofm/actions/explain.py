@@ -1,4 +1,4 @@
-"""Say by which part of the body, and when, an action is recognised: what its score loses without each of them."""
+"""Explain an action: how much its score drops without each part of the body, overall and in each time slice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from ..events import run_around
 from .modeling import MoFMForSequenceClassification
 
-# in COCO's order; a joint alone says little that its neighbours do not say as well
+# numbers in COCO's order; grouped, since hiding one joint among its neighbours hardly changes the score
 BODY_PARTS = {
     "head": (0, 1, 2, 3, 4),
     "trunk": (5, 6, 11, 12),
@@ -20,7 +20,7 @@ BODY_PARTS = {
     "left leg": (13, 15),
     "right leg": (14, 16),
 }
-SHARE = 0.5  # slices of a part that lose so much of what its best one loses, next to it, belong to it
+SHARE = 0.5  # slices next to the strongest one that lose at least this share of its loss are named with it
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class ActionExplanation:
     Args:
         label: the action.
         score: its probability.
-        losses: `[P]` by how much its log-odds fall without each of `BODY_PARTS`; negative where a part speaks against
-            the action, NaN where it is missing.
-        slice_losses: `[T, P]` the same where the part is missing in one time slice only.
+        losses: `[P]` drop of its log-odds when one of `BODY_PARTS` is hidden; negative where the log-odds rise, NaN
+            where the part is missing anyway.
+        slice_losses: `[T, P]` the same with the part hidden in one time slice only.
     """
 
     label: str
@@ -41,16 +41,16 @@ class ActionExplanation:
 
     @property
     def part(self) -> str | None:
-        """The part of the body that says most; None where none speaks for the action."""
+        """The part of the body whose absence costs most; None where hiding no part lowers the score."""
         known = np.nan_to_num(self.losses, nan=-np.inf)
         return list(BODY_PARTS)[int(known.argmax())] if known.max() > 0 else None
 
     def sentence(self, seconds: float, begin: float = 0.0) -> str:
-        """Say it: "recognised by the left leg most, at 0.5 to 1.5 s".
+        """Return the explanation as a sentence: "recognised by the left leg most, at 0.5 to 1.5 s".
 
         Args:
-            seconds: that the clip is long.
-            begin: seconds at its first frame.
+            seconds: length of the clip.
+            begin: time of its first frame, seconds.
         """
         if self.part is None:
             return "recognised by no part of the body in particular"
@@ -69,15 +69,15 @@ def explain_action(
     label: int | None = None,
     batch_size: int = 32,
 ) -> ActionExplanation:
-    """Explain the score of an action by leaving out each part of the body, always and in each time slice (occlusion).
+    """Explain the score of an action by occlusion: hide each part of the body, in all time slices and in each one.
 
     Args:
         model: a classifier.
-        keypoints: `[F, 17, 2]` or `[M, F, 17, 2]` of one clip, as the feature extractor makes it; a part is left out
-            of all people at once.
+        keypoints: `[F, 17, 2]` or `[M, F, 17, 2]` of one clip, as the feature extractor makes it; a part is hidden
+            for all people at once.
         scores: `[F, 17]` or `[M, F, 17]`.
-        label: which action; None takes the likeliest.
-        batch_size: clips at a time, of the 1 + P * (T + 1) that are asked about.
+        label: class id of the action; None takes the most likely one.
+        batch_size: clips in one forward pass, of 1 + P * (T + 1) in all.
 
     Raises:
         ValueError: nobody is in the clip.

@@ -1,7 +1,7 @@
-"""Learn from other actions in which directions recordings of one action differ, so that these count less.
+"""A metric from auxiliary actions: directions in which recordings of the same action differ count less.
 
-Within-class covariance normalisation (Hatch et al. 2006) in the space of the principal components: the mean outer
-product of what recordings differ by from their class becomes the identity.
+Within-class covariance normalisation (Hatch et al. 2006) in the space of the principal components: after the
+projection, the covariance of recordings around the mean of their class is the identity.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-COMPONENTS = 200  # of the features that are kept
-SHRINKAGE = 0.5  # share of the average variance in each direction: a few hundred recordings do not show all of it
+COMPONENTS = 200  # principal components that are kept
+SHRINKAGE = 0.5  # towards the average variance: a few hundred recordings estimate a covariance badly
 
 
 def within_class_axes(features: np.ndarray, labels: Sequence[int]) -> np.ndarray:
-    """Return axes `[D, C]`: features times these are to be compared.
+    """Return a projection `[D, C]`; compare features after multiplying them by it.
 
     Args:
         features: `[N, D]`, standardised.

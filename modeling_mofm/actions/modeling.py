@@ -1,8 +1,8 @@
 """MoFM for action recognition (DT1): the encoder, its tokens by body part and time slice, and a head.
 
-A mean over all tokens forgets which limb did what and when; body parts keep it. The head is linear, or has two hidden
-layers: each part is reduced to a few numbers, by weights of its key-point, then the parts of a slice are mixed, then
-slices stand side by side. A `MotionReader` may answer beside it.
+A mean over all tokens loses which limb did what and when; body parts keep it. The head is linear, or has two hidden
+layers: each part is projected to a few numbers, with weights of its own key-point, then the parts of a slice are
+mixed, and the slices are concatenated. A `MotionReader` may give a second prediction.
 """
 
 import math
@@ -26,11 +26,11 @@ from .motion_reader import MotionReader, TimeConvolution
 class MoFMForSequenceClassificationOutput(ModelOutput):
     """
     Args:
-        loss: scalar, where labels are given: cross-entropy, or binary cross-entropy where the problem is multi-label.
-        logits: `[B, num_labels]`; with a `MotionReader` those of the mean of its probabilities and the head's.
-        head_logits, motion_logits: `[B, num_labels]`, what each of the two says, where there are two.
-        parts: `[B, T, K, D]`, what the head sees: each key-point in each time slice, the mean over the people who have
-            it; 0 where nobody has. Of a head that reads clips twice (`classifier_centered`) 2 D numbers.
+        loss: scalar, if labels are given: cross-entropy, or binary cross-entropy for multi-label problems.
+        logits: `[B, num_labels]`; with a `MotionReader`, of the mean of its probabilities and the head's.
+        head_logits, motion_logits: `[B, num_labels]`, the logits of each, if there is a `MotionReader`.
+        parts: `[B, T, K, D]`, input of the head: one vector per key-point and time slice, averaged over the people who
+            have it; 0 if nobody has. 2 D numbers if the head reads clips twice (`classifier_centered`).
         hidden_states, attentions: of each layer and person, where asked for.
     """
 
@@ -46,8 +46,8 @@ class MoFMForSequenceClassificationOutput(ModelOutput):
 class MoFMForSequenceClassification(MoFMPreTrainedModel):
     """The encoder with a head on the body parts of a clip, averaged over the people who are in it.
 
-    `config.classifier_part_size` says which head, `config.classifier_centered` whether it reads clips twice, and
-    `config.classifier_motion_size` whether a `MotionReader` answers as well.
+    `config.classifier_part_size` chooses the head, `config.classifier_centered` whether it reads clips twice, and
+    `config.classifier_motion_size` whether there is a `MotionReader`.
     `config.problem_type` is "single_label_classification" (the default) or "multi_label_classification".
     """
 
@@ -96,9 +96,9 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
         """Classify clips.
 
         Args:
-            keypoints, scores, heatmaps: as in `MoFMModel.forward`. People without a joint do not count; of a clip
-                without anyone only the logits mean nothing.
-            labels: `[B]` class ids, or `[B, num_labels]` 0 or 1 where the problem is multi-label.
+            keypoints, scores, heatmaps: as in `MoFMModel.forward`. People without joints are ignored; the logits of a
+                clip without people have no meaning.
+            labels: `[B]` class ids, or `[B, num_labels]` 0 or 1 for multi-label problems.
 
         Raises:
             ValueError: shapes that are not the configuration's, or labels of another shape.
@@ -134,7 +134,7 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
     def _read(
         self, keypoints: Tensor | None, scores: Tensor | None, heatmaps: Tensor | None, **kwargs: object
     ) -> tuple[MotionEmbeddings, MoFMModelOutput]:
-        """Return the parts of clips, `[B(, M), T, K, D]`, and what the encoder said."""
+        """Return the parts of clips, `[B(, M), T, K, D]`, and the outputs of the encoder."""
         clips = self.read_clips(keypoints, scores, heatmaps)
         outputs = self.mofm(clips=clips, **kwargs)
         found = parts_of(outputs.on_grid(outputs.last_hidden_state, self.config.num_cubes), clips, self.config)
@@ -148,7 +148,7 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
         return self.classifier(self.dropout(parts.flatten(1)))
 
     def read_motion(self, keypoints: Tensor | None, scores: Tensor | None) -> Tensor:
-        """Return what the `MotionReader` says of clips, `[B, num_labels]`; for the arguments see `forward`."""
+        """Return the logits of the `MotionReader`, `[B, num_labels]`; for the arguments see `forward`."""
         if keypoints is None:
             size = self.config.classifier_motion_size
             raise ValueError(f"classifier_motion_size is {size} and reads how key-points move; keypoints is None")
@@ -159,7 +159,7 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
         return self.motion_reader(keypoints, scores)
 
     def average(self, first: Tensor, second: Tensor) -> Tensor:
-        """Return the logits of the mean of the probabilities of two answers, `[B, num_labels]`."""
+        """Return the logits of the mean of two predictions' probabilities, `[B, num_labels]`."""
         answers = torch.stack((first, second)).float()
         if self.config.problem_type == "multi_label_classification":
             return F.logsigmoid(answers).logsumexp(0) - F.logsigmoid(-answers).logsumexp(0)
@@ -182,12 +182,12 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
         return scores, heatmaps
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Return the probabilities of classes, `[B, num_labels]`, each on its own where the problem is multi-label."""
+        """Return class probabilities, `[B, num_labels]`: a softmax, or sigmoids for multi-label problems."""
         multi_label = self.config.problem_type == "multi_label_classification"
         return logits.float().sigmoid() if multi_label else logits.float().softmax(-1)
 
     def loss(self, logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
-        """Return the loss of `logits` [B, num_labels]; `label_smoothing` is of single labels."""
+        """Return the loss of `logits` [B, num_labels]; `label_smoothing` applies to single labels only."""
         if self.config.problem_type == "multi_label_classification":
             if labels.shape != logits.shape:
                 raise ValueError(f"labels must be {list(logits.shape)} as logits are, got {list(labels.shape)}")

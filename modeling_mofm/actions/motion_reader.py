@@ -1,8 +1,8 @@
-"""A reader of how key-points move, beside the encoder: what sharp places tell and broad heat does not.
+"""A small convolutional network on coordinates, beside the encoder: fine motion that broad heat-maps blur.
 
-Cubes say where a key-point is and roughly how it moves. Many actions are told apart by how far two key-points are
-from each other, and by how fast one moves in just these frames, wherever the person stands and whenever it happens.
-A few convolutions along time read that from the coordinates themselves.
+Cubes tell where a key-point is and roughly how it moves. Many actions differ in the distance between two key-points,
+or in how fast one moves for a few frames, wherever the person stands and whenever it happens. A few convolutions along
+time read that from the coordinates.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from tokenization_mofm.clip_inputs import known_scores
 
 from ..configuration_mofm import MoFMConfig
 
-FRAMES_BETWEEN = (1, 4)  # the places whose difference is a velocity, a fast one and a slow one
-VELOCITY_SCALE = 8.0  # by which velocities, in half sides of the map a frame, are about as large as distances
+FRAMES_BETWEEN = (1, 4)  # frame gaps over which velocities are computed, for fast and for slow motion
+VELOCITY_SCALE = 8.0  # brings velocities, in half sides of the map a frame, to the size of distances
 CHANNEL_DROPOUT = 0.1
 
 
 class TimeConvolution(nn.Conv1d):
-    """A convolution along time that keeps its own first weights, whatever `initializer_range` is."""
+    """A convolution along time with an initialisation of its own, instead of `initializer_range`."""
 
 
 class MotionReader(nn.Module):
-    """Logits of actions from distances between key-points and their velocities, the largest over time and people.
+    """Logits of actions from distances between key-points and their velocities, max-pooled over time and people.
 
     Args:
-        config: `num_keypoints` and `heatmap_size`, and its sizes.
+        config: gives `num_keypoints` and `heatmap_size`.
         sizes: width and number of classes; None takes `config.classifier_motion_size` and `config.num_labels`.
 
     Attributes:
         sizes: width and number of classes.
-        embedding_size: numbers that it says of a clip before classes are named.
+        embedding_size: width of its embedding of a clip.
     """
 
     def __init__(self, config: MoFMConfig, sizes: tuple[int, int] | None = None):
@@ -63,19 +63,19 @@ class MotionReader(nn.Module):
         return self.head(self.embed(keypoints, scores))
 
     def embed(self, keypoints: Tensor, scores: Tensor) -> Tensor:
-        """Return what it says of clips before classes are named, `[B, embedding_size]`; 0 of a clip without anyone.
+        """Return the embeddings of clips, `[B, embedding_size]`; 0 for a clip without people.
 
         Args:
             keypoints: `[B, (M,) F, K, 2]` in map pixels.
-            scores: `[B, (M,) F, K]`; of a joint whose score is not above 0 no coordinate is read, and one whose
-                coordinates are not finite is missing too.
+            scores: `[B, (M,) F, K]`; joints whose score is not above 0, or whose coordinates are not finite, are
+                missing: their coordinates are ignored.
         """
         scores = known_scores(keypoints, scores)
         if keypoints.ndim == 4:
             keypoints, scores = keypoints[:, None], scores[:, None]
         people = (scores > 0).any(-1).any(-1)  # B M
         keypoints, scores = keypoints.flatten(0, 1), scores.flatten(0, 1)
-        if self.training:  # those who are not there would count in the statistics of the batch
+        if self.training:  # people who are only padding would count in the batch statistics
             there = people.flatten().nonzero()[:, 0]
             read = self.read(keypoints[there], scores[there])
             motion = read.new_zeros(len(scores), read.shape[-1]).index_copy(0, there, read)
@@ -85,9 +85,9 @@ class MotionReader(nn.Module):
         return torch.where(people.any(1, keepdim=True), motion, 0.0)
 
     def read(self, keypoints: Tensor, scores: Tensor) -> Tensor:
-        """Return `[N, C]` of people, `keypoints` [N, F, K, 2] and `scores` [N, F, K]."""
+        """Return the embeddings `[N, C]` of people from `keypoints` [N, F, K, 2] and `scores` [N, F, K]."""
         dtype = self.head[0].weight.dtype
-        places, seen = hold_places(keypoints.float() / self.half, scores > 0)  # half precision blurs what moves
+        places, seen = hold_places(keypoints.float() / self.half, scores > 0)  # half precision blurs small motion
         first, second = torch.triu_indices(*[seen.shape[1]] * 2, 1, device=seen.device)
         apart = (places[:, :, first] - places[:, :, second]).square().sum(-1).clamp(min=1e-12).sqrt()
         apart = apart * (seen[:, first] & seen[:, second])[:, None]
@@ -97,14 +97,14 @@ class MotionReader(nn.Module):
 
 
 def hold_places(places: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Let key-points stay where they were last seen, and before they are first seen, where that is.
+    """Fill in missing key-points: with the last position seen, or before that with the first one.
 
     Args:
         places: `[N, F, K, 2]`.
         seen: bool `[N, F, K]`.
 
     Returns:
-        places, 0 of a key-point that is never seen, and which ever are, `[N, K]`.
+        the filled positions, 0 for a key-point that is never seen, and bool `[N, K]`, which are seen at all.
     """
     number = seen.shape[1]
     frames = torch.arange(number, device=seen.device)
@@ -118,7 +118,7 @@ def hold_places(places: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def moved_places(places: Tensor, gap: int) -> Tensor:
-    """Return how places `[N, F, K, 2]` change over so many frames, a frame, `[N, F, 2 K]`; 0 at the ends."""
+    """Return velocities per frame over a gap of frames, `[N, F, 2 K]`, of positions `[N, F, K, 2]`; 0 at the ends."""
     gap = min(gap, places.shape[1] - 1)
     moved = (places[:, gap:] - places[:, :-gap]).flatten(2) * (VELOCITY_SCALE / gap)
     return F.pad(moved, (0, 0, gap // 2, gap - gap // 2))

@@ -36,16 +36,16 @@ UNKNOWN = "unknown"
 
 
 class MotionRecogniser(PushToHubMixin):
-    """Compare motion with what was shown, by the cosine of embeddings.
+    """Recognise actions by the cosine similarity of embeddings to those of examples.
 
     Args:
         model: the encoder.
-        extractor: fits motion into its map; None is that of its sizes.
+        extractor: fits motion into the map; None makes the one for the model's sizes.
 
     Attributes:
-        threshold: similarity below which an answer is "unknown"; None never says so. `fit` sets it.
-        motion_reader: what looks beside the encoder at how key-points move; `read_motion_with` sets it.
-        names: what was taught, in order; an action may be taught several times.
+        threshold: similarity below which the answer is "unknown"; None never answers "unknown". `fit` sets it.
+        motion_reader: a `MotionReader` whose embedding is used beside the encoder's; `read_motion_with` sets it.
+        names: names of the examples, in order; an action may have several.
     """
 
     def __init__(self, model: MoFMModel, extractor: MoFMFeatureExtractor | None = None):
@@ -64,18 +64,17 @@ class MotionRecogniser(PushToHubMixin):
         self._axes: dict[str, np.ndarray] = {}  # of the metric, for parts and for what a motion reader says
 
     def read_motion_with(self, reader: MotionReader) -> None:
-        """Let a reader look beside the encoder from now on; what was taught and fitted before is forgotten.
+        """Use a motion reader's embedding beside the encoder's; examples and fits so far are forgotten.
 
-        One that tells other actions apart (`training_mofm.motion_fitting.fit_motion_reader`) sees in new ones too how
-        key-points move.
+        The reader may be trained on other actions (`training_mofm.motion_fitting.fit_motion_reader`).
         """
         self.motion_reader = reader.to(self.model.device).eval()
         self._know_nothing(self._parts + reader.embedding_size)
 
     def embed(self, motions: Sequence[Motion], batch_size: int = 32) -> np.ndarray:
-        """Return the embeddings of motions, `[N, D]`: the parts of everybody in them, the mean over people.
+        """Return the embeddings of motions, `[N, D]`: body parts, averaged over people.
 
-        With a motion reader what it says of them stands behind.
+        With a motion reader, its embedding is appended.
         """
         found = []
         for start in range(0, len(motions), batch_size):
@@ -88,21 +87,20 @@ class MotionRecogniser(PushToHubMixin):
 
     @torch.no_grad()
     def embed_motion(self, clips: Sequence[Motion]) -> np.ndarray:
-        """Return what the motion reader says of prepared clips of one or more people each, `[N, D]`."""
+        """Return the motion reader's embeddings of prepared clips of one or more people each, `[N, D]`."""
         batch = {name: values.to(self.model.device) for name, values in collate_people(clips).items()}
         return self.motion_reader.embed(**batch).float().cpu().numpy()
 
     def fit(self, features: np.ndarray, labels: Sequence[int], metric: bool = False) -> None:
-        """Learn from other actions which directions vary, and how similar two of the same action are.
+        """Learn the scale of features, and the threshold of "unknown", from recordings of other actions.
 
-        The threshold is where as many recordings of an action that was shown would be called unknown as of others
-        would be called known (the equal error rate), each auxiliary class shown once, by its first recording.
+        The threshold is at the equal error rate of telling known from unknown actions, with the first recording of
+        each auxiliary class as its example.
 
         Args:
             features: `[N, D]` embeddings (`embed`) of auxiliary recordings.
             labels: `[N]`, their classes.
-            metric: learn as well which differences do not matter (`metric.within_class_axes`); pays with dozens of
-                classes.
+            metric: learn a within-class metric too (`metric.within_class_axes`); pays with dozens of classes.
 
         Raises:
             ValueError: fewer than two classes, or none with two recordings.
@@ -127,12 +125,12 @@ class MotionRecogniser(PushToHubMixin):
         self.threshold = float(levels[1:][np.abs(reported - (1 - found))[1:].argmin()])
 
     def teach(self, name: str, motion: MotionInput, **options) -> None:
-        """Show an action once.
+        """Add an example of an action.
 
         Args:
-            name: of the action.
-            motion: of one recording, as for `as_recordings`.
-            options: what it does not say itself (`motion_data.inputs.INPUT_OPTIONS`).
+            name: name of the action.
+            motion: one recording, in any form that `as_recordings` takes.
+            options: facts that it does not state itself (`motion_data.inputs.INPUT_OPTIONS`).
 
         Raises:
             ValueError: an empty name or "unknown", several recordings, or nobody in sight.
@@ -146,18 +144,18 @@ class MotionRecogniser(PushToHubMixin):
         self.teach_features([name], self.embed(motions))
 
     def teach_features(self, names: Sequence[str], features: np.ndarray) -> None:
-        """Show actions by their embeddings `[N, D]`."""
+        """Add examples by their embeddings `[N, D]`."""
         self.names += list(names)
         self._shown = np.concatenate([self._shown, features.astype(np.float32)])
 
     def forget(self) -> None:
-        """Forget what was taught; what `fit` learnt stays."""
+        """Remove all examples; what `fit` learnt stays."""
         self.names, self._shown = [], self._shown[:0]
 
     def similarities(self, features: np.ndarray) -> np.ndarray:
-        """Return how similar embeddings `[N, D]` are to each taught action, `[N, actions]` in [-1, 1].
+        """Return the cosine similarity of embeddings `[N, D]` to each action, `[N, actions]` in [-1, 1].
 
-        Actions are in the order of `actions`; of one that was shown several times the nearest counts.
+        Actions are in the order of `actions`; of several examples of an action the most similar counts.
         """
         if not self.names:
             raise ValueError("nothing was taught; call teach first")
@@ -167,20 +165,20 @@ class MotionRecogniser(PushToHubMixin):
 
     @property
     def actions(self) -> list[str]:
-        """The names of what was taught, each once."""
+        """The names of the actions that have examples, each once."""
         return list(dict.fromkeys(self.names))
 
     @property
     def shown(self) -> np.ndarray:
-        """The embeddings of what was taught, `[names, D]`."""
+        """The embeddings of the examples, `[names, D]`."""
         return self._shown
 
     def __call__(self, motion: MotionInput, **options) -> list[dict] | list[list[dict]]:
         """Recognise what is done in a recording.
 
         Returns:
-            `[{"label": ..., "score": ...}, ...]`, the most similar first; "unknown" comes first where nothing is
-            similar enough; [] where nobody is in sight. Of a file with several recordings a list of such lists.
+            `[{"label": ..., "score": ...}, ...]`, the most similar first; "unknown" comes first if no action is
+            similar enough; [] if nobody is in sight. For a file with several recordings, a list of such lists.
         """
         answers = []
         for seen in visible_motions(motion, options, self.extractor.layout):
@@ -195,7 +193,7 @@ class MotionRecogniser(PushToHubMixin):
         return answers[0] if len(answers) == 1 else answers
 
     def save_pretrained(self, folder: str | os.PathLike, **kwargs) -> None:
-        """Save the encoder and what was taught; `kwargs` go to the encoder. `push_to_hub` pushes the same."""
+        """Save the encoder and the examples; `kwargs` go to the encoder. `push_to_hub` pushes the same files."""
         self.model.save_pretrained(folder, **kwargs)
         self.extractor.save_pretrained(folder)
         facts: dict[str, object] = {"names": self.names, "threshold": self.threshold}
@@ -211,11 +209,11 @@ class MotionRecogniser(PushToHubMixin):
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike, **kwargs) -> MotionRecogniser:
-        """Load an encoder, and what was taught if that lies beside it, from a folder or the Hub.
+        """Load an encoder, and the examples saved with it if there are any, from a folder or the Hub.
 
         Args:
-            folder: or Hub id.
-            kwargs: as of any model (`revision`, `token`, `cache_dir`, ...).
+            folder: folder or Hub id.
+            kwargs: as for any model (`revision`, `token`, `cache_dir`, ...).
 
         Raises:
             OSError: an encoder that cannot be loaded, or `actions.json` without `actions.safetensors`.
@@ -246,7 +244,7 @@ class MotionRecogniser(PushToHubMixin):
         return np.concatenate([share * _of_length_1(said[name]) for name, share in shares.items()], 1)
 
     def _said(self, features: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what the encoder says of parts, and what a motion reader says, each number standardised."""
+        """Return the standardised embeddings of the encoder ("parts") and of the motion reader ("motion")."""
         scaled = (features - self._mean) / self._std
         said = {"parts": scaled[:, : self._parts]}
         return said if self.motion_reader is None else said | {"motion": scaled[:, self._parts :]}

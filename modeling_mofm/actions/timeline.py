@@ -1,4 +1,4 @@
-"""What people do along a recording: windows over each person's track, one action each, joined to events."""
+"""Action timeline: sliding windows over each person's track are classified and joined to events."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ WINDOW, STRIDE = 2.0, 0.5  # seconds
 
 @dataclass(frozen=True)
 class Stretches:
-    """Stretches of people's tracks, each with the clip that says what is done in it.
+    """Stretches of people's tracks, each with the clip by which it is classified.
 
     Args:
-        clips: of one person each, W of them; a clip looks as far as a window around its stretch.
-        people: `[W]`, places of the people, ascending.
-        starts, ends: `[W]` seconds from the first frame; those of a track cover it.
+        clips: W clips of one person each; a clip is longer than its stretch, up to the window.
+        people: `[W]`, index of the person, ascending.
+        starts, ends: `[W]` seconds from the first frame; the stretches of a track cover it without gaps.
     """
 
     clips: list[Motion]
@@ -47,8 +47,8 @@ def cut_stretches(
         motion: all people, in 2D.
         fps: frames a second; 0 is unknown.
         extractor: makes the clips.
-        window: seconds that a clip looks at; a shorter track is one clip.
-        stride: seconds from one clip to the next, at most a window.
+        window: length of a clip, seconds; a shorter track is one clip.
+        stride: seconds from the start of one clip to that of the next, at most `window`.
         max_gap: a person out of sight for more seconds starts another track.
 
     Raises:
@@ -84,17 +84,17 @@ def action_events(
     people: Sequence[int],
     min_confidence: float = 0.0,
 ) -> list[Event]:
-    """Join stretches in which a person does the same.
+    """Join a person's consecutive stretches of the same action to events.
 
     Args:
-        stretches: W of them.
+        stretches: W stretches.
         probabilities: `[W, classes]`.
-        names: of the classes.
+        names: class names.
         people: track ids.
-        min_confidence: a stretch whose likeliest class is less likely is part of no event.
+        min_confidence: stretches whose most likely class has a lower probability are in no event.
 
     Returns:
-        events by their start.
+        events, ordered by their start.
     """
     best, scores = probabilities.argmax(1), probabilities.max(1)
     events = []
