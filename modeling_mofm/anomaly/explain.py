@@ -1,4 +1,4 @@
-"""Say in a sentence what is odd about a motion: which joint, when, and how the nearest normal motion differs."""
+"""Explain an anomaly in a sentence: which joint, when, and how it differs from the nearest normal motion."""
 
 from __future__ import annotations
 
@@ -10,27 +10,26 @@ from motion_data.layouts import get_layout
 
 from ..events import run_around
 
-# the joint in the middle, between the other two: how far it bends is what people would say
+# each joint between two others: its angle describes a difference as people would
 BENDS = {
     "elbow": ("shoulder", "elbow", "wrist"),
     "knee": ("hip", "knee", "ankle"),
     "shoulder": ("elbow", "shoulder", "hip"),
     "hip": ("shoulder", "hip", "knee"),
 }
-SMALL_BEND, SMALL_SHIFT = 5.0, 0.03  # degrees, and parts of the person's height, that nobody would see
-RELATED = 0.5  # slices whose score is at least so much of the highest, next to it, are part of what is odd
+SMALL_BEND, SMALL_SHIFT = 5.0, 0.03  # degrees, and fractions of the person's height, too small to be seen
+RELATED = 0.5  # slices next to the highest score with at least this fraction of it belong to the anomaly
 
 
 @dataclass(frozen=True)
 class Explanation:
     """
     Args:
-        joint: the one whose score is highest, such as "left_knee".
+        joint: the joint with the highest score, such as "left_knee".
         start, end: seconds.
-        sentence: in English.
-        degrees: by how much it bends more (negative: less) than in the nearest normal motion; None where no angle is
-            known.
-        normal: `[F, 17, 2]` the nearest normal motion in map pixels, NaN where it has no joint; None without one.
+        sentence: the explanation, in English.
+        degrees: how many degrees more (negative: less) it bends than in the nearest normal motion; None if unknown.
+        normal: `[F, 17, 2]` the nearest normal motion in map pixels, NaN for missing joints; None if unknown.
     """
 
     joint: str
@@ -55,7 +54,7 @@ def explain(
         joint_scores: `[F, 17]`, `joint_score` of `MoFMForAnomalyDetection`; NaN is missing.
         times: `[F]` seconds.
         num_slices: time slices T of the model.
-        normal: `[F, 17, 2]` the nearest normal motion; None knows none.
+        normal: `[F, 17, 2]` the nearest normal motion; None if unknown.
 
     Raises:
         ValueError: no joint has a score.
@@ -76,7 +75,7 @@ def explain(
 
 
 def _difference(name: str, keypoints: np.ndarray, normal: np.ndarray | None) -> tuple[str, float | None]:
-    """Return what a joint does otherwise, and by how many degrees it bends more."""
+    """Return how a joint differs from normal, in words, and how many degrees more it bends."""
     if normal is None:
         return "moves as is not expected", None
     side, _, part = name.rpartition("_")
@@ -101,14 +100,14 @@ def _difference(name: str, keypoints: np.ndarray, normal: np.ndarray | None) -> 
 
 
 def bending(corners: np.ndarray) -> np.ndarray:
-    """Return by how many degrees limbs bend, `[F]`: 0 is straight; `corners` [F, 3, 2], the joint in the middle."""
+    """Return by how many degrees limbs bend, `[F]`, 0 is straight; `corners` [F, 3, 2], the joint in the middle."""
     one, other = corners[:, 0] - corners[:, 1], corners[:, 2] - corners[:, 1]
     cross = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
     return 180 - np.degrees(np.abs(np.arctan2(cross, (one * other).sum(-1))))
 
 
 def _mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """Average what is not NaN; NaN where nothing is."""
+    """Average the values that are not NaN; NaN where all are."""
     there = ~np.isnan(values)
     total, count = np.where(there, values, 0).sum(axis), there.sum(axis)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -1,4 +1,4 @@
-"""MoFM for anomaly detection: how improbable are a clip's words, and how far is it from what was normal (DT3, DT4).
+"""MoFM for anomaly detection: how unlikely a clip's words are, and how far it is from normal clips (DT3, DT4).
 
 Unsupervised, each word is predicted while it is masked, by a fixed set of key-point masks that together cover every
 active cube, and the clip is compared with normal clips. Supervised, a linear head is trained on the same backbone.
@@ -33,10 +33,10 @@ class MoFMForAnomalyDetectionOutput(ModelOutput):
     fitted reference; without them their fields are None.
 
     Args:
-        loss: scalar, binary cross-entropy of the head, where labels are given.
-        logits: `[N]` of the head, for the clip.
-        frame_logits: `[N, F]` of the head; frames of a time slice share theirs.
-        anomaly_score: `[N]`, higher is more anomalous, as `config.anomaly_score` says: standard deviations above
+        loss: scalar, binary cross-entropy of the head, if labels are given.
+        logits: `[N]`, the head's logit of each clip.
+        frame_logits: `[N, F]`, the head's logits; all frames of a time slice have the same.
+        anomaly_score: `[N]`, higher is more anomalous; `config.anomaly_score` chooses which: standard deviations above
             normal motion for "nll" and "distance"; `softplus(z_nll) + softplus(z_distance)` for "combined"; the head's
             probability for "classifier". NaN for a clip without any joint.
         nll: `[N]`, mean negative log-likelihood (nats) of the clip's words, each predicted while masked; NaN
@@ -46,10 +46,9 @@ class MoFMForAnomalyDetectionOutput(ModelOutput):
         joint_nll: `[N, F, K]`, mean over the cubes that the joint's heat touches in that frame; 0 where it is
             missing.
         distance: `[N]`, mean cosine distance to the nearest normal clips, in [0, 2].
-        joint_distance: `[N, K]`, that distance joint by joint; 0 where it is missing.
-        joint_score: `[N, F, K]`, `anomaly_score` per joint and frame, in the same units; 0 where it is missing.
-        parts: `[N, T, K, D]`, what is compared and what the head reads: the embedding of each joint in each time
-            slice.
+        joint_distance: `[N, K]`, the same per joint; 0 where the joint is missing.
+        joint_score: `[N, F, K]`, `anomaly_score` per joint and frame, in the same units; 0 where the joint is missing.
+        parts: `[N, T, K, D]`, the embedding of each joint in each time slice: input of the distance and the head.
         hidden_states, attentions: of each layer, where asked for.
     """
 
@@ -72,15 +71,15 @@ class MoFMForAnomalyDetectionOutput(ModelOutput):
 class MoFMForAnomalyDetection(MoFMPreTrainedModel):
     """MoFM with the pre-training head, a reference of normal motion, and a binary head.
 
-    Loads from any pre-trained MoFM. `fit_reference` makes it an unsupervised detector; training the head a
-    supervised one. The words come from the `MoFMTokenizer` that lies in the same folder:
+    Loads from any pre-trained MoFM. `fit_reference` makes it an unsupervised detector, training the head a
+    supervised one. The words come from the `MoFMTokenizer` saved in the same folder:
     `model(**tokenizer(keypoints, scores))`. The reference and distances stay in single precision.
     """
 
     _keep_in_fp32_modules_strict = ["reference"]
-    _keys_to_ignore_on_load_missing = [r"^anomaly_head\."]  # few detectors have one, and few need it
+    _keys_to_ignore_on_load_missing = [r"^anomaly_head\."]  # few checkpoints have one, and few detectors need it
 
-    head_is_new = False  # no training, and no file, has given the head its weights
+    head_is_new = False  # whether the head has random weights
 
     def __init__(self, config: MoFMConfig):
         super().__init__(config)
@@ -93,7 +92,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         self.post_init()
 
     def freeze_unused(self) -> None:
-        """See `MoFMPreTrainedModel.freeze_unused`: the head is what learns, and words are not asked."""
+        """See `MoFMPreTrainedModel.freeze_unused`: only the head and the encoder learn; words are not predicted."""
         self.lm_head.requires_grad_(False)
         if self.predictor is not None:
             self.predictor.requires_grad_(False)
@@ -112,7 +111,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
-        """See `PreTrainedModel.from_pretrained`; a folder without a head is not worth a warning."""
+        """See `PreTrainedModel.from_pretrained`; a missing head gives no warning."""
         loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         if model.head_is_new:
@@ -144,10 +143,10 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         Args:
             keypoints, scores, heatmaps: as in `MoFMModel.forward`.
             input_ids: `[N, L]` or `[B, M, L]` MotionBook ids, as the tokenizer gives them.
-            labels: for the head, `[B]` of clips or `[B, F]` of frames: 1 is anomalous, 0 normal, negative not known.
+            labels: for the head, `[B]` of clips or `[B, F]` of frames: 1 is anomalous, 0 normal, negative unknown.
                 With a people axis the clip's logit is the maximum over people.
-            gate: of the words of clips whose distance is fewer standard deviations above normal nothing is asked:
-                they count as those of normal motion, and cost one pass instead of `num_nll_masks` + 1.
+            gate: skip the likelihood of clips whose distance is fewer standard deviations above normal than this:
+                they get the mean of normal motion, for one forward pass instead of `num_nll_masks` + 1.
 
         Raises:
             ValueError: as in `MoFMModel.forward`, or a gate without a reference.
@@ -236,7 +235,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         }
 
     def some_nll(self, clips: ClipInputs, input_ids: Tensor, in_frames: Tensor, chosen: Tensor) -> dict[str, Tensor]:
-        """Return `word_nll` of chosen clips, bool `[N]`; of the others what normal motion has on average."""
+        """Return `word_nll` of chosen clips, bool `[N]`, and the mean of normal motion for the others."""
         N, L, K = clips.touched.shape
         usual = self.reference.nll_mean.float()
         whole = {
@@ -252,15 +251,15 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         return whole
 
     def per_frame(self, cubes: Tensor, valid: Tensor, in_frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Average what `valid` cubes [N, L] hold over those with heat in each frame `[N, F]`, and of each joint there.
+        """Average the values of cubes over those with heat in each frame, and over those that each joint heats there.
 
         Args:
-            cubes: `[N, L]`.
-            valid: bool `[N, L]`.
-            in_frames: bool `[N, F, cells, K]`.
+            cubes: values, `[N, L]`.
+            valid: bool `[N, L]`; other cubes are left out.
+            in_frames: bool `[N, F, cells, K]`, which key-points heat which cells in each frame.
 
         Returns:
-            `[N, F]` and `[N, F, K]`; 0 where there is no such cube.
+            means `[N, F]` and `[N, F, K]`; 0 where there is no such cube.
         """
         slices, rows, columns = self.config.grid_size
         both = torch.stack((cubes * valid, valid.to(cubes.dtype)), -1).unflatten(1, (slices, rows * columns))
@@ -271,7 +270,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         return mean[..., 0], mean[..., 1:]
 
     def anomaly_score(self, logits: Tensor, nll: Tensor | None, distance: Tensor | None) -> Tensor | None:
-        """Return the score that the configuration names, of clips or of joints; None if what it needs is missing."""
+        """Return the score that `config.anomaly_score` names, of clips or joints; None if an input is missing."""
         kind = self.config.anomaly_score
         if kind == "classifier":
             return logits.sigmoid()
@@ -288,7 +287,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         self, logits: Tensor, frame_logits: Tensor, labels: Tensor, present: Tensor, people: tuple[int, int] | None
     ) -> Tensor:
         if people is not None:
-            # people who are not there must not win the maximum
+            # absent people must not be the maximum
             logits = torch.where(present, logits, torch.finfo(logits.dtype).min).unflatten(0, people).amax(1)
             lowest = torch.finfo(frame_logits.dtype).min
             frame_logits = torch.where(present[:, None], frame_logits, lowest).unflatten(0, people).amax(1)
@@ -323,19 +322,20 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         batch_size: int = 32,
         seed: int = 0,
     ) -> None:
-        """Learn what is normal; the backbone stays as it is.
+        """Store normal clips as the reference, and the mean and spread of both scores; the backbone is not trained.
 
         Args:
             normal: normal clips, `keypoints` [N, F, K, 2], `scores` [N, F, K] and `input_ids` [N, L].
-            held_out: other normal clips, on which the mean and spread of both scores are taken. Without them each
-                normal clip is measured against all others, which is as good where they do not overlap and the
-                backbone was not trained on them.
-            max_size: clips of either kind that are used at most, a seeded choice.
-            batch_size: clips at a time.
-            seed: of the choice.
+            held_out: other normal clips, on which the mean and spread of both scores are computed. Without them each
+                normal clip is compared with all others, which is as good if clips do not overlap and the backbone was
+                not trained on them.
+            max_size: at most this many clips of either kind are used, chosen with `seed`.
+            batch_size: clips in one forward pass.
+            seed: seed of the choice.
 
         Raises:
-            ValueError: fewer clips with a joint than distances need, or held-out clips that do not vary at all.
+            ValueError: fewer clips with a joint than `num_neighbors` needs, or held-out clips whose scores are all
+                equal.
         """
         chosen = []
         for clips in (normal, held_out):
@@ -352,12 +352,12 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         measured: tuple[Tensor, Tensor],
         held_out: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        """Learn what is normal from clips that were measured already; see `fit_reference`.
+        """Fit the reference from results of `measure`; see `fit_reference`.
 
         Args:
             normal: normal clips, `keypoints` [N, F, K, 2] and `scores` [N, F, K].
-            measured: their parts and nll (`measure`).
-            held_out: those of other normal clips.
+            measured: their parts and nll.
+            held_out: parts and nll of other normal clips.
 
         Raises:
             ValueError: as in `fit_reference`.
@@ -396,7 +396,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
 
     @torch.no_grad()
     def measure(self, clips: dict[str, Tensor], batch_size: int = 32) -> tuple[Tensor, Tensor]:
-        """Return `parts` [N, T, K, D] and `nll` [N] of clips, on the CPU: all that references and scores are made of.
+        """Return `parts` [N, T, K, D] and `nll` [N] of clips, on the CPU: the inputs of references and scores.
 
         Args:
             clips: `keypoints` [N, F, K, 2], `scores` [N, F, K] and `input_ids` [N, L].
@@ -411,7 +411,7 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
 
     @torch.no_grad()
     def score_measured(self, parts: Tensor, nll: Tensor) -> Tensor:
-        """Return the anomaly scores `[N]` of clips that were measured; not with the classifier."""
+        """Return the anomaly scores `[N]` from results of `measure`; not for the classifier."""
         if self.config.anomaly_score == "classifier":
             raise ValueError("anomaly_score is 'classifier', whose scores come from forward; it must be another one")
         distance = self.reference(parts.to(self.device))[0] if self.config.reference_size else None

@@ -51,10 +51,10 @@ class MotionAnomalyPipeline(MotionPipeline):
                 and `motion_data.inputs.INPUT_OPTIONS` for all. Arrays of 17 joints are "coco17".
             poses: a `PoseEstimation`, which models see the people in a video.
             window, stride, max_gap, smoothing: seconds; see `AnomalyScorer`.
-            gate: the words of less suspicious windows are not asked about; see `AnomalyScorer`.
-            joint_scores: whether to return what each joint contributes.
-            events: whether to return who was anomalous from when to when.
-            explain: whether to say of each event, in a sentence, which joint is odd, when and how (`anomaly.explain`).
+            gate: skips the likelihood of less suspicious windows; see `AnomalyScorer`.
+            joint_scores: whether to return the scores of joints.
+            events: whether to return events: who was anomalous from when to when.
+            explain: whether to explain each event in a sentence: which joint, when and how (`anomaly.explain`).
             threshold: score from which a frame is part of an event; None takes the one that
                 `AnomalyScorer.calibrate` has set.
 

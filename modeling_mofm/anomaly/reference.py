@@ -1,7 +1,7 @@
-"""Distance of a clip from what is normal: nearest neighbours among normal clips, body part by body part.
+"""Distance of a clip from normal motion: nearest neighbours among normal clips, body part by body part.
 
 A clip is described by the mean of its tokens at each key-point and time slice (part), each scaled to unit length. Two
-clips are compared part by part, over the parts that both have, so that a joint that was not detected says nothing.
+clips are compared part by part, over the parts that both have, so that undetected joints do not change the distance.
 """
 
 import torch
@@ -20,12 +20,12 @@ def part_distances(parts: Tensor, others: Tensor) -> Tensor:
 
 
 class NormalReference(nn.Module):
-    """Normal clips, and the mean and spread of both scores on normal motion that was not learnt from.
+    """Normal clips, and the mean and spread of both scores on held-out normal motion.
 
     Args:
-        size: clips R that are remembered; of 0 there are none to measure a distance to.
-        num_slices, num_frames, num_keypoints, hidden_size: of them and their parts.
-        num_neighbors: nearest clips whose distance counts.
+        size: number of clips R; 0 is an empty reference.
+        num_slices, num_frames, num_keypoints, hidden_size: sizes of the clips and their parts.
+        num_neighbors: nearest clips over which the distance is averaged.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class NormalReference(nn.Module):
     ):
         super().__init__()
         self.num_neighbors = num_neighbors
-        # the clips themselves, in map pixels: what an odd motion is compared with in words and pictures
+        # the clips, in map pixels, for explanations and drawings of anomalous motion
         shapes = {
             "keypoints": (num_frames, num_keypoints, 2),
             "scores": (num_frames, num_keypoints),
@@ -55,8 +55,8 @@ class NormalReference(nn.Module):
         """Measure clips `[N, T, K, D]`.
 
         Returns:
-            the mean distance to the nearest neighbours `[N]`, and the mean distance of each key-point to that of the
-            same neighbours `[N, K]`, 0 where it is missing in the clip or in all of them.
+            the mean distance to the nearest neighbours `[N]`, and the same per key-point `[N, K]`, 0 where the
+            key-point is missing in the clip or in all of these neighbours.
         """
         parts, normal = parts.float(), self.parts.float()
         distances, nearest = part_distances(parts, normal).topk(
@@ -68,7 +68,7 @@ class NormalReference(nn.Module):
         return distances.mean(-1), apart.sum((1, 2)) / both.sum((1, 2)).clamp(min=1)
 
     def nearest(self, parts: Tensor) -> Tensor:
-        """Return the place of the nearest clip of each of `parts` [N, T, K, D], int64 `[N]`."""
+        """Return the index of the nearest normal clip of each of `parts` [N, T, K, D], int64 `[N]`."""
         return part_distances(parts.float(), self.parts.float()).argmin(-1)
 
     def standardise(self, name: str, values: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ from .explain import Explanation, explain
 from .modeling import MoFMForAnomalyDetection, MoFMForAnomalyDetectionOutput
 
 LONGEST = 3600.0  # seconds of a window
-# Hours without a false alarm show that there are fewer than 3 in so many, with 95 % confidence (the rule of three).
+# No false alarm in n hours shows that the rate is below 3 / n an hour, with 95 % confidence (the rule of three).
 SURE = 3.0
 
 
@@ -44,9 +44,9 @@ class AnomalyScores:
     """
     Args:
         people: `[M, F]`, the score of the window around each frame; NaN where a person has none.
-        frames: `[F]`, the maximum over people, frames without a score at the minimum, smoothed; NaN if
-            nobody ever has one.
-        joints: `[M, F, 17]`, the score joint by joint; NaN where the person has none, 0 where the joint is missing.
+        frames: `[F]`, the maximum over people, smoothed; frames without a score get the minimum; NaN if no frame has
+            one.
+        joints: `[M, F, 17]`, the score per joint; NaN where the person has none, 0 where the joint is missing.
     """
 
     people: np.ndarray
@@ -58,9 +58,9 @@ class AnomalyScores:
 class Calibration:
     """
     Args:
-        threshold: of events.
-        hours: of people with a score, on which it rests.
-        false_alarms_per_hour: events of these hours at the threshold, by their number.
+        threshold: the threshold of events.
+        hours: hours of people with a score from which it was computed.
+        false_alarms_per_hour: events at this threshold in these hours, per hour.
     """
 
     threshold: float
@@ -84,7 +84,7 @@ def event_threshold(config: MoFMConfig, given: float | None = None) -> float:
 
 
 def check_detector(model: MoFMForAnomalyDetection, tokenizer: MoFMTokenizer) -> None:
-    """Refuse a detector that was not fitted or trained for its kind of score, and a tokenizer that is not its own.
+    """Refuse a detector that was not fitted or trained for its score, and a tokenizer of another model.
 
     Raises:
         NotFittedError: naming what is missing.
@@ -127,7 +127,7 @@ class AnomalyScorer:
         max_gap: a person out of sight for more seconds starts a new track.
         smoothing: standard deviation of the Gaussian over time, seconds; None takes a quarter of a window.
         batch_size: windows at a time.
-        gate: see `MoFMForAnomalyDetection.forward`; of scores "combined" only. None asks about all words.
+        gate: see `MoFMForAnomalyDetection.forward`; for the score "combined" only. None computes all likelihoods.
 
     Attributes:
         fps, window_frames, stride_frames, gap_frames: the model's rate, and the above in frames of it.
@@ -199,9 +199,9 @@ class AnomalyScorer:
 
         Args:
             motion, fps: as in `score`.
-            person: place in the motion.
-            time: seconds from its first frame.
-            begin: seconds at its first frame, for what is said.
+            person: index of the person in the motion.
+            time: seconds from the first frame.
+            begin: time of the first frame, seconds, for the sentence.
 
         Raises:
             ValueError: nobody is in sight in that window.
@@ -240,19 +240,19 @@ class AnomalyScorer:
         join: float = JOIN,
         shortest: float = SHORTEST,
     ) -> Calibration:
-        """Set the threshold of events (`config.event_threshold`) on normal motion that the detector has not learnt.
+        """Set the threshold of events (`config.event_threshold`) on normal motion that no part was trained on.
 
         Args:
-            normal: recordings and their frames a second, 0 is unknown.
-            false_alarms_per_hour: events in an hour of one person that may be false.
-            join, shortest: of events, as in `events.find_events`.
+            normal: recordings and their frames per second, 0 is unknown.
+            false_alarms_per_hour: allowed false events per hour of one person.
+            join, shortest: as in `events.find_events`.
 
         Returns:
-            the threshold, and how much motion it rests on.
+            the threshold, and how much motion it was computed from.
 
         Raises:
-            ValueError: a rate that is not positive, or so few hours that it could not be told: without any event in
-                `3 / false_alarms_per_hour` hours it is below that with 95 % confidence.
+            ValueError: a rate that is not positive, or too few hours: at least `3 / false_alarms_per_hour` are needed
+                to show such a rate with 95 % confidence.
         """
         if not 0 < false_alarms_per_hour < np.inf:
             raise ValueError(f"false_alarms_per_hour must be positive and finite, got {false_alarms_per_hour}")
@@ -323,7 +323,7 @@ class AnomalyScorer:
 
     @torch.no_grad()
     def _outputs(self, motion: Motion) -> MoFMForAnomalyDetectionOutput:
-        """Return what the model says of prepared clips `[W, F, 17, 2]` of one person each."""
+        """Return the outputs of the model for prepared clips `[W, F, 17, 2]` of one person each."""
         clips = {"keypoints": motion.keypoints, "scores": motion.scores}
         clips = {
             name: torch.as_tensor(values, dtype=torch.float32, device=self.model.device)

@@ -35,25 +35,25 @@ from motion_data.resampling import Joints, between, known_rate, nearest_frame
 from ..events import JOIN, SHORTEST, Event, EventWatch
 from .scorer import AnomalyScorer, event_threshold
 
-HOLD = 0.2  # seconds: frames at most so far apart are joined by straight lines, between others nobody was seen
-FIRST_FRAMES = 5  # after so many it is said if they are too far apart
-SAME = 1e-6  # of a frame, or seconds: what rounding does to times
+HOLD = 0.2  # seconds; motion is interpolated between frames at most so far apart, beyond that nobody was seen
+FIRST_FRAMES = 5  # frames after which a note says if they are too far apart
+SAME = 1e-6  # tolerance of times for rounding, frames or seconds
 
 People = dict[int, Joints]  # track id -> joints [17, 2] and their scores [17]
 
 
 @dataclass
 class FrameScores:
-    """What is known of one frame, once it is decided.
+    """The final scores of one frame.
 
     Args:
-        frame: how many frames were pushed before it.
+        frame: its number; the first frame pushed is 0.
         time: seconds, as it was pushed; without times, `frame` at the stream's rate.
-        score: the maximum over people; NaN where nobody has a score.
+        score: the maximum over people; NaN if nobody has a score.
         people: track id -> score.
-        joints: track id -> `[17]`, the score joint by joint.
-        events: the anomalies of which this frame is the first that shows that they have ended; those that go on until
-            the stream ends are in the last frame.
+        joints: track id -> `[17]`, the score per joint.
+        events: anomalies that this frame shows to have ended; those that last until the stream ends are in the last
+            frame.
     """
 
     frame: int
@@ -65,17 +65,17 @@ class FrameScores:
 
 
 class _Track:
-    """A person in sight, and their latest frames in a ring: frame f is in slot f modulo its size."""
+    """A person in sight, and their latest frames in a ring buffer: frame f is in slot f modulo its size."""
 
     def __init__(self, frame: int, size: int, num_joints: int):
         self.next_start = frame  # of the next window
-        self.newest: tuple[float, np.ndarray] | None = None  # window with a score: its, and those of the joints
+        self.newest: tuple[float, np.ndarray] | None = None  # scores of the newest window, and of its joints
         self.last_seen = frame
         self.keypoints = np.zeros((size, num_joints, 2), np.float32)
         self.scores = np.zeros((size, num_joints), np.float32)
 
     def write(self, frame: int, keypoints: np.ndarray, scores: np.ndarray) -> None:
-        """Take the joints `[17, 2]` of a frame; those since the last one are missing."""
+        """Add the joints `[17, 2]` of a frame; the frames since the last one are missing."""
         size = len(self.scores)
         self.scores[np.arange(self.last_seen + 1, frame) % size] = 0
         self.keypoints[frame % size], self.scores[frame % size] = keypoints, scores
@@ -87,26 +87,25 @@ class _Track:
 
 
 class MotionStream:
-    """Score frames as they come.
+    """Score frames as they arrive.
 
-    Frames may come at any rate, and at an uneven one with `time`: those at most `HOLD` apart are joined by straight
-    lines, as `resample` does, and brought to the model's rate (`config.fps`); between frames farther apart nobody was
-    seen. Each frame pushed is answered with the scores of the model's frame that is nearest in time, as soon as no
-    window can reach that any more. Latency: half a window and a stride while everybody is in sight, and at most
-    `max_gap` more while someone may come back. Memory: the window and `max_gap` of each person seen within the last
-    `max_gap`, and the frames that wait.
+    Frames may come at any rate, and at an uneven one with `time`. They are interpolated linearly to the model's rate
+    (`config.fps`), as `resample` does; between frames more than `HOLD` apart nobody was seen. Each frame pushed gets
+    the scores of the model's frame that is nearest in time, as soon as no later window covers it. Latency: half a
+    window and a stride while everybody is in sight, and at most `max_gap` more while someone may come back. Memory: a
+    window and `max_gap` for each person seen within the last `max_gap`, and the frames that wait.
 
-    A person out of sight for at most `max_gap` seconds has missing frames; one who stays away longer is forgotten, and
-    starts another track on return, under the same id or not. Frames without people are pushed too: they are time.
+    A person out of sight for at most `max_gap` seconds has missing frames; after that the track ends, and a new one
+    starts on return, under the same id or another. Push frames without people too: they count as time.
 
     Args:
         scorer: model, window, stride and `max_gap`.
-        fps: frames a second of frames that are pushed without a time; None or 0 is unknown, and taken for 30.
-        options: what frames do not say themselves: `layout`, `coordinates`, `frame_size`, `min_score`, `max_score`.
+        fps: rate of frames that are pushed without a time; None or 0 is unknown, and taken for 30.
+        options: facts that frames do not state: `layout`, `coordinates`, `frame_size`, `min_score`, `max_score`.
             What is not given is decided by the first frame with someone in it (`motion_data.interpret`); its layout
-            is that of the extractor where it fits, else the only one of so many joints.
-        threshold: of events; None takes `config.event_threshold`, and without one there are no events.
-        join, shortest: of events, as in `events.find_events`.
+            is the extractor's if it fits, else the only one with that number of joints.
+        threshold: threshold of events; None takes `config.event_threshold`, and without one there are no events.
+        join, shortest: as in `events.find_events`.
 
     Raises:
         ValueError: an unknown layout, fps that are not positive, or a threshold that is no finite number.
@@ -153,7 +152,7 @@ class MotionStream:
         track_ids: Sequence[int] | None = None,
         time: float | None = None,
     ) -> list[FrameScores]:
-        """Take the next frame.
+        """Add the next frame.
 
         Args:
             keypoints: `[M, K, 2]`, pixels, or `[M, K, 3]` with the scores in it; M may be 0, None is nobody, and
@@ -165,10 +164,11 @@ class MotionStream:
             time: seconds, later than the last frame's; with every frame or with none.
 
         Returns:
-            the frames that are now decided, oldest first; often one, none at the beginning, several after a gap.
+            the frames whose scores are now final, oldest first; often one, none at the beginning, several after a
+            gap.
 
         Raises:
-            ValueError: naming what is wrong; the stream is as if the frame had not been pushed.
+            ValueError: wrong input; the frame is not added, and the stream can go on.
         """
         people = self._people(keypoints, scores, track_ids)
         self._check_time(time)
@@ -199,7 +199,7 @@ class MotionStream:
         return self._decided()
 
     def close(self) -> list[FrameScores]:
-        """End the stream and return the frames that still waited; the next frame pushed starts another stream."""
+        """End the stream and return the frames still waiting; the next frame pushed starts a new stream."""
         self._tracks.clear()
         last = self._frame
         self._waiting = deque((min(place, last), frame) for place, frame in self._waiting)
