@@ -1,7 +1,7 @@
-"""What the encoder says of a motion, read joint by joint and slice by slice.
+"""Embeddings of a motion: the encoder's tokens, pooled by joint and time slice.
 
-A mean over all tokens forgets which joint was where: a linear probe of it comes to half of what the same tokens give
-when they are read by joint and time slice.
+A mean over all tokens loses which joint was where: a linear probe on it has half the accuracy of one on the same
+tokens pooled by joint and time slice.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from .part_pooling import pool_parts
 class MotionEmbeddings(ModelOutput):
     """
     Args:
-        parts: `[N, T, K, D]` (`[B, M, T, K, D]` if the input has a people axis), each of K key-points in each of T
-            time slices, the mean over the cubes that it heats; 0 where it is missing.
-        present: bool `[..., T, K]`.
+        parts: `[N, T, K, D]` (`[B, M, T, K, D]` if the input has a people axis), a vector for each key-point and time
+            slice: the mean over the cubes that its heat touches; 0 where it is missing.
+        present: bool `[..., T, K]`, whether the key-point is seen in the slice.
     """
 
     parts: Tensor | None = None
@@ -45,11 +45,11 @@ class MotionEmbeddings(ModelOutput):
 
     @property
     def vectors(self) -> Tensor:
-        """All parts side by side, `[..., T * K * D]`, of length 1: their products are cosines. 0 where nobody is."""
+        """All parts concatenated, `[..., T * K * D]`, of unit length: dot products are cosines. 0 without people."""
         return F.normalize(self.parts.flatten(-3).float(), dim=-1)
 
     def beside(self, other: MotionEmbeddings) -> MotionEmbeddings:
-        """Return what two readings say of the same parts, `[..., T, K, 2 D]`."""
+        """Return two embeddings of the same parts concatenated, `[..., T, K, 2 D]`."""
         return MotionEmbeddings(torch.cat((self.parts, other.parts), -1), self.present | other.present)
 
     def over_people(self) -> MotionEmbeddings:
@@ -62,7 +62,7 @@ class MotionEmbeddings(ModelOutput):
 def embed_clips(
     model: torch.nn.Module, clips: ClipInputs, layers: int | Sequence[int] = -1, **kwargs: object
 ) -> MotionEmbeddings:
-    """Return what a `MoFMModel` says of clips; see `MoFMModel.get_embeddings`."""
+    """Return a `MoFMModel`'s embeddings of clips; see `MoFMModel.get_embeddings`."""
     chosen = [layers] if isinstance(layers, int) else list(layers)
     depth = model.config.num_hidden_layers
     wrong = [layer for layer in chosen if not -depth - 1 <= layer <= depth]
@@ -89,7 +89,7 @@ def parts_of(tokens: Tensor, clips: ClipInputs, config: PreTrainedConfig) -> Mot
 
 
 def centred_in_map(keypoints: Tensor | None, scores: Tensor | None, config: PreTrainedConfig, option: str) -> Tensor:
-    """Return key-points in map pixels with each person in the middle of each frame: the second of two readings.
+    """Return key-points in map pixels with each person in the middle of each frame, for the second reading of a clip.
 
     Raises:
         ValueError: there are no key-points, or no scores; naming the option that asks for this.

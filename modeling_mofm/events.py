@@ -1,7 +1,8 @@
 """From scores of frames to events: who did what, from when to when.
 
-A run of frames whose score reaches a threshold is an event. Runs of a person that are hardly apart are one, and very
-short ones are none. `find_events` finds those of whole recordings, `EventWatch` the same ones while frames come in.
+A run of frames whose score reaches a threshold is an event. Runs of a person with a short gap between them are joined,
+and very short ones are dropped. `find_events` works on whole recordings, `EventWatch` finds the same events in a
+stream.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Event:
     score: float
 
     def later(self, seconds: float) -> Event:
-        """Return it on a clock that shows so many seconds more."""
+        """Return the event shifted by so many seconds."""
         return replace(self, start=self.start + seconds, end=self.end + seconds)
 
     def to_dict(self) -> dict[str, int | str | float]:
@@ -48,7 +49,7 @@ class Event:
 
 
 def run_around(inside: np.ndarray, place: int) -> tuple[int, int]:
-    """Return the first and last place of the run of True, in `inside` bool `[N]`, next to a place, itself included."""
+    """Return the first and last index of the run of True around an index in `inside`, bool `[N]`."""
     first = last = place
     while first > 0 and inside[first - 1]:
         first -= 1
@@ -71,14 +72,14 @@ def find_events(
     Args:
         times: `[F]` seconds, ascending.
         scores: `[M, F]` of people in frames; NaN is none.
-        threshold: a frame of an event reaches it.
+        threshold: frames with at least this score belong to events.
         people: track ids `[M]`; None numbers them.
         join: runs at most so many seconds apart are one event.
-        shortest: an event lasts so many seconds at least.
-        label: of the events.
+        shortest: shortest length of an event, seconds.
+        label: label of the events.
 
     Returns:
-        events by their start.
+        events, ordered by their start.
     """
     person, frame = np.nonzero(scores >= threshold)  # NaN never reaches it
     if not len(person):
@@ -97,7 +98,7 @@ def find_events(
 
 
 class EventWatch:
-    """Finds the events of `find_events` while frames come in, each as soon as it cannot go on any more.
+    """Finds the events of `find_events` in a stream of frames, each as soon as it is certain to have ended.
 
     Args:
         threshold, join, shortest, label: as in `find_events`.
@@ -108,7 +109,7 @@ class EventWatch:
         self._open: dict[int, Event] = {}
 
     def push(self, time: float, scores: Mapping[int, float]) -> list[Event]:
-        """Take the next frame, track id -> score, and return the events that ended."""
+        """Add the next frame, track id -> score, and return the events that ended."""
         ended = self._close([name for name, event in self._open.items() if time - event.end > self.join])
         for name, score in scores.items():
             if math.isnan(score) or score < self.threshold:
@@ -131,12 +132,12 @@ class EventWatch:
 def join_labels(
     starts: np.ndarray, ends: np.ndarray, labels: Sequence[str | None], scores: np.ndarray, person: int
 ) -> list[Event]:
-    """Make events of a person's consecutive stretches: those of one label that touch are one.
+    """Turn a person's consecutive stretches into events; adjacent stretches with the same label are joined.
 
     Args:
         starts, ends: `[W]` seconds, ascending.
         labels: `[W]`; None is no event.
-        scores: `[W]`; an event has the mean of its stretches, each by its length.
+        scores: `[W]`; an event has the mean of its stretches, weighted by length.
         person: track id.
     """
     events: list[Event] = []
@@ -157,7 +158,7 @@ def join_labels(
 def highest_allowed(
     recordings: Sequence[tuple[np.ndarray, np.ndarray]], allowed: float, join: float = JOIN, shortest: float = SHORTEST
 ) -> float:
-    """Return the lowest threshold at which, and above which, normal recordings give no more events than allowed.
+    """Return the lowest threshold such that it and all higher ones give at most the allowed number of events.
 
     Args:
         recordings: times `[F]` and scores `[M, F]` of each.

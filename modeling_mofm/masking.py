@@ -1,9 +1,9 @@
 """Which cubes to hide in masked pre-training (MoFM, section 3.3).
 
 Keypoint-wise masking hides key-points, not cubes: a key-point is chosen for a span of time, and every cube that its
-heat touches meanwhile is masked, so that what is to be predicted cannot be copied from the same joint's other heat.
-Uniform and tube masking are there for comparison. In each, the cubes are put into an order by random numbers that the
-caller gives, and the first ones are masked; the same numbers give the same mask on every device.
+heat touches in that span is masked, so that the answer cannot be copied from other heat of the same joint. Uniform and
+tube masking are there for comparison. Each orders the cubes by random numbers that the caller gives and masks the
+first ones; the same numbers give the same mask on every device.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MASKINGS = ("keypoint", "uniform", "tube")
 
 
 def noise_shape(masking: str, grid_size: tuple[int, int, int], num_keypoints: int) -> tuple[int, ...]:
-    """Return the shape of the random numbers in [0, 1) that the mask of one clip takes."""
+    """Return the shape of the random numbers in [0, 1) from which the mask of one clip is made."""
     slices, rows, columns = grid_size
     shapes = {"keypoint": (num_keypoints, slices), "uniform": (slices * rows * columns,), "tube": (rows * columns,)}
     if masking not in shapes:
@@ -86,7 +86,7 @@ def covering_masks(touched: Tensor, grid_size: tuple[int, int, int], num_masks: 
 
 
 def spread_over_span(noise: Tensor, span: int) -> Tensor:
-    """Let neighbouring time slices of a key-point share their number: `[N, K, T]`; spans start at a random slice."""
+    """Give all time slices of a span the same random number, `[N, K, T]`; spans start at a random slice."""
     slices = noise.shape[-1]
     span = min(max(span, 1), slices)
     starts = span if span < slices else 1  # a span of the whole clip has one place

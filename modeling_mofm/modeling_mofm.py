@@ -1,4 +1,4 @@
-"""MoFM: a ViT encoder over thermal cubes (section 3.3), and what all models have in common.
+"""MoFM: a ViT encoder over thermal cubes (section 3.3), and the base class of all models.
 
 Key-points are embedded on the model's own device without rendering them; given heat-maps go the dense way. Cubes
 without heat are left out of the sequence.
@@ -34,8 +34,8 @@ from .configuration_mofm import MoFMConfig
 from .embeddings import MotionEmbeddings, centred_in_map, embed_clips
 from .packing import PackedClips, can_pack, packed_attention_forward
 
-WORD_HEADS = ("lm_head", "predictor")  # what says the words of masked cubes; not every model has a predictor
-# of all classes: one folder may hold them all beside the encoder, and each class takes what is its own
+WORD_HEADS = ("lm_head", "predictor")  # predict the words of masked cubes; the predictor is optional
+# heads of all classes: one folder may hold them all beside the encoder, and each class loads its own
 HEADS = (
     *(*WORD_HEADS, "teacher_head", "coordinate_decoder", "view_projector"),
     *("norm", "part_projection", "slice_mixer", "classifier", "motion_reader"),
@@ -50,7 +50,7 @@ class MoFMModelOutput(ModelOutput):
     """
     Args:
         last_hidden_state: `[N, P, D]`, one token for each cube in the sequence. P is the largest number of cubes that
-            a clip of the batch keeps; tokens behind a clip's own last one are padding and are 0.
+            a clip of the batch keeps; shorter clips are padded with 0 at the end.
         pooler_output: `[N, D]` (`[B, M, D]` if the input has a people axis), mean over the clip's tokens.
         cube_ids: `[N, P]` which cube each token is, in [0, L); padding holds cubes that were left out.
         attention_mask: int64 `[N, P]`, 1 is a cube, 0 padding.
@@ -65,7 +65,7 @@ class MoFMModelOutput(ModelOutput):
     attentions: tuple[Tensor, ...] | None = None
 
     def on_grid(self, values: Tensor, num_cubes: int) -> Tensor:
-        """Put what each token has, `[N, P, C]`, at its cube, `[N, L, C]`; 0 where a cube was left out."""
+        """Put the values of tokens, `[N, P, C]`, at their cubes, `[N, L, C]`; 0 where a cube was left out."""
         values = values * self.attention_mask[..., None]
         index = self.cube_ids[..., None].expand_as(values)
         return values.new_zeros(values.shape[0], num_cubes, values.shape[-1]).scatter(1, index, values)
@@ -89,8 +89,8 @@ def sincos_positions(grid_size: tuple[int, int, int], width: int, device: torch.
 def rotary_positions(cube_ids: Tensor, grid_size: tuple[int, int, int], head_dim: int) -> tuple[Tensor, Tensor]:
     """Return cosine and sine `[N, 1, P, head_dim / 2]` by which queries and keys of cubes `[N, P]` are turned.
 
-    A third of the pairs of channels each turns with t, y and x (Su et al. 2021, along three axes; pairs left over do
-    not turn), so that a head can look at "the same place, one slice earlier" wherever it stands.
+    A third of the pairs of channels each turns with t, y and x (RoPE, Su et al. 2021, along three axes; pairs left
+    over do not turn), so that a head can attend to "the same place, one slice earlier" from any cube.
     """
     _, rows, columns = grid_size
     places = torch.stack((cube_ids // (rows * columns), cube_ids // columns % rows, cube_ids % columns), -1)
@@ -102,7 +102,7 @@ def rotary_positions(cube_ids: Tensor, grid_size: tuple[int, int, int], head_dim
 
 
 def apply_rotary_pos_emb(heads: Tensor, positions: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn the pairs (c, c + head_dim / 2) of channels of `[N, heads, P, head_dim]` by their positions."""
+    """Rotate the channel pairs (c, c + head_dim / 2) of `[N, heads, P, head_dim]` by their positions."""
     cos, sin = (angle.to(heads.dtype) for angle in positions)
     first, second = heads.split(cos.shape[-1], dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
@@ -179,10 +179,10 @@ class MoFMAttention(nn.Module):
         packed: tuple[PackedClips, PackedClips] | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor, Tensor | None]:
-        """Let tokens attend to each other, or to those of `context`, which comes with its own positions.
+        """Self-attention, or cross-attention to the tokens of `context`, which comes with its own positions.
 
         Args:
-            packed: where clips lie one behind the other (N = 1), those of the tokens and of what they attend to.
+            packed: if clips are packed (N = 1), the positions of the queries and of the keys and values.
         """
         N, P, D = hidden_states.shape
         attended_to, their_positions = (hidden_states, positions) if context is None else context
@@ -243,10 +243,10 @@ class MoFMLayer(GradientCheckpointingLayer):
 
 
 class MoFMPredictor(nn.Module):
-    """Layers that say what masked cubes hold, from the tokens of the cubes that the encoder has seen.
+    """Layers that predict masked cubes from the encoder's tokens of the visible cubes.
 
-    The encoder never meets a mask embedding, in training as little as in use, and is the faster the more is masked
-    (He et al. 2022, section 3).
+    The encoder never sees a mask embedding, neither in training nor in use, and is the faster the more is masked (MAE,
+    He et al. 2022, section 3).
     """
 
     def __init__(self, config: MoFMConfig):
@@ -262,11 +262,11 @@ class MoFMPredictor(nn.Module):
         """Return tokens of the masked cubes beside the seen ones.
 
         Args:
-            seen: what the encoder says of the visible cubes.
-            active: bool `[N, L]`, which cubes hold heat.
-            bool_masked_pos: bool `[N, L]`, the masked ones; None where all are visible.
-            asked: bool `[N, L]`, of which an answer is needed: the last layer, which looks at all of them, then
-                computes no others. None asks for all.
+            seen: outputs of the encoder for the visible cubes.
+            active: bool `[N, L]`, cubes that hold heat.
+            bool_masked_pos: bool `[N, L]`, masked cubes; None if all are visible.
+            asked: bool `[N, L]`, cubes whose outputs are needed: the last layer attends to all cubes, but computes
+                outputs for these only. None computes all.
         """
         tokens = seen.on_grid(seen.last_hidden_state, self.config.num_cubes)
         if bool_masked_pos is not None:
@@ -285,7 +285,7 @@ class MoFMPredictor(nn.Module):
         return MoFMModelOutput(last_hidden_state=tokens, cube_ids=cube_ids, attention_mask=kept.long())
 
     def _answer(self, tokens: Tensor, cube_ids: Tensor, kept: Tensor, asked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Run the last layer for asked cubes alone, bool `[N, L]`: tokens, cube ids and which are no padding."""
+        """Run the last layer for the asked cubes, bool `[N, L]`; return tokens, cube ids and which are not padding."""
         asking, places, answered = keep_cubes(tokens, asked.gather(1, cube_ids) & kept)
         asking_ids = cube_ids.gather(1, places)
         answers = run_layers(self.layers[-1:], asking, asking_ids, answered, self.config, (tokens, cube_ids, kept))
@@ -301,11 +301,11 @@ def run_layers(
     asked: tuple[Tensor, Tensor, Tensor] | None = None,
     **kwargs: Unpack[TransformersKwargs],
 ) -> Tensor:
-    """Let tokens of cubes attend to each other, layer by layer, or to others.
+    """Run transformer layers over tokens of cubes: self-attention, or cross-attention to other tokens.
 
     Args:
         tokens, cube_ids, kept: `[N, P, D]`, `[N, P]` and bool `[N, P]`, False is padding.
-        asked: the same of the tokens that they attend to instead of each other.
+        asked: the same for the tokens to attend to instead; None is self-attention.
     """
     if not layers:
         return tokens
@@ -346,7 +346,7 @@ def compile_layers(model: nn.Module) -> None:
 
 
 class NotFittedError(ValueError):
-    """A model is asked for what nothing has trained it for."""
+    """The weights that an answer needs were never trained."""
 
 
 class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
@@ -372,9 +372,9 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
-        """See `PreTrainedModel.from_pretrained`; a `config` that names no dtype means single precision.
+        """See `PreTrainedModel.from_pretrained`; a `config` without a dtype loads in single precision.
 
-        Weights may be stored in less: what is trained in it falls apart.
+        Weights may be stored in half precision, in which training does not converge.
         """
         config = kwargs.get("config")
         if isinstance(config, MoFMConfig) and config.dtype is None:
@@ -394,13 +394,13 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
         """Let weights that the loss does not reach expect no gradient: distributed trainings wait for all of them."""
 
     def train(self, mode: bool = True):
-        """See `torch.nn.Module.train`; weights that were new are about to be learnt."""
+        """See `torch.nn.Module.train`; new weights count as trained from here on."""
         if mode and self.new_parts:
             self.new_parts -= {name.split(".")[0] for name, _ in self.named_parameters()}
         return super().train(mode)
 
     def save_companions(self, folder: str | os.PathLike) -> None:
-        """Save the tokenizer that lies where the model was loaded from; where there is none, the feature extractor."""
+        """Save the tokenizer of the folder that the model was loaded from; if it has none, the feature extractor."""
         try:
             MoFMTokenizer.from_pretrained(self.name_or_path, **self.hub_options).save_pretrained(folder)
         except (OSError, ValueError):
@@ -409,7 +409,7 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
     def read_clips(
         self, keypoints: Tensor | None = None, scores: Tensor | None = None, heatmaps: Tensor | None = None
     ) -> ClipInputs:
-        """Check clips, once for all that a forward pass does with them; for the arguments see `MoFMModel.forward`."""
+        """Check clips once for a whole forward pass; for the arguments see `MoFMModel.forward`."""
         return ClipInputs.check(self.config, self.dtype, keypoints, scores, heatmaps)
 
     @torch.no_grad()
@@ -426,9 +426,9 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
 
 
 def extractor_beside(model: MoFMPreTrainedModel) -> MoFMFeatureExtractor:
-    """Return the feature extractor that lies beside a model; where there is none, that of its sizes.
+    """Return the feature extractor saved with a model; if there is none, one for the model's sizes.
 
-    A tokenizer may have saved the one that lies there: whether people share a box is up to the model.
+    It may have been saved by a tokenizer: whether people share a box is taken from the model.
     """
     if model.name_or_path:
         try:
@@ -472,13 +472,12 @@ class MoFMModel(MoFMPreTrainedModel):
             keypoints: `[B, F, K, 2]` or `[B, M, F, K, 2]` in map pixels, as `MoFMFeatureExtractor` makes them.
             scores: `[B, (M,) F, K]` in [0, 1]; 0 is a missing joint; without them every joint is present.
             heatmaps: `[B, (M,) K, F, H, W]`, instead of key-points.
-            bool_masked_pos: bool `[N, L]`, cubes to be replaced by the mask embedding; where the configuration has a
-                predictor, to be left out of the sequence.
-            clips: what `read_clips` made of them, instead of all three: heads that look into the clips themselves
-                check them once.
+            bool_masked_pos: bool `[N, L]`, cubes to be replaced by the mask embedding, or left out of the sequence if
+                the configuration has a predictor.
+            clips: result of `read_clips`, instead of the three: for heads that need the clips themselves.
 
         Raises:
-            ValueError: neither or both of key-points and heat-maps, or a shape that is not the configuration's.
+            ValueError: neither or both of key-points and heat-maps, or a shape that does not fit the configuration.
         """
         for name in LANGUAGE_INPUTS:  # wrappers such as PEFT's pass them, empty, to any model
             if kwargs.pop(name, None) is not None:
@@ -519,7 +518,7 @@ class MoFMModel(MoFMPreTrainedModel):
 
         Args:
             keypoints, scores, heatmaps: as in `forward`.
-            layers: which layer's, 0 (the embedded cubes) to `num_hidden_layers`, -1 the last; of several the mean.
+            layers: layer, 0 (the embedded cubes) to `num_hidden_layers`, -1 the last; several are averaged.
 
         Raises:
             ValueError: as in `forward`, a layer that is not there, or heat-maps where `config.embed_centered` needs
@@ -540,7 +539,7 @@ def check_per_cube(name: str, values: Tensor | None, config: MoFMConfig, num_cli
 
 
 def keep_cubes(tokens: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Leave all but the wanted cubes out of the sequence.
+    """Drop all cubes but the wanted ones from the sequence.
 
     Args:
         tokens: `[N, L, D]`.

@@ -1,7 +1,7 @@
-"""Clips of different lengths one behind the other, instead of each padded to the longest.
+"""Sequence packing: clips of different lengths are concatenated instead of padded to the longest.
 
-A clip has as many tokens as it has cubes with heat, so in a batch every sixth token would be padding, and a layer
-computes as much for it as for any other.
+A clip has as many tokens as cubes with heat, so that a sixth of a padded batch would be padding, on which layers would
+spend as much time as on other tokens.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ FIRST_WITH_FLASH, MAX_HEAD_DIM = (8, 0), 256  # compute capability, and what its
 
 
 class PackedClips:
-    """Where the tokens of N clips are that are no padding.
+    """Positions of the tokens of N clips in a padded batch.
 
     Args:
         kept: bool `[N, P]`, False is padding; each clip has at least one token.
-        most: tokens that a clip of any batch has at most, so that compiled layers fit the next batch.
+        most: upper bound of the tokens of a clip in any batch, so that compiled layers fit the next batch.
 
     Attributes:
-        places: int64 `[tokens]`, where each token is in N * P.
+        places: int64 `[tokens]`, index of each token in N * P.
         lengths: int64 `[N]`, tokens of each clip.
-        starts: int32 `[N + 1]`, where each clip begins, and where the last one ends.
+        starts: int32 `[N + 1]`, where each clip starts in the packed sequence, and where the last one ends.
     """
 
     def __init__(self, kept: Tensor, most: int):
@@ -44,7 +44,7 @@ class PackedClips:
         return values.flatten(0, 1).index_select(0, self.places)[None]
 
     def unpack(self, values: Tensor) -> Tensor:
-        """Return `values` [1, tokens, D] with padding, `[N, P, D]`, which is 0."""
+        """Return `values` [1, tokens, D] padded with 0, `[N, P, D]`."""
         padded = values.new_zeros(self.kept.numel(), values.shape[-1])
         return padded.index_copy(0, self.places, values[0]).view(*self.kept.shape, -1)
 
@@ -53,12 +53,12 @@ def can_pack(config: PreTrainedConfig, tokens: Tensor, training: bool, recorded:
     """Tell whether layers may run over packed clips.
 
     Args:
-        tokens: that they are to run over.
-        training: whether attention drops weights, if it has a dropout.
-        recorded: whether what each layer says is to be returned, with padding.
+        tokens: input of the layers.
+        training: whether the model is training, so that attention dropout is active.
+        recorded: whether the outputs of each layer are returned, which have padding.
 
-    On a GPU it takes half precision, for which torch has a kernel for clips of different lengths, and heads that the
-    kernel takes. A graph that is compiled or exported as a whole has one length for all.
+    On a GPU it needs half precision, for which torch has a kernel for sequences of different lengths, and a head size
+    that the kernel supports. A graph that is compiled or exported as a whole has one length for all.
     """
     if recorded or config._attn_implementation != "sdpa" or torch.compiler.is_compiling():
         return False

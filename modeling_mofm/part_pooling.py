@@ -1,6 +1,6 @@
 """Pooling by body part: the tokens of a clip, averaged over the cubes that each key-point heats in each time slice.
 
-A mean over all tokens forgets which limb did what; parts keep it, whatever the place of the person in the map.
+A mean over all tokens loses which limb did what; parts keep it, wherever the person is in the map.
 """
 
 import torch
@@ -11,7 +11,7 @@ def pool_parts(tokens: Tensor, touched: Tensor, num_slices: int) -> Tensor:
     """Average the tokens that the heat of each key-point touches in each time slice.
 
     Args:
-        tokens: `[N, L, D]` on the grid of cubes; what left-out cubes hold is not read.
+        tokens: `[N, L, D]` on the grid of cubes; values of left-out cubes are ignored.
         touched: bool `[N, L, K]`, whether key-point k heats cube l.
         num_slices: time slices T of the grid.
 

@@ -1,4 +1,4 @@
-"""Embeddings of scenes of one or more people, as they are prepared for the models."""
+"""Embeddings of scenes: prepared clips of one or more people."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ from .embeddings import MotionEmbeddings
 def embed_scenes(
     model: PreTrainedModel, clips: Sequence[Motion], layers: int | Sequence[int] = -1
 ) -> MotionEmbeddings:
-    """Return the embeddings of prepared clips of one or more people each, means over the people; no gradients."""
+    """Return the embeddings of prepared clips of one or more people each, averaged over people, without gradients."""
     batch = {name: values.to(model.device) for name, values in collate_people(clips).items()}
     return model.get_embeddings(**batch, layers=layers).over_people()

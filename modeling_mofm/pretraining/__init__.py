@@ -1,1 +1,1 @@
-"""Pre-training: the model with its heads, what it is asked besides words, and the losses of words."""
+"""Pre-training: the model with its heads, objectives besides words, and the losses."""

@@ -1,4 +1,4 @@
-"""MoFM as it is pre-trained: to predict the MotionBook ids of masked cubes (section 3.3), and what else is asked."""
+"""Pre-training of MoFM: predicting the MotionBook ids of masked cubes (section 3.3), and further objectives."""
 
 from dataclasses import dataclass
 
@@ -23,15 +23,15 @@ from .word_losses import wanted_cubes, word_losses
 class MoFMForMaskedMotionModelingOutput(ModelOutput):
     """
     Args:
-        loss: scalar, the objectives of the configuration, each by its weight.
+        loss: scalar, the weighted sum of the objectives of the configuration.
         word_loss: scalar, cross-entropy of the masked cubes: the mean over a clip's masked cubes, then over clips, so
             that every clip weighs the same however a batch is split over processes.
-        teacher_loss: scalar, the same of the words that a teacher gives them.
+        teacher_loss: scalar, the same for a teacher's words.
         coordinate_loss: scalar, smooth absolute error of the coordinates of hidden key-points, the map from -1 to 1.
         coordinate_error: scalar, their mean distance from the true ones, map pixels.
-        view_loss: scalar, how little two views of a motion share.
+        view_loss: scalar, disagreement of two views of a motion.
         logits: `[N, L, T]` scores of the MotionBook's words for each cube of the grid; 0 where a cube was left out.
-            None while training with labels, and where words are no objective.
+            None while training with labels, and if words are not an objective.
         bool_masked_pos: bool `[N, L]`, the masked cubes.
         hidden_states, attentions: of each layer, where asked for.
     """
@@ -49,8 +49,8 @@ class MoFMForMaskedMotionModelingOutput(ModelOutput):
 
 
 class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
-    """MoFM with the heads of pre-training: the MotionBook ids of masked cubes (the paper's), and what else the
-    configuration asks for: a teacher's words, the coordinates of hidden key-points, what two views of a motion share.
+    """MoFM with its heads for pre-training: the MotionBook ids of masked cubes (the paper's objective) and, if the
+    configuration gives them a weight, a teacher's words, coordinates of hidden key-points, and agreement of two views.
     """
 
     def __init__(self, config: MoFMConfig):
@@ -79,7 +79,7 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
 
     @property
     def asks_words(self) -> bool:
-        """Whether cubes are masked and their words asked, the MotionBook's or a teacher's."""
+        """Whether words of masked cubes are predicted, the MotionBook's or a teacher's."""
         return self.lm_head is not None or self.teacher_head is not None
 
     @can_return_tuple
@@ -96,21 +96,22 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         teacher_labels: Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> MoFMForMaskedMotionModelingOutput:
-        """Predict the words of masked cubes, and what the other objectives of the configuration ask.
+        """Compute the objectives of the configuration.
 
-        Words are asked of the clips; coordinates of the other view, where there is one, else of the clips as well.
+        Words are predicted for the clips; coordinates for the other view if there is one, else for the clips as well.
 
         Args:
             keypoints, scores, heatmaps: as in `MoFMModel.forward`.
-            bool_masked_pos: bool `[N, L]`, the masked cubes. Without it they are chosen as the configuration says
-                if there is `mask_noise`, or if the model is training; else nothing is masked.
-            mask_noise: `[N, *noise_shape]` random numbers in [0, 1) from which the mask, and what is hidden, follow.
-            labels: `[N, L]` MotionBook ids, as the dVED gives them: for every cube, the masked ones are used.
+            bool_masked_pos: bool `[N, L]`, the masked cubes. Without it they are chosen by the configuration if there
+                is `mask_noise`, or if the model is training; else nothing is masked.
+            mask_noise: `[N, *noise_shape]` random numbers in [0, 1) from which masked cubes and hidden key-points are
+                chosen.
+            labels: `[N, L]` MotionBook ids of all cubes, as the dVED gives them; those of masked cubes are used.
             other_keypoints, other_scores: another view of the same motions, such as from another camera.
-            teacher_labels: `[N, L]` words of a teacher, in [0, num_teacher_words); others, such as -100, are none.
+            teacher_labels: `[N, L]` a teacher's words, in [0, num_teacher_words); others, such as -100, are ignored.
 
         Raises:
-            ValueError: as in `MoFMModel.forward`; or a training whose objectives lack their labels or other view.
+            ValueError: as in `MoFMModel.forward`; or an objective lacks its labels or other view while training.
         """
         config = self.config
         clips = self.read_clips(keypoints, scores, heatmaps)
@@ -218,14 +219,14 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         return terms, predicted.on_grid(self.lm_head(predicted.last_hidden_state), self.config.num_cubes)
 
     def _project(self, outputs: MoFMModelOutput, clips: ClipInputs) -> Tensor:
-        """Return what one view says of each joint, as views are compared."""
+        """Return the projection of one view, by which views are compared."""
         tokens = outputs.on_grid(outputs.last_hidden_state, self.config.num_cubes)
         return self.view_projector(parts_of(tokens, clips, self.config).joints)
 
     def _visible(
         self, clips: ClipInputs, other: ClipInputs, masked: Tensor | None, noise: Tensor | None
     ) -> tuple[ClipInputs, ClipInputs]:
-        """Return what of clips the encoder looks at for words, and what of their other view for coordinates."""
+        """Return the visible part of clips, for words, and of their other view, for coordinates."""
         config = self.config
         if self.predictor is not None:  # one look at the visible cubes serves all objectives
             first = clips if masked is None else clips.without(masked, config)

@@ -1,7 +1,7 @@
-"""What pre-training may ask besides the words of masked cubes: where hidden key-points are, and what two views share.
+"""Objectives of pre-training besides words: coordinates of hidden key-points, and agreement of two views.
 
-Hidden is not masked: a masked cube leaves its mask embedding, which tells where heat was; the heat of a hidden
-key-point is simply not there.
+Hidden is not masked: a masked cube leaves its mask embedding, which tells where heat was; a hidden key-point has no
+heat at all.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ SMALL_ERROR = 0.05  # half sides of the map, below which the error of a coordina
 
 
 class CoordinateDecoder(nn.Module):
-    """Say where each key-point is in each frame, from the tokens of a clip in which some are hidden.
+    """Predict the position of each key-point in each frame, from the tokens of a clip in which some are hidden.
 
-    One learned query for each key-point and time slice attends to the other queries and to the tokens, and gives the
-    coordinates of all frames of its slice.
+    One learned query for each key-point and time slice attends to the other queries and to the tokens, and is mapped
+    to the coordinates of all frames of its slice.
     """
 
     def __init__(self, config: MoFMConfig):
@@ -50,7 +50,7 @@ class CoordinateDecoder(nn.Module):
 
 
 class ViewProjector(nn.Module):
-    """Joints of a clip, side by side, to where two views of a motion are compared: `[N, K, D]` to `[N, C]`."""
+    """Map the joints of a clip, `[N, K, D]`, to the space in which two views are compared, `[N, C]`."""
 
     def __init__(self, config: MoFMConfig):
         super().__init__()
@@ -68,13 +68,13 @@ def hidden_keypoints(noise: Tensor, span: int, ratio: float) -> Tensor:
     Args:
         noise: `[N, K, T]` in [0, 1).
         span: time slices for which a key-point is hidden in one go.
-        ratio: chance of each.
+        ratio: probability of hiding each.
     """
     return spread_over_span(noise, span) < ratio
 
 
 def hide(clips: ClipInputs, hidden: Tensor, config: MoFMConfig) -> ClipInputs:
-    """Return clips without the heat of hidden key-points, bool `[N, K, T]`; a clip that would be empty stays whole.
+    """Return clips without hidden key-points, bool `[N, K, T]`; a clip that would be empty stays as it is.
 
     People are folded into the batch.
     """
@@ -88,13 +88,13 @@ def coordinate_loss(places: Tensor, clips: ClipInputs, shown: ClipInputs, map_si
     """Compare coordinates with those of the key-points that were hidden.
 
     Args:
-        places: `[N, F, K, 2]` of the decoder.
-        clips: whole.
-        shown: what was left of them.
+        places: predicted coordinates, `[N, F, K, 2]`.
+        clips: the whole clips.
+        shown: the clips without their hidden key-points.
         map_size: side of the map, pixels.
 
     Returns:
-        the mean smooth absolute error (of -1 to 1), and the mean distance in pixels; 0 if nothing was hidden.
+        the mean smooth L1 error (the map from -1 to 1), and the mean distance in pixels; 0 if nothing was hidden.
     """
     half = (map_size - 1) / 2
     wanted = ((clips.scores > 0) & (shown.scores == 0)).to(torch.float32)
@@ -109,8 +109,8 @@ def coordinate_loss(places: Tensor, clips: ClipInputs, shown: ClipInputs, map_si
 def view_loss(first: Tensor, second: Tensor) -> Tensor:
     """Compare two views of N motions, `[N, C]` each (VICReg, Bardes et al. 2022, section 4.1).
 
-    Vectors of one motion are to agree, those of different motions to differ along every axis, and no two axes to
-    say the same. In a training of several processes each compares its own motions.
+    Vectors of the same motion are pulled together; over different motions every axis should vary, and no two axes
+    should be correlated. With several processes, each compares its own motions.
     """
     first, second = first.float(), second.float()
     loss = F.mse_loss(first, second)

@@ -1,4 +1,4 @@
-"""Words of masked cubes: whose are asked, and how wrong they are told."""
+"""Cross-entropy of the words of masked cubes."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from ..modeling_mofm import MoFMModelOutput, keep_cubes
 
 
 def wanted_cubes(labels: Tensor, bool_masked_pos: Tensor | None, num_words: int) -> Tensor:
-    """Tell whose words are to be predicted, bool `[N, L]`: masked cubes that have one."""
+    """Return the cubes whose words are to be predicted, bool `[N, L]`: masked ones that have a label."""
     wanted = (labels >= 0) & (labels < num_words)
     return wanted if bool_masked_pos is None else wanted & bool_masked_pos
 
@@ -16,16 +16,16 @@ def wanted_cubes(labels: Tensor, bool_masked_pos: Tensor | None, num_words: int)
 def word_losses(
     head: nn.Linear, outputs: MoFMModelOutput, labels: Tensor, wanted: Tensor
 ) -> tuple[Tensor, MoFMModelOutput]:
-    """Compare words with those of wanted cubes; no other cube's scores are computed.
+    """Return the cross-entropy of the words of wanted cubes; logits are computed for these only.
 
     Args:
-        head: tokens to scores of words.
-        outputs: of the encoder or the predictor.
+        head: maps tokens to logits of words.
+        outputs: outputs of the encoder or the predictor.
         labels: `[N, L]` words.
-        wanted: bool `[N, L]`, cubes that have one and are asked about.
+        wanted: bool `[N, L]`, cubes with a label whose loss is wanted.
 
     Returns:
-        cross-entropy `[N, Q]`, and which cubes these are (`cube_ids`, `attention_mask`); it is 0 in padding.
+        cross-entropy `[N, Q]`, 0 in padding, and which cubes these are (`cube_ids`, `attention_mask`).
     """
     wanted = wanted.gather(1, outputs.cube_ids) & (outputs.attention_mask > 0)
     tokens, places, kept = keep_cubes(outputs.last_hidden_state, wanted)
