@@ -18,9 +18,9 @@ class MotionFeaturePipeline(MotionPipeline):
         embed = pipeline("motion-feature-extraction", model="mofm")
         embed("a.json")["vector"] @ embed("b.json")["vector"]  # how alike two recordings are
 
-    Called with an input of any kind (`motion_data.inputs.as_recordings`), `layers` (see `MoFMModel.get_embeddings`)
-    and what the input does not say itself, it returns of each recording a dict of float32 arrays, means over people:
-    `vector` `[T * K * D]` of length 1, `joints` `[K, D]` and `slices` `[T, D]`; None where nobody is in sight.
+    Takes an input of any kind (`motion_data.inputs.as_recordings`), `layers` (see `MoFMModel.get_embeddings`) and
+    facts that the input does not state itself. Returns for each recording a dict of float32 arrays, averaged over
+    people: `vector` `[T * K * D]` of unit length, `joints` `[K, D]` and `slices` `[T, D]`; None if nobody is in sight.
     """
 
     def __init__(self, model, feature_extractor: MoFMFeatureExtractor | None = None, **kwargs):

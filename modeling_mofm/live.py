@@ -5,7 +5,7 @@
         for seen in watcher.watch(pictures):
             print(seen.time, seen.actions, seen.events)
 
-Pictures that come faster than people are found in them are dropped.
+Pictures that come faster than the estimator can process them are dropped.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from .shipped import SHIPPED
 from .watching import load_watchers
 from .windows import MAX_GAP
 
-RATE = 25.0  # frames a second of the clips that actions are read from, whatever the camera's
-MAX_MISSED = 10  # pictures in which a person may be missed and stays the same
+RATE = 25.0  # frames a second of the clips that are classified, whatever the camera's rate
+MAX_MISSED = 10  # pictures in which a person may be missed without getting a new id
 ANOMALY_STRIDE = 0.4  # seconds between windows: half of a window of the shipped model
 
 
@@ -38,13 +38,13 @@ class LiveFrame:
     Args:
         time: seconds, as the picture has it.
         picture: `[H, W, 3]` uint8 RGB.
-        people: `[M]` ids; a person keeps theirs.
+        people: `[M]` ids; a person keeps the same id.
         keypoints: `[M, K, 2]` pixels, in the layout of the estimator.
         scores: `[M, K]`.
-        actions: person -> the likeliest action of the last seconds, and its probability; people who are there too
-            short have none.
-        odd: person -> anomaly score, of the newest window that is decided.
-        events: anomalies that are over with this picture.
+        actions: person -> the most likely action of the last seconds, and its probability; people who have just
+            appeared have none.
+        odd: person -> anomaly score of the newest window that is final.
+        events: anomalies that ended with this picture.
     """
 
     time: float
@@ -57,7 +57,7 @@ class LiveFrame:
     events: list[Event] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """Say of each person, in their order, what they do and how odd it is."""
+        """Return a line for each person, in their order: action and anomaly score."""
         said = []
         for person in self.people:
             label, score = self.actions.get(person, ("", 0.0))
@@ -82,7 +82,7 @@ class _Recent:
         return self.frames[-1][0] - self.frames[0][0]
 
     def recording(self, layout: str) -> Recording:
-        """Return them at `RATE`, each frame the nearest in time; where there is none, the joints are missing."""
+        """Return them as a recording at `RATE`, with the nearest frame in time, or missing joints if none is near."""
         times = np.array([time for time, _, _ in self.frames])
         grid = np.arange(times[0], times[-1] + 1e-6, 1 / RATE)
         nearest = np.abs(grid[:, None] - times).argmin(1)
@@ -92,14 +92,14 @@ class _Recent:
 
 
 class LiveWatcher:
-    """Models that watch pictures as they come; a picture takes as long as its people take.
+    """Models that watch pictures as they come; the time for a picture grows with the people in it.
 
     Args:
-        estimator: sees the people.
-        model: folder or Hub id that holds a classifier, a detector or both.
-        threshold: of anomalies; None takes that of the model, and without one there are scores but no events.
-        min_confidence: actions that are less likely are not named.
-        device: None takes a GPU where there is one.
+        estimator: estimates the poses of people.
+        model: folder or Hub id with a classifier, a detector or both.
+        threshold: threshold of anomalies; None takes the model's, and without one there are scores but no events.
+        min_confidence: actions with a lower probability are left out.
+        device: None takes a GPU if there is one.
 
     Raises:
         ValueError: a `min_confidence` out of range; `watch` refuses a threshold that is no finite number.
@@ -121,7 +121,7 @@ class LiveWatcher:
         self._stream: MotionStream | None = None
 
     def watch(self, pictures: Iterable[tuple[float, np.ndarray]]) -> Iterator[LiveFrame]:
-        """Yield what is seen in each of some pictures; `close` has the anomalies that go on behind the last.
+        """Yield a frame for each picture; `close` returns the anomalies that last beyond the last one.
 
         Args:
             pictures: seconds and `[H, W, 3]` uint8 RGB, such as `LivePictures`.
@@ -154,14 +154,14 @@ class LiveWatcher:
             yield seen
 
     def close(self) -> list[Event]:
-        """End the watch, and return the anomalies that were not over with the last picture, by their start."""
+        """End the watch and return the anomalies that were still going on, ordered by their start."""
         if self._stream is None:
             return []
         events = [event for frame in self._stream.close() for event in frame.events]
         return sorted(events, key=lambda event: (event.start, event.person))
 
     def _actions(self, recent: dict[int, _Recent]) -> dict[int, tuple[str, float]]:
-        """Return the likeliest action of everybody who was seen long enough."""
+        """Return the most likely action of everybody who was seen long enough."""
         ready = {person: last for person, last in recent.items() if last.seconds >= STRIDE}
         if not ready or self.recognise is None:
             return {}

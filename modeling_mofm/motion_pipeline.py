@@ -1,4 +1,4 @@
-"""What the pipelines share: inputs of any kind, batches of them, and answers that do not hang on each other."""
+"""The base class of the pipelines: inputs of any kind, in batches, where one bad input does not stop the others."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from .shipped import check_shipped
 class MotionPipeline(WholeRepository, Pipeline):
     """A pipeline whose inputs are motion (`motion_data.inputs.as_recordings`), one or several.
 
-    Several are answered `batch_size` at a time, in this process. One that cannot be read is answered by
-    `{"error": reason}`, and the others are answered all the same; a single one raises its error.
+    Several inputs are processed `batch_size` at a time, in this process. An input that cannot be read gives
+    `{"error": reason}`, and the others go on; a single input raises its error.
     """
 
     _load_tokenizer = False
@@ -42,7 +42,7 @@ class MotionPipeline(WholeRepository, Pipeline):
             raise ValueError(f"batch_size must be a whole number, 1 or more, got {batch_size!r}")
         if isinstance(inputs, (list, tuple)) and not inputs:
             return []
-        # a map, for example; transformers knows generators alone
+        # such as a `map`; transformers takes generators only
         if isinstance(inputs, Iterator) and is_batch(inputs):
             inputs = (one for one in inputs)
         return super().__call__(one_or_list(inputs), **kwargs)
@@ -71,12 +71,12 @@ class MotionPipeline(WholeRepository, Pipeline):
                 )
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
-        """Save the model and what prepares its inputs; a pipeline of that folder needs nothing else."""
+        """Save the model with its tokenizer or feature extractor; a pipeline needs nothing else than that folder."""
         self.model.save_pretrained(save_directory, **kwargs)
         (self.tokenizer or self.feature_extractor).save_pretrained(save_directory, **kwargs)
 
     def forward_group(self, group: list[dict], forward_params: dict) -> list[dict]:
-        """Return the outputs of several inputs; a pipeline that can run them at once does so."""
+        """Return the outputs of several inputs; overridden by pipelines that can run them as one batch."""
         return [self.forward(one, **forward_params) for one in group]
 
 
@@ -84,8 +84,8 @@ def visible_motions(inputs: MotionInput, options: dict, layout: str) -> list[Mot
     """Return the motion of each recording of an input, None where nobody is in sight.
 
     Args:
-        options: what the input does not say itself, by name (`motion_data.inputs.INPUT_OPTIONS`).
-        layout: of arrays, where nothing else says which.
+        options: facts that the input does not state itself, by name (`motion_data.inputs.INPUT_OPTIONS`).
+        layout: layout of arrays, if nothing else states it.
     """
     return [visible_motion(one) for one in as_recordings(inputs, input_options(**options), default_layout=layout)]
 

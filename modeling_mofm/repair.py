@@ -1,6 +1,6 @@
-"""Repair a motion: where its missing or odd key-points are expected, from all that is seen.
+"""Repair a motion: predict its missing or wrong key-points from all others.
 
-Needs a model that was pre-trained to say where hidden key-points are (`coordinate_loss_weight`).
+Needs a model that was pre-trained to predict hidden key-points (`coordinate_loss_weight`).
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from .pretraining.modeling import MoFMForMaskedMotionModeling
 
 @torch.no_grad()
 def expected_keypoints(model: MoFMForMaskedMotionModeling, keypoints: Tensor, scores: Tensor) -> Tensor:
-    """Return where the key-points of clips are expected, those that are seen and those that are missing.
+    """Predict the positions of all key-points of clips, both seen and missing ones.
 
     Args:
         model: in evaluation mode.
         keypoints: `[N, F, K, 2]`, map pixels.
-        scores: `[N, F, K]`; 0 is a key-point to be found.
+        scores: `[N, F, K]`; 0 is a missing key-point.
 
     Returns:
         `[N, F, K, 2]`, map pixels.
 
     Raises:
-        ValueError: a model that has not learnt coordinates.
+        ValueError: the model was not pre-trained for coordinates.
     """
     if model.coordinate_decoder is None or "coordinate_decoder" in model.new_parts:
         raise ValueError(
@@ -48,24 +48,24 @@ def repair(
     odd: np.ndarray | None = None,
     batch_size: int = 32,
 ) -> Motion:
-    """Return a recording in which the missing key-points stand where they are expected.
+    """Return a recording with its missing key-points filled in.
 
-    Windows of as many frames as a clip slide over the recording by half their length; where two of them say
-    something, the one counts more whose middle is nearer.
+    Windows as long as a clip slide over the recording by half their length; where two overlap, their predictions are
+    averaged, weighted towards the window whose middle is nearer.
 
     Args:
         model: pre-trained for coordinates.
         motion: `[M, F', 17, 2]` in any unit; a person without any key-point in a window stays missing there.
-        extractor: of the model; None takes that of its sizes.
-        odd: bool `[M, F', 17]`, key-points that are there and not to be trusted, such as those of a high
-            `joint_score`; the model does not see them, and they are replaced.
-        batch_size: windows at a time.
+        extractor: the model's feature extractor; None makes one for its sizes.
+        odd: bool `[M, F', 17]`, key-points that are seen but wrong, such as those with a high `joint_score`; they are
+            hidden from the model and replaced.
+        batch_size: windows in one forward pass.
 
     Returns:
-        the key-points, those that were seen unchanged; scores are 1 where a key-point is or was found, 0 elsewhere.
+        the key-points, seen ones unchanged; scores are 1 for seen and predicted key-points, 0 elsewhere.
 
     Raises:
-        ValueError: a model that has not learnt coordinates, or `odd` of another shape.
+        ValueError: the model was not pre-trained for coordinates, or `odd` has another shape.
     """
     extractor = extractor or MoFMFeatureExtractor.for_config(model.config)
     seen = motion.scores > 0

@@ -1,4 +1,4 @@
-"""The model that comes with the package, in the folder `mofm` beside it: what pipelines use if none is named."""
+"""The model that comes with the package, in the folder `mofm` beside it: the default of the pipelines."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ HASHES = "sha256.json"  # of each file
 
 
 def shipped_clips() -> list[Path]:
-    """Return the recorded clips that come along: in `docs/clips` of a clone, else where the package put them."""
+    """Return the example clips: in `docs/clips` of a clone, else where the package installed them."""
     places = (SHIPPED.parent / "docs" / "clips", Path(sysconfig.get_path("data")) / "share" / "mofm" / "clips")
     return next((found for place in places if (found := sorted(place.glob("*.json")))), [])
 
 
 def write_hashes(folder: str | os.PathLike) -> None:
-    """Write the SHA-256 of each file of a folder into it; of its card none, which may be mended."""
+    """Write the SHA-256 of each file of a folder into it, except of its card, which may be corrected later."""
     path = Path(folder)
     files = sorted(file for file in path.rglob("*") if file.is_file() and file.name not in (HASHES, "README.md"))
     hashes = {file.relative_to(path).as_posix(): _digest(file) for file in files}
@@ -27,7 +27,7 @@ def write_hashes(folder: str | os.PathLike) -> None:
 
 
 def check_files(folder: str | os.PathLike) -> None:
-    """Refuse a folder whose files are not those of which the hashes were written; one without hashes passes.
+    """Refuse a folder whose files differ from its hashes; a folder without hashes passes.
 
     Raises:
         OSError: naming the files that are missing, cut off or changed.
@@ -43,7 +43,7 @@ def check_files(folder: str | os.PathLike) -> None:
 
 
 def check_shipped(name_or_path: str) -> None:
-    """Check the files of the shipped model (`check_files`) where that is what was loaded."""
+    """Check the files of the shipped model (`check_files`), if that is the one that was loaded."""
     if name_or_path and Path(name_or_path).resolve() == SHIPPED:
         check_files(SHIPPED)
 

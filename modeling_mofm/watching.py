@@ -1,4 +1,4 @@
-"""Watch a recording: what people do in it and what is odd, from when to when, in one call and one picture.
+"""Watch a recording: actions and anomalies of its people, with times, in one call and one picture.
 
 for seen in watch("walk.json"):
     print(seen.lines())
@@ -68,7 +68,7 @@ class Watched:
         return {"name": self.recording.name, "actions": self.actions, "anomalies": self.anomalies}
 
     def lines(self) -> list[str]:
-        """Say the events, a line each, by their start."""
+        """Return a line for each event, ordered by their start."""
         if self.motion is None:
             return ["nobody is in sight"]
         events = sorted(self.actions + (self.anomalies or []), key=lambda event: (event["start"], event["person"]))
@@ -79,7 +79,7 @@ class Watched:
         ]
 
     def captions(self) -> list[str]:
-        """Say what everybody does in each frame, `[F]`."""
+        """Return a caption for each frame, `[F]`: what everybody does."""
         found = []
         for time in self.times:
             now = [e for e in self.actions + (self.anomalies or []) if e["start"] <= time <= e["end"]]
@@ -87,7 +87,7 @@ class Watched:
         return found
 
     def tints(self) -> list[float]:
-        """Tell in which frames something is odd, `[F]` of 0 and 1."""
+        """Return 1 for frames with an anomaly, else 0, `[F]`."""
         odd = self.anomalies or []
         return [float(any(event["start"] <= time <= event["end"] for event in odd)) for time in self.times]
 
