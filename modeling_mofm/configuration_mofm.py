@@ -48,7 +48,7 @@ class MoFMConfig(ThermalCubeConfig):
         word_loss_weight, teacher_loss_weight, coordinate_loss_weight, view_loss_weight: how much each objective of
             pre-training counts: the words of masked cubes (the paper's), the words that a teacher gives them, the
             coordinates of hidden key-points, and what two views of a motion share; 0 leaves it out.
-        num_teacher_words: words of the teacher: into so many groups it sorts what it says of cubes.
+        num_teacher_words: number of the teacher's words, clusters of its features of cubes.
         hide_ratio: chance that a key-point is hidden for a span where coordinates are asked for; with a predictor
             those are hidden whose cubes are all masked, by `mask_ratio`.
         coordinate_decoder_layers: layers of the decoder of coordinates.

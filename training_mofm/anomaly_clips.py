@@ -1,7 +1,7 @@
-"""The clips that anomaly detectors learn from: sliding windows or whole recordings, and their labels.
+"""Training clips of anomaly detectors: sliding windows or whole recordings, and their labels.
 
-They are what the detector will score, in the fixed view if they are 3D. Everything takes a `datasets.Dataset` and row
-ids, so that folds can be looped over.
+They are made in the same way as the clips that a detector scores, from a fixed camera if they are 3D. All functions
+take a `datasets.Dataset` and row ids, so that one can loop over folds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .samples import report_empty
 
 
 def row_labels(corpus: Dataset, normal_classes: Sequence[str]) -> np.ndarray:
-    """Return 0 for rows of normal classes and 1 for those of others, -1 without a class, `[rows]`.
+    """Return 0 for rows of normal classes, 1 for other classes and -1 without a class, `[rows]`.
 
     Raises:
         ValueError: a class that the corpus does not have, or a corpus whose labels have no names.
@@ -42,14 +42,14 @@ def row_labels(corpus: Dataset, normal_classes: Sequence[str]) -> np.ndarray:
 
 
 def view_row(row: dict, window: float, rate: float = FPS) -> Motion:
-    """Return the motion of a row in 2D: all of it at `rate` for windows, without (0) the segment that is one clip."""
+    """Return the motion of a row in 2D: all of it at `rate` for windows, or the segment of one clip (`window` 0)."""
     recording = row_recording(row)
     motion = view(recording, options=USUAL_VIEW if window else MEASURING)
     return resample(motion, known_rate(recording.fps), rate) if window else motion
 
 
 def window_rate(corpus: Dataset, rows: Sequence[int]) -> float:
-    """Return the frames a second at which rows are cut into windows: their own if it is the same for all, else 30."""
+    """Return the frame rate at which rows are cut into windows: their own if all have the same, else 30."""
     rates = {round(float(rate) or FPS, 3) for rate in corpus.select_columns("fps").select(rows)["fps"]}
     return rates.pop() if len(rates) == 1 else FPS
 
@@ -64,7 +64,7 @@ def normal_clips(
     rate: float = FPS,
     missing: slice | None = None,
 ) -> dict[str, Tensor]:
-    """Return the clips of single people from which normal motion is learnt, and their words.
+    """Return clips of single people in normal motion, and their words.
 
     Args:
         corpus: rows with the columns of `motion_features`.
@@ -73,7 +73,7 @@ def normal_clips(
         window: seconds of a sliding window; 0 takes each recording as one clip.
         stride: seconds between windows.
         rate: frames a second to which recordings are brought before windows are cut out (`window_rate`).
-        missing: key-points that are taken as not seen, such as those below the hips.
+        missing: key-points that are treated as missing, such as those below the hips.
 
     Returns:
         `keypoints` [N, F, 17, 2], `scores` [N, F, 17] and `input_ids` [N, L].
@@ -114,13 +114,14 @@ def normal_clips(
 
 
 def hold_out(corpus: Dataset, rows: Sequence[int], share: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Split rows into those to learn from and those to scale scores by: other subjects where subjects are known.
+    """Split rows into a part to learn from and a held-out part on which scores are standardised.
 
     Args:
-        share: of the subjects, at least one; of the rows where there is only one subject; 0 holds none out.
+        share: held-out fraction of the subjects, at least one of them; of the rows if subjects are unknown or there is
+            only one; 0 holds none out.
 
     Returns:
-        row ids of both, ascending.
+        row ids of both parts, ascending.
     """
     rows = np.asarray(rows)
     groups = np.asarray(corpus["subject"])[rows] if "subject" in corpus.column_names else rows
@@ -146,7 +147,7 @@ def labelled_clips(
 
     Args:
         corpus, rows: as in `normal_clips`.
-        labels: 1 (anomalous), 0 or -1 (not known) for each of the rows; None takes the corpus's `frame_labels`.
+        labels: 1 (anomalous), 0 or -1 (unknown) for each of the rows; None takes the corpus's `frame_labels`.
         window, stride, rate: as in `normal_clips`.
 
     Returns:

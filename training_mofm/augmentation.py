@@ -1,4 +1,4 @@
-"""Augmentations of a clip of 2D key-points, all vectorised over frames and joints, all from a given generator."""
+"""Augmentations of a clip of 2D key-points, vectorised over frames and joints, with a given random generator."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from motion_data.layouts import get_layout
 
-# Bones of a COCO-17 body: from joint, to joint, and which length it has; left and right are as long as each other.
-# 17 and 18 are the middles of the hips and of the shoulders; the middle of the hips stays where it is.
+# Bones of a COCO-17 body: start joint, end joint, number of its length; left and right bones share theirs.
+# 17 and 18 are the middles of the hips and of the shoulders; the middle of the hips stays in place.
 _BONES = np.array(
     [(17, 18, 0), (17, 11, 1), (17, 12, 1), (18, 5, 2), (18, 6, 2)]
     + [(18, head, 3) for head in range(5)]
@@ -32,15 +32,15 @@ _ABOVE = _bones_above()
 
 
 def stretch_bones(keypoints: np.ndarray, scores: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Give people other proportions: each bone keeps its direction in every frame, and is longer or shorter.
+    """Change people's proportions: each bone keeps its direction in every frame, and its length is multiplied.
 
     Args:
         keypoints: `[M, F, 17, 2]` COCO-17, any unit.
-        scores: `[M, F, 17]`; a bone with a missing end stays as long as it is.
+        scores: `[M, F, 17]`; a bone with a missing end keeps its length.
         factors: `[M, NUM_LENGTHS]`.
 
     Returns:
-        new key-points of the same shape; those of missing joints mean nothing.
+        new key-points of the same shape; those of missing joints have no meaning.
     """
     known = scores > 0
     middles, both = [], []
@@ -61,18 +61,17 @@ class Augmentation:
     """How strongly a training clip is varied.
 
     Args:
-        flip_prob: chance of a mirror image, left and right joints swapped.
-        rotation: largest turn in the picture plane, degrees.
+        flip_prob: probability of a mirror image, with left and right joints exchanged.
+        rotation: largest rotation in the picture plane, degrees.
         scale: smallest factor by which the person is shrunk inside the map, in (0, 1].
-        translation: largest shift, as a part of the map.
-        joint_dropout: chance that a joint goes missing for a span of the clip.
-        score_noise: largest part by which a score is lowered.
-        jitter: standard deviation of the noise on coordinates, as a part of the map.
-        proportions: how much longer or shorter, at most, the limbs, trunk, head and widths of another body are, as a
-            part of their length.
-        half_body_prob: chance that a person is seen from the hips up, and in half of these cases without the hips, as
-            before a camera on a desk.
-        center_prob: chance that a person stands in the middle of the map in each frame (`center_frames` of
+        translation: largest shift, as a fraction of the map.
+        joint_dropout: probability that a joint is missing for a span of the clip.
+        score_noise: largest fraction by which a score is lowered.
+        jitter: standard deviation of the noise on coordinates, as a fraction of the map.
+        proportions: largest change of the lengths of limbs, trunk, head and widths, as a fraction of each.
+        half_body_prob: probability that a person is seen from the hips up, and in half of these cases without the
+            hips, as before a camera on a desk.
+        center_prob: probability that a person stands in the middle of the map in each frame (`center_frames` of
             `normalise_clip`), for a model that reads clips both ways (`MoFMConfig.embed_centered`).
     """
 
@@ -102,7 +101,7 @@ class Augmentation:
     def vary_picture(
         self, keypoints: np.ndarray, scores: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Flip, turn and thin out a clip, and give it another body, before it is normalised.
+        """Flip, rotate, thin out and re-proportion a clip, before it is normalised.
 
         Args:
             keypoints: [M, F, 17, 2] COCO-17, any unit.

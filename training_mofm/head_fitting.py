@@ -1,4 +1,4 @@
-"""Fit a head for actions on what the frozen encoder says of random views of recordings: minutes instead of hours."""
+"""Fit a head for actions on frozen features of random views of recordings: minutes instead of hours."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from modeling_mofm.actions.modeling import MoFMForSequenceClassification
 from .arguments import MotionTrainingArguments
 from .samples import ClipMaker, EveryRow, collate_samples
 
-MAX_VIEWS = 12  # of a recording, the first as it is, the others random, whose parts are kept
-BATCH = 32  # clips that are read at once
+MAX_VIEWS = 12  # views of a recording whose features are stored; the first is the test-time view, the others random
+BATCH = 32  # clips in one forward pass
 MAX_LINEAR_VIEWS = 6  # for a linear head
 LINEAR_C = 0.01  # inverse strength of its L2 penalty, on standardised features
-MAX_BYTES = 2 * 2**30  # of all of them, in half precision; more recordings have fewer views each
+MAX_BYTES = 2 * 2**30  # of all stored features, in half precision; larger sets get fewer views of each recording
 
 
 def fit_linear_head(model: MoFMForSequenceClassification, views: Tensor, labels: np.ndarray) -> None:
-    """Fit a linear head by logistic regression on all views `[views, rows, T, K, D]` of `read_views`: a probe."""
+    """Fit a linear head (a probe) by logistic regression on all views `[views, rows, T, K, D]` of `read_views`."""
     from sklearn.linear_model import LogisticRegression
 
     features, targets = views.flatten(2).flatten(0, 1).float().numpy(), np.tile(labels, len(views))
@@ -44,11 +44,11 @@ def fit_hidden_head(
 ) -> None:
     """Train a head with hidden layers on the views `[views, rows, T, K, D]` of `read_views`.
 
-    Each epoch takes one view of each recording at random; epochs, batch size, learning rate (one cycle), weight decay
-    and label smoothing are those of `args`.
+    Each epoch uses one random view of each recording; epochs, batch size, learning rate (one cycle), weight decay and
+    label smoothing are taken from `args`.
 
     Raises:
-        FloatingPointError: weights that are no numbers any more.
+        FloatingPointError: the weights are not finite.
     """
     num_rows = views.shape[1]
     targets = torch.as_tensor(labels, device=args.device)
@@ -85,13 +85,13 @@ def read_views(
     seed: int,
     most: int,
 ) -> Tensor:
-    """Return what a head reads of each recording, `[views, rows, T, K, D]` in half precision.
+    """Return the inputs of a head for several views of each recording, `[views, rows, T, K, D]` in half precision.
 
     Args:
-        plain: `[rows, T, K, D]`, of recordings as they are asked about: the first view.
-        maker: of the others, which are random; without augmentation there are none.
-        seed: of these.
-        most: views at the most.
+        plain: `[rows, T, K, D]`, of the view that is used at test time; it becomes the first view.
+        maker: makes the other, random views; without augmentation there are none.
+        seed: seed of the random views.
+        most: largest number of views.
     """
     num_rows = len(corpus)
     others = 0 if maker.augmentation is None else min(max(MAX_BYTES // (2 * plain.numel()), 1), most) - 1
@@ -105,6 +105,6 @@ def read_views(
         batch = indices[start : start + BATCH]
         samples = [source.draw(int(index), np.random.default_rng([seed, int(index)])) for index in batch]
         clips = {name: values.to(model.device) for name, values in collate_samples(samples).items()}
-        rows = clips.pop("labels").cpu()  # what is drawn in place of a label is the number of the row
+        rows = clips.pop("labels").cpu()  # the "label" of each sample is the number of its row
         parts[1 + batch // num_rows, rows] = model(**clips).parts.half().cpu()
     return parts

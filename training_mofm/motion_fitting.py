@@ -1,4 +1,4 @@
-"""Fit readers of how key-points move, by themselves: they learn faster than the encoder, and another way."""
+"""Train a `MotionReader` on its own: it needs another schedule than the encoder, and is worse if trained jointly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .arguments import MotionTrainingArguments
 from .samples import ClipMaker, EveryRow, MotionSamples, collate_samples
 
 EPOCHS = 60
-MIN_STEPS = 2000  # few recordings are seen more often: after 120 steps it knows next to nothing, and gains up to here
+MIN_STEPS = 2000  # small sets get more epochs: after 120 steps it is near chance, and it improves up to here
 BATCH_SIZE = 32
 PEAK_RATE = 2e-3  # of the learning rate, one cycle
 WEIGHT_DECAY = 0.01
@@ -34,18 +34,18 @@ def add_motion_reader(
     maker: ClipMaker,
     args: MotionTrainingArguments,
 ) -> MoFMForSequenceClassification:
-    """Give a model a `MotionReader`, fitted on random views of recordings; the encoder and the head stay as they are.
+    """Add a `MotionReader` to a model, trained on random views of recordings; the encoder and the head do not change.
 
-    Trained together with them by one loss, either leaves to the other what is easy, and both answer worse.
+    Trained jointly by one loss, each leaves the easy cases to the other, and both are less accurate.
 
     Args:
         size: width of the reader; 0 adds none.
-        train, labels: recordings with somebody in each, and `[rows]`, or `[rows, num_labels]`.
-        maker: of the clips.
-        args: its seed, label smoothing, workers and device.
+        train, labels: recordings with at least one person each, and their labels `[rows]`, or `[rows, num_labels]`.
+        maker: makes the clips.
+        args: seed, label smoothing, workers and device are used.
 
     Raises:
-        FloatingPointError: a loss that is no number any more.
+        FloatingPointError: the loss is not finite.
     """
     if not size:
         return model
@@ -70,16 +70,16 @@ def fit_motion_reader(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> MotionReader:
-    """Return a `MotionReader` of its own that tells classes apart, for what it says of other ones (`embed`).
+    """Train a `MotionReader` on some classes, whose embeddings (`embed`) are then used for other classes.
 
     Args:
-        config: of the encoder beside which it is to read.
-        size: its width.
-        train, labels: recordings with somebody in each, and `[rows]`, any numbers.
-        maker: of the clips.
+        config: configuration of the encoder beside which it is used.
+        size: width of the reader.
+        train, labels: recordings with at least one person each, and their labels `[rows]`, any integers.
+        maker: makes the clips.
 
     Raises:
-        FloatingPointError: a loss that is no number any more.
+        FloatingPointError: the loss is not finite.
     """
     torch.manual_seed(seed)
     classes, labels = np.unique(labels, return_inverse=True)

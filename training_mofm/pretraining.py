@@ -1,4 +1,4 @@
-"""Pre-train MoFM: the frozen dVED says what the words of a clip are, MoFM predicts those of the masked cubes."""
+"""Pre-train MoFM: the frozen dVED gives the words of a clip, and MoFM predicts those of masked cubes."""
 
 from __future__ import annotations
 
@@ -85,12 +85,12 @@ class MoFMArguments:
     teacher: str | None = field(
         default=None,
         metadata={
-            "help": "Folder or Hub id of a pre-trained MoFM, of any size, whose words are learnt too: what it says of "
-            "cubes, in groups. With teacher_loss_weight."
+            "help": "Folder or Hub id of a pre-trained MoFM, of any size, whose words are predicted too: clusters "
+            "of its features. With teacher_loss_weight."
         },
     )
     teacher_loss_weight: float = field(default=0.0, metadata={"help": "Weight of the teacher's words; 0 is none."})
-    num_teacher_words: int = field(default=512, metadata={"help": "Groups of what the teacher says of cubes."})
+    num_teacher_words: int = field(default=512, metadata={"help": "Clusters of the teacher's features."})
     coordinate_loss_weight: float = field(
         default=0.0, metadata={"help": "Weight of the coordinates of hidden key-points; 0 is none."}
     )
@@ -150,9 +150,9 @@ class MoFMTrainer(MotionTrainer):
     """`Trainer` that tokenises each batch on its device, unless words are cached, and evaluates predictions.
 
     Args:
-        dved: says what the words of cubes are.
-        teacher: says what its words are; None where nothing asks.
-        clips: held out, by which predictions are measured.
+        dved: gives the words of cubes.
+        teacher: gives a teacher's words; None without one.
+        clips: held-out clips for the evaluation.
     """
 
     def __init__(
@@ -289,7 +289,7 @@ def pretrain(
 
 
 def tokenised_clips(clips: dict[str, Tensor], dved: DVEDModel, teacher: TeacherWords | None) -> StoredClips:
-    """Return clips that never change with their words, told once for the whole training."""
+    """Return fixed clips with their words, computed once for the whole training."""
     words = {"labels": tokenise(dved, clips)}
     if teacher is not None:
         words["teacher_labels"] = in_batches(teacher, clips, teacher.teacher.device)
@@ -305,7 +305,7 @@ def tokenise(dved: DVEDModel, clips: dict[str, Tensor]) -> Tensor:
 def in_batches(
     words_of: Callable[..., Tensor], clips: dict[str, Tensor], device: torch.device, batch_size: int = 64
 ) -> Tensor:
-    """Return what is said of each of many clips, a batch at a time."""
+    """Return the words of many clips, a batch at a time."""
     parts = []
     for start in trange(0, len(clips["keypoints"]), batch_size, desc="tokenising"):
         batch = {name: values[start : start + batch_size].to(device) for name, values in clips.items()}

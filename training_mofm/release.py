@@ -1,9 +1,9 @@
 """Put a pre-trained MoFM and its heads together in one folder, to be used without any training.
 
-The encoder stays as it is, but for being rounded to half precision, in which all weights are stored to be small; they
-load and compute in single precision. Every head is fitted on what it says: which everyday action it is, from labelled
-corpora, and what is normal, from windows of everyday motion. One `model.safetensors` holds all; each class takes its
-own.
+The encoder is not trained further, only rounded to half precision: weights are stored in half precision to be small,
+and load and compute in single precision. The heads are fitted on its features: an action head on labelled corpora, and
+the reference of the anomaly detector on windows of everyday motion. One `model.safetensors` holds all of them; each
+class loads its own.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ PROBE_C = 0.03  # inverse strength of the head's L2 penalty, on standardised fea
 
 @dataclass
 class ReleaseArguments:
-    """What is put together."""
+    """What goes into the folder."""
 
     model: str = field(metadata={"help": "Folder of a pre-trained MoFM with its tokenizer beside it."})
     output_dir: str = field(metadata={"help": "Folder for the result."})
@@ -120,7 +120,7 @@ def labelled_views(
 
 @torch.no_grad()
 def head_features(model: MoFMForSequenceClassification, clips: Sequence[Motion], batch_size: int = 32) -> np.ndarray:
-    """Return what the head reads of clips, `[N, T * K * D]`."""
+    """Return the inputs of the head for clips, `[N, T * K * D]`."""
     parts = []
     for start in tqdm(range(0, len(clips), batch_size), desc="features", leave=False):
         batch = collate_people(clips[start : start + batch_size])
@@ -134,7 +134,7 @@ def fit_actions(
     labels: Sequence[str],
     ignored_keypoints: Sequence[int] = (),
 ) -> MoFMForSequenceClassification:
-    """Return a classifier whose head is fitted on the frozen encoder; classes weigh the same."""
+    """Return a classifier whose head is fitted on the frozen encoder, with balanced classes."""
     config = copy.deepcopy(base.config)
     titles = sorted(set(labels))
     config.id2label = dict(enumerate(titles))
@@ -157,7 +157,7 @@ def fit_actions(
 def fit_normal(
     base: MoFMForMaskedMotionModeling, tokenizer: MoFMTokenizer, corpora: Sequence[Dataset], options: ReleaseArguments
 ) -> MoFMForAnomalyDetection:
-    """Return a detector that remembers windows of normal actions, of whole and half bodies; other people scale it."""
+    """Return a detector with windows of normal actions, of whole and half bodies; scores are scaled on held-out rows."""
     learnt, held = [], []
     for corpus in corpora:
         titles = [options.names.get(title, title) for title in class_names(corpus)]
@@ -182,9 +182,9 @@ def fit_normal(
 
 
 def release(options: ReleaseArguments) -> dict[str, int]:
-    """Put everything together in `options.output_dir`, and return how much of each there is.
+    """Write everything to `options.output_dir`, and return counts of what it holds.
 
-    It is made beside that folder, and takes its name when it is whole.
+    It is written beside that folder, and renamed when it is complete.
 
     Raises:
         FileExistsError: the folder is there, and not empty.

@@ -1,8 +1,7 @@
-"""What a training is a training of: data, rows, labels and options, written beside its checkpoints.
+"""The identity of a training: data, rows, labels and options, written beside its checkpoints.
 
-A run goes on from a checkpoint only if all of these are the same: else it would return the weights of another training
-and call them its own. It does not write over the model of another either. The number of steps may change, to go on for
-longer.
+A run resumes from a checkpoint only if all of these are the same: else it would return the weights of another training
+as its own. Nor does it overwrite the model of another training. The number of steps may change, to train for longer.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ MEASURING = ("eval_clips", "num_clips", "flip_views")  # options that shape figu
 
 
 def read_rows(data: DataArguments) -> list[str] | None:
-    """Return the hashes of the rows that a training on corpora learns from; None if they are streamed.
+    """Return the hashes of the training rows of corpora; None if they are streamed.
 
-    Those of the generated corpora are left out: nobody is asked about them.
+    Rows of the generated corpora are left out: no protocol tests on them.
     """
     if data.streaming:
         return None
@@ -51,14 +50,14 @@ def digest_of(*values: object) -> str:
 
 
 def check_identity(args: TrainingArguments, rows: Iterable[str] | None, **facts: object) -> None:
-    """Refuse to go on from the checkpoint of another training or to write over its model; write what this one is.
+    """Refuse to resume from, or to overwrite, another training; write the identity of this one.
 
     Args:
         rows: hashes of the rows, in their order; None is a stream.
-        facts: whatever else decides what is learnt; dataclasses of arguments become their fields.
+        facts: everything else that decides the result; dataclasses of arguments become their fields.
 
     Raises:
-        ValueError: naming the first fact that differs, its value there and here; or a model of unknown origin.
+        ValueError: the first fact that differs, with its values there and here; or a model of unknown origin.
     """
     batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
     here: dict[str, object] = {name: getattr(args, name) for name in SHAPING} | {"batch": batch}

@@ -43,7 +43,7 @@ class ClipMaker:
 
     Args:
         extractor: samples frames and fits people into the map.
-        augmentation: None varies nothing but which frames are sampled.
+        augmentation: None varies only which frames are sampled.
     """
 
     extractor: MoFMFeatureExtractor
@@ -84,20 +84,20 @@ class ClipMaker:
 
 
 class ClipSource(Protocol):
-    """Where samples come from."""
+    """A source of samples: rows that are made into clips, or stored clips."""
 
     def draw(self, index: int, generator: np.random.Generator) -> Sample:
-        """Return sample `index`, everything random in it from the generator."""
+        """Return sample `index`; all random choices come from the generator."""
         ...
 
 
 class RandomRows:
-    """Clips of one random person each, from rows that are drawn with replacement: for pre-training.
+    """Pre-training clips: one random person each, from rows drawn with replacement.
 
     Args:
-        corpora: what rows are drawn from.
-        maker: of the clips.
-        options: segment and camera.
+        corpora: the corpora that rows are drawn from.
+        maker: makes the clips.
+        options: how segment and camera are chosen.
         pairs: whether a sample is two views of a motion.
     """
 
@@ -108,7 +108,7 @@ class RandomRows:
         """Return `keypoints` [F, 17, 2] and `scores` [F, 17]; of pairs `other_keypoints` and `other_scores` as well.
 
         Raises:
-            ValueError: nobody is in sight in any of `MAX_DRAWS` rows, or a row that is no motion.
+            ValueError: nobody is in sight in any of `MAX_DRAWS` rows, or a row is not a motion.
         """
         for _ in range(MAX_DRAWS):
             try:
@@ -119,7 +119,7 @@ class RandomRows:
 
 
 class EveryRow:
-    """A clip of all people of every row with its label, in another order each epoch: for fine-tuning.
+    """Fine-tuning clips: all people of every row with its label, in another order each epoch.
 
     The epoch is part of the index: sample i is of epoch `i // len(corpus)`.
 
@@ -156,7 +156,7 @@ class EveryRow:
 
 
 class StoredClips:
-    """Clips that were made before, drawn with replacement.
+    """Precomputed clips, drawn with replacement.
 
     Args:
         clips: `keypoints`, `scores` and any other array whose first axis is the clip, such as `labels`; lists where
@@ -168,7 +168,7 @@ class StoredClips:
         self.clips, self.maker = clips, maker
 
     def draw(self, index: int, generator: np.random.Generator) -> Sample:
-        """Return what the chosen clip has."""
+        """Return the fields of a random clip, varied if there is a maker."""
         chosen = int(generator.integers(len(self.clips["keypoints"])))
         sample = {name: values[chosen] for name, values in self.clips.items()}
         if self.maker is not None:
@@ -181,10 +181,10 @@ class MotionSamples(torch.utils.data.Dataset):
     """The samples of a whole training.
 
     Args:
-        source: of the clips.
+        source: gives the clips.
         num_samples: length of the training in clips.
-        seed: of everything random.
-        noise_shape: shape of the `mask_noise` of each sample, from which masks follow; None adds none.
+        seed: seed of all random choices.
+        noise_shape: shape of the `mask_noise` of each sample, from which masks are made; None adds none.
     """
 
     def __init__(self, source: ClipSource, num_samples: int, seed: int, noise_shape: tuple[int, ...] | None = None):
@@ -200,7 +200,7 @@ class MotionSamples(torch.utils.data.Dataset):
 
 @dataclass
 class StreamProgress:
-    """What the reader of a stream remembers: the largest weight of a row, and rows since the last that was a clip."""
+    """State of a stream: the largest weight of a row so far, and the number of rows since the last usable one."""
 
     heaviest: float = 0.0
     unusable: int = 0
@@ -279,7 +279,7 @@ class StreamedSamples(torch.utils.data.IterableDataset):
 
 
 def shuffle_with_buffer(samples: Iterator, size: int, generator: np.random.Generator) -> Iterator:
-    """Yield all samples; each waits among `size` others until it is chosen at random."""
+    """Yield all samples in a random order, drawn from a buffer of `size` samples."""
     waiting = []
     for sample in samples:
         if len(waiting) < size:
@@ -310,7 +310,7 @@ def _arrays(motion: Motion) -> Sample:
 
 
 def with_noise(sample: Sample, noise_shape: tuple[int, ...] | None, generator: np.random.Generator) -> Sample:
-    """Add the random numbers from which the mask of a sample follows."""
+    """Add the random numbers from which the mask of a sample is made."""
     if noise_shape is not None:
         sample["mask_noise"] = generator.random(noise_shape, np.float32)
     return sample
@@ -332,7 +332,7 @@ def collate_samples(samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
 def held_out_clips(
     corpus: Dataset, extractor: MoFMFeatureExtractor, num_clips: int | None = None, seed: int = 0
 ) -> dict[str, torch.Tensor]:
-    """Return the clips by which a corpus is measured, one per person and row, or a seeded choice of rows.
+    """Return evaluation clips of a corpus, one per person and row, of all rows or a seeded choice of them.
 
     Args:
         corpus: rows with the columns of `motion_features`.

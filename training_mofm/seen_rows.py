@@ -1,4 +1,4 @@
-"""Which rows a model learnt from, recorded in its folder, so that nobody asks it about them.
+"""Which rows a model was trained on, recorded in its folder, so that it is never evaluated on them.
 
 A row is known by a hash of its key-points and scores, whatever corpus, split or file it is in.
 """
@@ -24,11 +24,11 @@ UNKNOWN = "which rows the model learnt from is unknown; it may have seen what it
 
 
 def record_rows(folder: str | os.PathLike, digests: Iterable[str] | None, *models: str) -> None:
-    """Write which rows the model in a folder learnt from, and those that the models it started from learnt from.
+    """Write the rows that a model was trained on, with those of the models it started from.
 
     Args:
-        digests: of the rows; None are rows that were not counted (streams).
-        models: folders or Hub ids; where one has no record, what is written is unknown too.
+        digests: hashes of the rows; None if they are unknown (streams).
+        models: folders or Hub ids; if one has no record, the rows are written as unknown.
     """
     seen: set[str] | None = None if digests is None else set(digests)
     for model in models:
@@ -39,7 +39,7 @@ def record_rows(folder: str | os.PathLike, digests: Iterable[str] | None, *model
 
 
 def recorded_rows(model: str | os.PathLike) -> set[str] | None:
-    """Return the rows that a model learnt from; None where nothing tells."""
+    """Return the rows that a model was trained on; None if unknown."""
     path = Path(model) / FILE
     if not Path(model).is_dir():
         try:
@@ -54,13 +54,13 @@ def recorded_rows(model: str | os.PathLike) -> set[str] | None:
 
 
 def unseen(protocol: Protocol, seen: set[str], digests: list[str]) -> tuple[Protocol | None, int]:
-    """Return a protocol that does not ask about rows which a model learnt from, and how many it would have.
+    """Return a protocol without test rows that a model was trained on, and how many were removed.
 
-    Folds without a question left, or with anomalies or normal rows alone, are left out; None if none is left.
+    Folds with no test row left, or with only anomalous or only normal ones, are left out; None if no fold is left.
 
     Args:
-        seen: hashes of rows that the model learnt from.
-        digests: of the rows of the protocol's corpus.
+        seen: hashes of rows that the model was trained on.
+        digests: hashes of the rows of the protocol's corpus.
     """
     known = np.array([digest in seen for digest in digests])
     folds, count = [], 0
@@ -79,10 +79,10 @@ def unseen(protocol: Protocol, seen: set[str], digests: list[str]) -> tuple[Prot
 
 
 def askable(model: str | os.PathLike, protocol: Protocol) -> Protocol:
-    """Return a protocol without questions about rows that a model learnt from; warns of how many there were.
+    """Return a protocol without test rows that a model was trained on; warns how many were removed.
 
     Raises:
-        ValueError: no other questions are left.
+        ValueError: no test row is left.
     """
     seen = recorded_rows(model)
     if seen is None:

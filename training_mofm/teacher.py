@@ -1,7 +1,7 @@
-"""Words of a teacher: what a pre-trained MoFM says of cubes, sorted into groups, for another one to predict.
+"""Words of a teacher: clusters of a pre-trained MoFM's features, for another model to predict.
 
-The MotionBook's words tell what a cube holds. A teacher has seen the whole clip, so that its words tell what a cube
-means in it (as HuBERT's units, Hsu et al. 2021, section II, and BEiT v2's codes, Peng et al. 2022, section 2.2). The
+The MotionBook's words describe what a cube holds. A teacher has seen the whole clip, so its words describe a cube in
+context (as HuBERT's units, Hsu et al. 2021, section II, and BEiT v2's codes, Peng et al. 2022, section 2.2). The
 teacher may be of another size, or an earlier training of the same model.
 """
 
@@ -29,18 +29,18 @@ from .arguments import last_checkpoint
 from .samples import Sample
 
 FILE = "teacher_words.safetensors"
-NUM_CLIPS = 1024  # of the training, whose tokens are sorted into groups
+NUM_CLIPS = 1024  # clips of the training whose tokens are clustered
 BATCH_SIZE = 32
 NO_WORD = -100  # of cubes without heat
 
 
 class TeacherWords(nn.Module):
-    """Tell the words of cubes: the number of the group that is nearest to what the teacher says of them.
+    """The words of cubes: the number of the cluster that is nearest to the teacher's feature of each.
 
     Args:
-        teacher: pre-trained, of D numbers a token.
-        mean, std: `[D]` of its normalised tokens.
-        centers: `[W, D]` of the groups, standardised by both.
+        teacher: a pre-trained encoder of width D.
+        mean, std: `[D]` of its layer-normalised tokens.
+        centers: `[W, D]`, cluster centres of the standardised tokens.
     """
 
     def __init__(self, teacher: MoFMModel, mean: Tensor, std: Tensor, centers: Tensor):
@@ -53,20 +53,20 @@ class TeacherWords(nn.Module):
     def fit(
         cls, teacher: MoFMModel, batches: Iterable[tuple[Tensor, Tensor]], num_words: int, seed: int
     ) -> TeacherWords:
-        """Sort what a teacher says of the cubes of clips into groups (k-means).
+        """Cluster a teacher's features of clips' cubes by k-means.
 
         Args:
-            teacher: pre-trained.
+            teacher: a pre-trained encoder.
             batches: key-points `[N, F, K, 2]` and scores `[N, F, K]`.
-            num_words: groups W.
-            seed: of the first centres.
+            num_words: clusters W.
+            seed: seed of k-means.
 
         Raises:
-            ValueError: fewer cubes with heat than groups.
+            ValueError: fewer cubes with heat than clusters.
         """
         parts = []
         for keypoints, scores in batches:
-            tokens, kept, _ = _say(teacher, keypoints, scores)
+            tokens, kept, _ = _features(teacher, keypoints, scores)
             parts.append(tokens[kept].cpu())
         tokens = torch.cat(parts)
         if len(tokens) < num_words:
@@ -75,23 +75,23 @@ class TeacherWords(nn.Module):
                 "it must be at most as many"
             )
         mean, std = tokens.mean(0), tokens.std(0).clamp(min=1e-6)
-        groups = MiniBatchKMeans(num_words, batch_size=4096, max_iter=60, n_init=1, random_state=seed)
-        groups.fit(((tokens - mean) / std).numpy())
-        return cls(teacher, mean, std, torch.from_numpy(groups.cluster_centers_))
+        clusters = MiniBatchKMeans(num_words, batch_size=4096, max_iter=60, n_init=1, random_state=seed)
+        clusters.fit(((tokens - mean) / std).numpy())
+        return cls(teacher, mean, std, torch.from_numpy(clusters.cluster_centers_))
 
     @torch.no_grad()
     def forward(self, keypoints: Tensor, scores: Tensor) -> Tensor:
-        """Return the words `[N, L]` of clips' cubes, -100 where a cube has no heat."""
-        tokens, kept, cube_ids = _say(self.teacher, keypoints, scores)
+        """Return the words of clips' cubes, int64 `[N, L]`, -100 for cubes without heat."""
+        tokens, kept, cube_ids = _features(self.teacher, keypoints, scores)
         tokens = (tokens - self.mean) / self.std
-        nearness = 2 * tokens @ self.centers.T - self.centers.square().sum(-1)  # less what is the same of all groups
+        nearness = 2 * tokens @ self.centers.T - self.centers.square().sum(-1)  # up to a term all have
         words = torch.where(kept, nearness.argmax(-1), NO_WORD)
         grid = words.new_full((len(words), self.teacher.config.num_cubes), NO_WORD)
         # padding stands at cubes that were left out: it has no word either
         return grid.scatter(1, cube_ids, words)
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write the groups; the teacher stays where it is."""
+        """Save the clusters; the teacher is not saved."""
         tensors = {name: getattr(self, name).cpu().contiguous() for name in ("mean", "std", "centers")}
         unfinished = Path(folder) / f"{FILE}.unfinished"
         save_file(tensors, unfinished)
@@ -99,13 +99,13 @@ class TeacherWords(nn.Module):
 
     @classmethod
     def load(cls, teacher: MoFMModel, folder: str | os.PathLike) -> TeacherWords:
-        """Read the groups that `save` wrote."""
+        """Load the clusters that `save` wrote."""
         return cls(teacher, **load_file(Path(folder) / FILE))
 
 
 @torch.no_grad()
-def _say(teacher: MoFMModel, keypoints: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return normalised tokens `[N, P, D]`, which are of cubes with heat, bool `[N, P]`, and their cubes `[N, P]`."""
+def _features(teacher: MoFMModel, keypoints: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return layer-normalised tokens `[N, P, D]`, bool `[N, P]` for cubes with heat, and cube ids `[N, P]`."""
     clips = teacher.read_clips(keypoints.to(teacher.device), scores.to(teacher.device))
     found = teacher(clips=clips)
     kept = (found.attention_mask > 0) & clips.active.gather(1, found.cube_ids)
@@ -114,7 +114,7 @@ def _say(teacher: MoFMModel, keypoints: Tensor, scores: Tensor) -> tuple[Tensor,
 
 
 def load_teacher(name: str, config: MoFMConfig) -> MoFMModel:
-    """Load a teacher whose cubes are those of a model to be trained; it may be of another size.
+    """Load a teacher, which must have the same cubes as the model to be trained, but may have another size.
 
     Raises:
         ValueError: other cubes, naming the field and both values.
@@ -129,9 +129,9 @@ def load_teacher(name: str, config: MoFMConfig) -> MoFMModel:
 def teacher_words(
     teacher: MoFMModel, samples: Iterable[Sample], num_words: int, args: TrainingArguments
 ) -> TeacherWords:
-    """Return the words of a teacher: those of the training that goes on, else of the first clips of a new one.
+    """Return a teacher's words: loaded if the training resumes, else clustered on the first clips of the training.
 
-    Groups are saved in `args.output_dir` by one process and read by the others.
+    One process saves the clusters in `args.output_dir`, and all others load them.
     """
     with args.main_process_first(local=False, desc="words of the teacher"):
         fits = args.process_index == 0 and last_checkpoint(args.output_dir) is None
