@@ -157,7 +157,7 @@ def fit_actions(
 def fit_normal(
     base: MoFMForMaskedMotionModeling, tokenizer: MoFMTokenizer, corpora: Sequence[Dataset], options: ReleaseArguments
 ) -> MoFMForAnomalyDetection:
-    """Return a detector with windows of normal actions, of whole and half bodies; scores are scaled on held-out rows."""
+    """Return a detector with windows of normal actions, of whole and half bodies; its scores are scaled on others."""
     learnt, held = [], []
     for corpus in corpora:
         titles = [options.names.get(title, title) for title in class_names(corpus)]
