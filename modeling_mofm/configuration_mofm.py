@@ -45,10 +45,12 @@ class MoFMConfig(ThermalCubeConfig):
         predictor_layers: layers that say what masked cubes hold, from those that the encoder has seen: it then reads
             the visible cubes alone, which is faster (He et al. 2022). 0: masked cubes go through the encoder as their
             mask embedding (the paper's).
-        word_loss_weight, teacher_loss_weight, coordinate_loss_weight, view_loss_weight: how much each objective of
-            pre-training counts: the words of masked cubes (the paper's), the words that a teacher gives them, the
-            coordinates of hidden key-points, and what two views of a motion share; 0 leaves it out.
+        word_loss_weight, teacher_loss_weight, action_loss_weight, coordinate_loss_weight, view_loss_weight: weight of
+            each objective of pre-training: the words of masked cubes (the paper's), the words that a teacher gives
+            them, the actions of labelled corpora, the coordinates of hidden key-points, and the agreement of two views
+            of a motion; 0 leaves it out.
         num_teacher_words: number of the teacher's words, clusters of its features of cubes.
+        action_names: names of the actions that pre-training predicts.
         hide_ratio: chance that a key-point is hidden for a span where coordinates are asked for; with a predictor
             those are hidden whose cubes are all masked, by `mask_ratio`.
         coordinate_decoder_layers: layers of the decoder of coordinates.
@@ -106,6 +108,8 @@ class MoFMConfig(ThermalCubeConfig):
     word_loss_weight: float | int = 1.0
     teacher_loss_weight: float | int = 0.0
     num_teacher_words: int = 512
+    action_loss_weight: float | int = 0.0
+    action_names: list[str] | tuple[str, ...] = ()
     coordinate_loss_weight: float | int = 0.0
     view_loss_weight: float | int = 0.0
     hide_ratio: float = 0.6
@@ -214,12 +218,18 @@ class MoFMConfig(ThermalCubeConfig):
                 f"predictor_layers is {self.predictor_layers}, which needs drop_empty_cubes true: masked cubes are "
                 "left out as empty ones are; got false"
             )
-        names = ("word_loss_weight", "teacher_loss_weight", "coordinate_loss_weight", "view_loss_weight")
+        objectives = ("word", "teacher", "action", "coordinate", "view")
+        names = [f"{objective}_loss_weight" for objective in objectives]
         for name in names:
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be 0 or more, and finite, got {getattr(self, name)}")
         if not any(getattr(self, name) for name in names):
             raise ValueError(f"one of {', '.join(names)} must be above 0: else there is nothing to learn")
+        if self.action_loss_weight and len(self.action_names) < 2:
+            raise ValueError(
+                f"action_loss_weight is {self.action_loss_weight}, which needs two action_names or more; got "
+                f"{list(self.action_names)}"
+            )
         if self.coordinate_loss_weight and self.masking != "keypoint":
             raise ValueError(
                 f"coordinate_loss_weight is {self.coordinate_loss_weight}, which needs masking 'keypoint': "

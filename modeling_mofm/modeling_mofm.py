@@ -37,7 +37,7 @@ from .packing import PackedClips, can_pack, packed_attention_forward
 WORD_HEADS = ("lm_head", "predictor")  # predict the words of masked cubes; the predictor is optional
 # heads of all classes: one folder may hold them all beside the encoder, and each class loads its own
 HEADS = (
-    *(*WORD_HEADS, "teacher_head", "coordinate_decoder", "view_projector"),
+    *(*WORD_HEADS, "teacher_head", "action_head", "coordinate_decoder", "view_projector"),
     *("norm", "part_projection", "slice_mixer", "classifier", "motion_reader"),
     *("reference", "anomaly_head"),
 )

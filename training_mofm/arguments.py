@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import HfArgumentParser, TrainingArguments
@@ -243,12 +244,17 @@ def training_samples(
     extractor: MoFMFeatureExtractor,
     noise_shape: tuple[int, ...] | None = None,
     pairs: bool = False,
+    labels: list[np.ndarray] | None = None,
 ) -> torch.utils.data.Dataset:
-    """Return the samples of a whole pre-training, as many as its steps take; two views of a motion each, or one."""
+    """Return the samples of a whole pre-training, as many as its steps take; two views of a motion each, or one.
+
+    Args:
+        labels: `[rows]` of each corpus, which samples get as `action_labels`; not of streams.
+    """
     corpora = [load_corpus(name, "train", data.streaming) for name in data.dataset]
     maker = ClipMaker(extractor, Augmentation(center_prob=data.center_prob) if data.augment else None)
     if data.streaming:
         stream = mix_streams(corpora, data.weights, args.seed)
         return StreamedSamples(stream, maker, args.seed, noise_shape, args.process_index, args.world_size, pairs=pairs)
-    source: ClipSource = RandomRows(Mixture(corpora, data.weights), maker, pairs=pairs)
+    source: ClipSource = RandomRows(Mixture(corpora, data.weights, labels), maker, pairs=pairs)
     return MotionSamples(source, num_samples(args), args.seed, noise_shape)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import trange
@@ -12,10 +13,12 @@ from tqdm import trange
 from modeling_mofm.configuration_mofm import MoFMConfig
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.pretraining.modeling import MoFMForMaskedMotionModeling
+from motion_data.corpora.load import load_corpus
 from tokenization_mofm.configuration_cubes import SHARED_FIELDS, first_difference
 from tokenization_mofm.modeling_dved import DVEDModel
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
 
+from .action_labels import merge_labels, renamed
 from .arguments import (
     DataArguments,
     MotionTrainingArguments,
@@ -31,12 +34,12 @@ from .evaluation.pretraining import evaluate_mofm
 from .motion_trainer import MotionTrainer
 from .probing import ProbeArguments, ProbeCallback, validation_protocols
 from .publishing import publish
-from .run_identity import check_identity, read_rows
+from .run_identity import check_identity, digest_of, read_rows
 from .samples import MotionSamples, StoredClips
 from .seen_rows import record_rows
 from .teacher import TeacherWords, load_teacher, teacher_words
 
-TERMS = ("word_loss", "teacher_loss", "coordinate_loss", "coordinate_error", "view_loss")
+TERMS = ("word_loss", "teacher_loss", "action_loss", "coordinate_loss", "coordinate_error", "view_loss")
 SIZE_FIELDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 OWN_INPUT = ("sigma", "truncate", "input_stride", "cube_embedding")  # not the tokenizer's
 KEPT = (*OWN_INPUT, "predictor_layers")  # of the model to go on from, where an option is left out
@@ -91,6 +94,12 @@ class MoFMArguments:
     )
     teacher_loss_weight: float = field(default=0.0, metadata={"help": "Weight of the teacher's words; 0 is none."})
     num_teacher_words: int = field(default=512, metadata={"help": "Clusters of the teacher's features."})
+    action_loss_weight: float = field(
+        default=0.0, metadata={"help": "Weight of the actions of labelled corpora; 0 is none."}
+    )
+    rename: list[str] = field(
+        default_factory=list, metadata={"help": "old=new: names under which actions of several corpora are one."}
+    )
     coordinate_loss_weight: float = field(
         default=0.0, metadata={"help": "Weight of the coordinates of hidden key-points; 0 is none."}
     )
@@ -104,8 +113,9 @@ class MoFMArguments:
                 f"teacher is {self.teacher!r} and teacher_loss_weight {self.teacher_loss_weight}; a teacher needs a "
                 "weight above 0, and a weight a teacher"
             )
+        renamed(self.rename)
 
-    def config(self, dved: DVEDModel) -> MoFMConfig:
+    def config(self, dved: DVEDModel, action_names: Sequence[str] = ()) -> MoFMConfig:
         """Return the configuration; its geometry and vocabulary are the tokenizer's.
 
         Sizes and input that were left out are those of the model to go on from; without one, of the preset.
@@ -127,6 +137,8 @@ class MoFMArguments:
             word_loss_weight=self.word_loss_weight,
             teacher_loss_weight=self.teacher_loss_weight,
             num_teacher_words=self.num_teacher_words,
+            action_loss_weight=self.action_loss_weight,
+            action_names=action_names,
             coordinate_loss_weight=self.coordinate_loss_weight,
             view_loss_weight=self.view_loss_weight,
         )
@@ -210,6 +222,21 @@ def check_views(config: MoFMConfig, data: DataArguments) -> None:
         )
 
 
+def merge_actions(data: DataArguments, model_args: MoFMArguments) -> tuple[list[str], list[np.ndarray]]:
+    """Return the actions of the training corpora under common names, and the number of each row's, -100 without one.
+
+    Raises:
+        ValueError: streams or clips that never change, which carry no labels; or corpora without actions.
+    """
+    if data.streaming or not data.augment:
+        name, value, other = ("streaming", True, False) if data.streaming else ("augment", False, True)
+        raise ValueError(
+            f"{name} is {value} and action_loss_weight {model_args.action_loss_weight}: such clips carry no labels; "
+            f"set {name} to {other}, or action_loss_weight to 0"
+        )
+    return merge_labels([load_corpus(name, "train") for name in data.dataset], renamed(model_args.rename))
+
+
 def check_words(output_dir: str, tokenizer: MoFMTokenizer) -> None:
     """Refuse to go on from a model that learnt the words of another dVED.
 
@@ -245,7 +272,8 @@ def pretrain(
     dved, extractor = tokenizer.dved, tokenizer.feature_extractor
     if model_args.center_frames is not None:  # a word is of a cube, wherever it lies
         dved.config.center_frames = extractor.center_frames = model_args.center_frames
-    config = model_args.config(dved)
+    names, action_labels = merge_actions(data, model_args) if model_args.action_loss_weight else ([], None)
+    config = model_args.config(dved, names)
     config.words = tokenizer.fingerprint
     check_views(config, data)
     if model_args.model:
@@ -254,7 +282,8 @@ def pretrain(
     check_checkpoint(args.output_dir, config, SIZE_FIELDS)
     check_words(args.output_dir, tokenizer)
     rows = read_rows(data)
-    check_identity(args, rows, model=model_args, data=data)
+    said = {} if action_labels is None else {"actions": digest_of(names, *action_labels)}
+    check_identity(args, rows, model=model_args, data=data, **said)
     asked = validation_protocols(probes.probe, rows) if probes is not None else []
     torch.manual_seed(args.seed)
     if model_args.model:
@@ -264,7 +293,7 @@ def pretrain(
     check_space(model, args)
     clips = fixed_clips(data, extractor, "test", data.eval_clips or None)
     shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
-    samples = training_samples(data, args, extractor, shape, pairs=config.view_loss_weight > 0)
+    samples = training_samples(data, args, extractor, shape, config.view_loss_weight > 0, action_labels)
     teacher = None
     if teacher_model is not None:
         teacher = teacher_words(teacher_model.to(args.device), samples, config.num_teacher_words, args)

@@ -37,6 +37,7 @@ from motion_data.views import PRETRAINING, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor, collate_people
 from tokenization_mofm.tokenization_mofm import DVED_FOLDER, MoFMTokenizer
 
+from .action_labels import renamed
 from .actions import class_names, uneven_keypoints
 from .anomaly_clips import hold_out, normal_clips
 from .arguments import DataArguments
@@ -80,9 +81,7 @@ class ReleaseArguments:
     seed: int = field(default=0, metadata={"help": "Of the rows and views."})
 
     def __post_init__(self) -> None:
-        wrong = [pair for pair in self.rename if pair.count("=") != 1]
-        if wrong:
-            raise ValueError(f"rename has {wrong[0]!r}; it must be old=new")
+        renamed(self.rename)
         if self.anomaly_score not in UNSUPERVISED_SCORES:
             raise ValueError(f"anomaly_score must be one of {UNSUPERVISED_SCORES}, got {self.anomaly_score!r}")
         for name in ("rows_per_class", "views", "reference_size"):
@@ -92,7 +91,7 @@ class ReleaseArguments:
     @property
     def names(self) -> dict[str, str]:
         """Old names of classes and their new ones."""
-        return dict(pair.split("=") for pair in self.rename)
+        return renamed(self.rename)
 
 
 def labelled_views(
@@ -215,7 +214,8 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     config = detector.config
     config.id2label, config.label2id = actions.config.id2label, actions.config.label2id
     config.ignored_keypoints = actions.config.ignored_keypoints
-    config.view_loss_weight = config.teacher_loss_weight = 0.0
+    config.view_loss_weight = config.teacher_loss_weight = config.action_loss_weight = 0.0
+    config.action_names = []
     config.anomaly_score = options.anomaly_score
     config.embed_centered, config.shared_box = options.embed_centered, options.shared_box
     config.architectures = [type(base).__name__]
@@ -223,8 +223,8 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     tensors: dict[str, Tensor] = {}
     for model in (base, actions, detector):
         tensors |= model.state_dict()
-    # views and a teacher are of the training, and nothing has trained the head of supervised detection
-    left_out = ("view_", "teacher_", "anomaly_head")
+    # heads that only pre-training needs, and the head of supervised detection, which is not trained
+    left_out = ("view_", "teacher_", "action_head", "anomaly_head")
     tensors = {name: values for name, values in tensors.items() if not name.startswith(left_out)}
     config.save_pretrained(folder)
     MoFMFeatureExtractor.for_config(config).save_pretrained(folder)

@@ -105,14 +105,17 @@ class RandomRows:
         self.corpora, self.maker, self.options, self.pairs = corpora, maker, options, pairs
 
     def draw(self, index: int, generator: np.random.Generator) -> Sample:
-        """Return `keypoints` [F, 17, 2] and `scores` [F, 17]; of pairs `other_keypoints` and `other_scores` as well.
+        """Return `keypoints` [F, 17, 2] and `scores` [F, 17]; of pairs `other_keypoints` and `other_scores` as well;
+        and `action_labels`, a number, if rows have labels.
 
         Raises:
             ValueError: nobody is in sight in any of `MAX_DRAWS` rows, or a row is not a motion.
         """
         for _ in range(MAX_DRAWS):
             try:
-                return one_person(self.corpora.draw(generator), self.maker, self.options, generator, self.pairs)
+                row = self.corpora.draw(generator)
+                sample = one_person(row, self.maker, self.options, generator, self.pairs)
+                return sample if self.corpora.labels is None else sample | {"action_labels": np.array(row["label"])}
             except NobodyVisibleError as error:  # in this segment: draw another
                 reason = error
         raise ValueError(f"none of {MAX_DRAWS} rows drawn from the corpus can be a clip; the last: {reason}")

@@ -15,7 +15,17 @@ from ..configuration_mofm import MoFMConfig
 from ..embeddings import parts_of
 from ..masking import mask_cubes, noise_shape
 from ..modeling_mofm import MoFMModel, MoFMModelOutput, MoFMPredictor, MoFMPreTrainedModel, check_per_cube
-from .objectives import CoordinateDecoder, ViewProjector, coordinate_loss, hidden_keypoints, hide, view_loss
+from ..part_pooling import pool_parts
+from .objectives import (
+    ActionHead,
+    CoordinateDecoder,
+    ViewProjector,
+    action_loss,
+    coordinate_loss,
+    hidden_keypoints,
+    hide,
+    view_loss,
+)
 from .word_losses import wanted_cubes, word_losses
 
 
@@ -27,6 +37,7 @@ class MoFMForMaskedMotionModelingOutput(ModelOutput):
         word_loss: scalar, cross-entropy of the masked cubes: the mean over a clip's masked cubes, then over clips, so
             that every clip weighs the same however a batch is split over processes.
         teacher_loss: scalar, the same for a teacher's words.
+        action_loss: scalar, cross-entropy of the actions of labelled clips.
         coordinate_loss: scalar, smooth absolute error of the coordinates of hidden key-points, the map from -1 to 1.
         coordinate_error: scalar, their mean distance from the true ones, map pixels.
         view_loss: scalar, disagreement of two views of a motion.
@@ -39,6 +50,7 @@ class MoFMForMaskedMotionModelingOutput(ModelOutput):
     loss: Tensor | None = None
     word_loss: Tensor | None = None
     teacher_loss: Tensor | None = None
+    action_loss: Tensor | None = None
     coordinate_loss: Tensor | None = None
     coordinate_error: Tensor | None = None
     view_loss: Tensor | None = None
@@ -50,7 +62,8 @@ class MoFMForMaskedMotionModelingOutput(ModelOutput):
 
 class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
     """MoFM with its heads for pre-training: the MotionBook ids of masked cubes (the paper's objective) and, if the
-    configuration gives them a weight, a teacher's words, coordinates of hidden key-points, and agreement of two views.
+    configuration gives them a weight, a teacher's words, actions, coordinates of hidden key-points, and agreement of
+    views.
     """
 
     def __init__(self, config: MoFMConfig):
@@ -61,6 +74,7 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
             nn.Linear(config.hidden_size, config.num_teacher_words) if config.teacher_loss_weight else None
         )
         self.predictor = MoFMPredictor(config) if self.asks_words and config.predictor_layers else None
+        self.action_head = ActionHead(config) if config.action_loss_weight else None
         self.coordinate_decoder = CoordinateDecoder(config) if config.coordinate_loss_weight else None
         self.view_projector = ViewProjector(config) if config.view_loss_weight else None
         self.freeze_unused()
@@ -94,6 +108,7 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         other_keypoints: Tensor | None = None,
         other_scores: Tensor | None = None,
         teacher_labels: Tensor | None = None,
+        action_labels: Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> MoFMForMaskedMotionModelingOutput:
         """Compute the objectives of the configuration.
@@ -109,6 +124,7 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
             labels: `[N, L]` MotionBook ids of all cubes, as the dVED gives them; those of masked cubes are used.
             other_keypoints, other_scores: another view of the same motions, such as from another camera.
             teacher_labels: `[N, L]` a teacher's words, in [0, num_teacher_words); others, such as -100, are ignored.
+            action_labels: `[N]` numbers of `config.action_names`; negative ones are unknown.
 
         Raises:
             ValueError: as in `MoFMModel.forward`; or an objective lacks its labels or other view while training.
@@ -118,6 +134,7 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         other = clips if other_keypoints is None else self.read_clips(other_keypoints, other_scores)
         hides = self.training or mask_noise is not None
         self._check_objectives(clips, other, labels, teacher_labels, hides)
+        self._check_actions(clips, action_labels)
         if mask_noise is None and self.training:
             shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
             mask_noise = torch.rand(clips.number, *shape, device=clips.touched.device)
@@ -127,7 +144,8 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         masked = bool_masked_pos if self.asks_words else None
         first, shown = self._visible(clips, other, masked, mask_noise)
         outputs, seen = None, None
-        if self.asks_words or (self.view_projector is not None and other is not clips):
+        compares = self.view_projector is not None and other is not clips
+        if self.asks_words or self.action_head is not None or compares:
             still = masked if first is clips else None  # else they are left out already
             outputs = self.mofm(clips=first, bool_masked_pos=still, **kwargs)
         if shown is not clips:
@@ -136,10 +154,14 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         terms, logits, error = {}, None, None
         if self.asks_words:
             terms, logits = self._predict_words(outputs, clips, masked, labels, teacher_labels)
+        if self.action_head is not None and action_labels is not None:
+            looks = [(outputs, first)] if seen is None or seen is outputs else [(outputs, first), (seen, shown)]
+            logits_of_looks = [self.action_head(self._parts(*look)) for look in looks]
+            terms["action_loss"] = action_loss(logits_of_looks, action_labels)
         if self.coordinate_decoder is not None and seen is not None:
             places = self.coordinate_decoder(seen.last_hidden_state, seen.attention_mask)
             terms["coordinate_loss"], error = coordinate_loss(places, other, shown, config.heatmap_size)
-        if self.view_projector is not None and other is not clips:
+        if compares:
             terms["view_loss"] = view_loss(self._project(outputs, first), self._project(seen, shown))
         weighted = [getattr(config, f"{name}_weight") * term for name, term in terms.items()]
         return MoFMForMaskedMotionModelingOutput(
@@ -174,7 +196,10 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
             )
         if self.coordinate_decoder is not None and hides and other.scores is None:
             raise ValueError("heatmaps cannot be asked for hidden coordinates; give keypoints and scores")
-        several = any(head is not None for head in (self.teacher_head, self.coordinate_decoder, self.view_projector))
+        several = any(
+            head is not None
+            for head in (self.teacher_head, self.action_head, self.coordinate_decoder, self.view_projector)
+        )
         if self.training and self.lm_head is not None and labels is None and several:
             raise ValueError(
                 f"labels are missing; word_loss_weight is {config.word_loss_weight}, which learns to predict them"
@@ -187,6 +212,19 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         if self.training and self.view_projector is not None and other is clips:
             raise ValueError(
                 f"other_keypoints are missing; view_loss_weight is {config.view_loss_weight}, which compares two views"
+            )
+
+    def _check_actions(self, clips: ClipInputs, action_labels: Tensor | None) -> None:
+        config = self.config
+        if self.training and self.action_head is not None and action_labels is None:
+            raise ValueError(
+                f"action_labels are missing; action_loss_weight is {config.action_loss_weight}, which learns to "
+                "predict them"
+            )
+        if action_labels is not None and tuple(action_labels.shape) != (clips.number,):
+            raise ValueError(
+                f"action_labels must be [{clips.number}] (people folded into the batch), got "
+                f"{list(action_labels.shape)}"
             )
 
     def _predict_words(
@@ -222,6 +260,11 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         """Return the projection of one view, by which views are compared."""
         tokens = outputs.on_grid(outputs.last_hidden_state, self.config.num_cubes)
         return self.view_projector(parts_of(tokens, clips, self.config).joints)
+
+    def _parts(self, outputs: MoFMModelOutput, clips: ClipInputs) -> Tensor:
+        """Return the embedding of each key-point in each time slice, `[N, T, K, D]`."""
+        tokens = outputs.on_grid(outputs.last_hidden_state, self.config.num_cubes)
+        return pool_parts(tokens, clips.touched, self.config.grid_size[0])
 
     def _visible(
         self, clips: ClipInputs, other: ClipInputs, masked: Tensor | None, noise: Tensor | None

@@ -1,10 +1,12 @@
-"""Objectives of pre-training besides words: coordinates of hidden key-points, and agreement of two views.
+"""Objectives of pre-training besides words: actions, coordinates of hidden key-points, agreement of two views.
 
 Hidden is not masked: a masked cube leaves its mask embedding, which tells where heat was; a hidden key-point has no
 heat at all.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +17,7 @@ from tokenization_mofm.clip_inputs import ClipInputs
 from ..configuration_mofm import MoFMConfig
 from ..masking import spread_over_span
 
+ACTION_DROPOUT = 0.3
 SMALL_ERROR = 0.05  # half sides of the map, below which the error of a coordinate counts by its square
 
 
@@ -47,6 +50,22 @@ class CoordinateDecoder(nn.Module):
             queries = layer(queries, tokens, memory_key_padding_mask=attention_mask == 0)
         places = self.coordinates(self.layernorm(queries))
         return places.unflatten(-1, (self.frames, 2)).unflatten(1, self.grid).transpose(2, 3).flatten(1, 2)
+
+
+class ActionHead(nn.Module):
+    """Linear head from the parts of a clip, `[N, T, K, D]`, to logits of `config.action_names`, `[N, C]`.
+
+    The labels of other corpora shape features that tell actions apart; the head itself is dropped after pre-training.
+    """
+
+    def __init__(self, config: MoFMConfig):
+        super().__init__()
+        self.dropout = nn.Dropout(ACTION_DROPOUT)
+        size = config.grid_size[0] * config.num_keypoints * config.hidden_size
+        self.classifier = nn.Linear(size, len(config.action_names))
+
+    def forward(self, parts: Tensor) -> Tensor:
+        return self.classifier(self.dropout(parts.flatten(1)))
 
 
 class ViewProjector(nn.Module):
@@ -104,6 +123,18 @@ def coordinate_loss(places: Tensor, clips: ClipInputs, shown: ClipInputs, map_si
     errors = F.smooth_l1_loss(places, true.float(), reduction="none", beta=SMALL_ERROR).sum(-1)
     apart = (places.detach() - true).norm(dim=-1) * half
     return (errors * wanted).sum() / count, (apart * wanted).sum() / count
+
+
+def action_loss(logits: Sequence[Tensor], labels: Tensor) -> Tensor:
+    """Return the mean cross-entropy of labelled clips over several looks at them; 0 if no clip has a label.
+
+    Args:
+        logits: `[N, C]` of each look.
+        labels: `[N]`; negative ones are unknown.
+    """
+    known = (labels >= 0).float()
+    losses = [F.cross_entropy(one.float(), labels.clamp(min=0), reduction="none") for one in logits]
+    return (torch.stack(losses).mean(0) * known).sum() / known.sum().clamp(min=1)
 
 
 def view_loss(first: Tensor, second: Tensor) -> Tensor:

@@ -23,17 +23,24 @@ class Mixture:
     Args:
         corpora: rows with the columns of `motion_features`; layouts, frame rates and classes may differ.
         weights: sampling weight per corpus, positive; None makes every recording equally likely.
+        labels: `[rows]` of each corpus, numbers that rows get as their "label"; None adds none.
 
     Raises:
         ValueError: there is no corpus, or the weights are not one positive number for each.
     """
 
-    def __init__(self, corpora: Sequence[Dataset], weights: Sequence[float] | None = None):
+    def __init__(
+        self,
+        corpora: Sequence[Dataset],
+        weights: Sequence[float] | None = None,
+        labels: Sequence[np.ndarray] | None = None,
+    ):
         self.corpora = [corpus.select_columns(COLUMNS).with_format("arrow") for corpus in corpora]
         ends = [recording_weights(corpus["num_segments"][:].to_numpy()).cumsum() for corpus in self.corpora]
         fractions = np.array(check_weights(weights, len(corpora)) or [end[-1] for end in ends])
         self.corpus_ends = fractions.cumsum() / fractions.sum()
         self.row_ends = [end / end[-1] for end in ends]
+        self.labels = labels
 
     def draw(self, generator: np.random.Generator) -> dict:
         """Return a row, its lists as arrays."""
@@ -41,7 +48,8 @@ class Mixture:
         corpus = min(int(np.searchsorted(self.corpus_ends, which, side="right")), len(self.corpora) - 1)
         ends = self.row_ends[corpus]
         row = min(int(np.searchsorted(ends, place, side="right")), len(ends) - 1)
-        return first_row(self.corpora[corpus][row])
+        found = first_row(self.corpora[corpus][row])
+        return found if self.labels is None else found | {"label": int(self.labels[corpus][row])}
 
 
 def recording_weights(num_segments: Sequence[int]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Objectives of pre-training besides the MotionBook's words: a teacher's, hidden coordinates and two views."""
+"""Objectives of pre-training besides the MotionBook's words: a teacher's, actions, hidden coordinates, two views."""
 
 import pytest
 import torch
@@ -10,8 +10,9 @@ from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.pretraining.objectives import coordinate_loss, hidden_keypoints, hide, view_loss
 
-SIZES = {**TINY_SIZES, "codebook_size": 32, "view_size": 24, "num_teacher_words": 20}
-ALL = {"teacher_loss_weight": 0.3, "coordinate_loss_weight": 5.0, "view_loss_weight": 0.5}
+ACTIONS = ["fall", "walk", "wave"]
+SIZES = {**TINY_SIZES, "codebook_size": 32, "view_size": 24, "num_teacher_words": 20, "action_names": ACTIONS}
+ALL = {"teacher_loss_weight": 0.3, "action_loss_weight": 0.7, "coordinate_loss_weight": 5.0, "view_loss_weight": 0.5}
 
 
 def build(**fields):
@@ -29,6 +30,7 @@ def inputs(model, num_clips=4):
         "other_scores": scores.flip(1),
         "labels": torch.randint(0, 32, (num_clips, config.num_cubes)),
         "teacher_labels": torch.randint(-1, 20, (num_clips, config.num_cubes)),
+        "action_labels": torch.tensor([0, 2, -100, 1])[:num_clips],
         "mask_noise": torch.rand(num_clips, *noise_shape("keypoint", config.grid_size, config.num_keypoints)),
     }
 
@@ -100,8 +102,8 @@ def test_view_loss_wants_agreement_spread_and_different_axes():
 def test_loss_is_the_weighted_sum_and_every_parameter_learns(predictor_layers):
     model = build(predictor_layers=predictor_layers).train()
     outputs = model(**inputs(model))
-    terms = outputs.word_loss + 0.3 * outputs.teacher_loss + 5 * outputs.coordinate_loss + 0.5 * outputs.view_loss
-    assert torch.allclose(outputs.loss, terms)
+    terms = sum(weight * outputs[name.removesuffix("_weight")] for name, weight in ALL.items())
+    assert torch.allclose(outputs.loss, outputs.word_loss + terms)
     outputs.loss.backward()
     learnt = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
     assert learnt == {name for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -109,7 +111,7 @@ def test_loss_is_the_weighted_sum_and_every_parameter_learns(predictor_layers):
     assert still == ({"mofm.embeddings.mask_token"} if predictor_layers else set())
 
 
-@pytest.mark.parametrize("left_out", ["word", "teacher", "coordinate", "view"])
+@pytest.mark.parametrize("left_out", ["word", "teacher", "action", "coordinate", "view"])
 def test_an_objective_of_no_weight_has_no_parameters_and_no_term(left_out):
     model = build(**{f"{left_out}_loss_weight": 0}).train()
     outputs = model(**inputs(model))
@@ -122,7 +124,8 @@ def test_an_objective_of_no_weight_has_no_parameters_and_no_term(left_out):
 @pytest.mark.parametrize("predictor_layers", [0, 1, 2])
 @torch.no_grad()
 def test_training_scores_words_of_masked_cubes_alone_and_its_loss_is_the_same(predictor_layers):
-    model = build(predictor_layers=predictor_layers, initializer_range=0.3).train()  # so that positions matter
+    # so that positions matter, and without dropout
+    model = build(predictor_layers=predictor_layers, initializer_range=0.3, action_loss_weight=0).train()
     given = inputs(model)
     given["labels"][:, ::3] = -100
     given["scores"][..., 3:] = 0  # of whom most cubes are empty
@@ -160,6 +163,31 @@ def test_words_of_a_teacher_are_asked_of_masked_cubes_that_have_one(words, predi
         losses.append(F.cross_entropy(scores[clip, :count], given["teacher_labels"][clip][cubes]))
     torch.testing.assert_close(found.teacher_loss, torch.stack(losses).mean())
     assert model(keypoints=given["keypoints"], scores=given["scores"]).get("teacher_loss") is None
+
+
+@pytest.mark.parametrize("predictor_layers", [0, 1])
+@pytest.mark.parametrize("pairs", [False, True])
+@torch.no_grad()
+def test_actions_are_read_from_what_is_visible_in_each_look(predictor_layers, pairs):
+    model = build(predictor_layers=predictor_layers, initializer_range=0.3, view_loss_weight=0).eval()
+    given = inputs(model) if pairs else {k: v for k, v in inputs(model).items() if not k.startswith("other")}
+    looks = []
+    model.mofm.register_forward_hook(
+        lambda module, args, kwargs, output: looks.append(kwargs["clips"]), with_kwargs=True
+    )
+    read = []
+    model.action_head.register_forward_hook(lambda module, args, output: read.append((args[0], output)))
+    found = model(**given)
+    assert len(read) == len(looks) == (1 if predictor_layers and not pairs else 2)
+    known = given["action_labels"] >= 0
+    losses = [F.cross_entropy(logits[known], given["action_labels"][known]) for _, logits in read]
+    torch.testing.assert_close(found.action_loss, torch.stack(losses).mean())
+    for clips, (parts, _) in zip(looks, read, strict=True):
+        present = clips.touched.unflatten(1, (model.config.grid_size[0], -1)).any(2)
+        assert torch.equal(parts.any(-1), present)
+    given["action_labels"] = torch.full((4,), -100)
+    assert float(model(**given).action_loss) == 0
+    assert model(**{name: value for name, value in given.items() if name != "action_labels"}).action_loss is None
 
 
 @torch.no_grad()
@@ -207,7 +235,7 @@ def test_hidden_coordinates_of_heat_maps_are_refused():
 
 def test_words_alone_are_the_loss_of_the_paper():
     """More heads do not change what is asked of words."""
-    alone = build(teacher_loss_weight=0, coordinate_loss_weight=0, view_loss_weight=0).eval()
+    alone = build(**dict.fromkeys(ALL, 0)).eval()
     together = build().eval()
     together.mofm.load_state_dict(alone.mofm.state_dict())
     together.lm_head.load_state_dict(alone.lm_head.state_dict())
@@ -229,6 +257,10 @@ def test_what_a_training_lacks_is_said():
         model(**{name: value for name, value in given.items() if name != "labels"})
     with pytest.raises(ValueError, match=r"teacher_labels are missing; teacher_loss_weight is 0\.3"):
         model(**{name: value for name, value in given.items() if name != "teacher_labels"})
+    with pytest.raises(ValueError, match=r"action_labels are missing; action_loss_weight is 0\.7"):
+        model(**{name: value for name, value in given.items() if name != "action_labels"})
+    with pytest.raises(ValueError, match=r"action_labels must be \[4\]"):
+        model(**{**given, "action_labels": given["action_labels"][:2]})
     with pytest.raises(ValueError, match=r"teacher_labels must be \[4, 32\]"):
         model(**{**given, "teacher_labels": given["teacher_labels"][:2]})
     with pytest.raises(ValueError, match="other_keypoints has 2 clips, keypoints 4"):
@@ -240,6 +272,7 @@ def test_what_a_training_lacks_is_said():
     [
         ({"word_loss_weight": -1}, "word_loss_weight must be 0 or more"),
         ({"teacher_loss_weight": -0.1}, "teacher_loss_weight must be 0 or more"),
+        ({"action_names": ["walk"]}, "action_loss_weight is 0.7, which needs two action_names or more"),
         ({"num_teacher_words": 1}, "num_teacher_words must be at least 2"),
         ({"word_loss_weight": 0, **dict.fromkeys(ALL, 0)}, "nothing to learn"),
         ({"masking": "uniform"}, "needs masking 'keypoint'"),
@@ -263,6 +296,7 @@ def test_mixed_precision_learns_nearly_the_same(embedding, predictor_layers):
     clips = inputs(model)
     found = {}
     for enabled in (False, True):
+        torch.manual_seed(0)  # of dropout
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             loss = model(**clips).loss
         loss.backward()
