@@ -114,6 +114,7 @@ class TwoViewsTester(EncoderTester):
 
     fields = {"teacher_loss_weight": 1.0, "num_teacher_words": 20, "coordinate_loss_weight": 1.0}
     fields |= {"coordinate_decoder_layers": 1, "view_loss_weight": 1.0, "view_size": 16}
+    fields |= {"action_loss_weight": 1.0, "action_names": ["fall", "walk", "wave"]}
 
 
 class FramesTester(EncoderTester):
@@ -157,6 +158,8 @@ class OurModels(modeling.ModelTesterMixin):
             inputs |= {"other_keypoints": keypoints, "other_scores": scores}
         if return_labels and model_class is MoFMForMaskedMotionModeling:
             inputs["labels"] = torch.arange(config.num_cubes).expand(number, -1) % config.codebook_size
+            if config.action_loss_weight:
+                inputs["action_labels"] = torch.arange(number) % 3
             if config.teacher_loss_weight:
                 inputs["teacher_labels"] = inputs["labels"] % config.num_teacher_words
         elif return_labels and model_class in (MoFMForSequenceClassification, MoFMForAnomalyDetection):

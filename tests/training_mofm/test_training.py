@@ -314,6 +314,51 @@ def test_words_of_a_teacher_are_learnt_and_its_groups_kept(options, corpus, toke
     assert (tmp_path / "second" / "teacher_words.safetensors").read_bytes() == groups
 
 
+def test_actions_of_several_corpora_are_learnt_under_common_names(corpus, tokenizer_dir, tmp_path):
+    data = DataArguments(dataset=["synthetic", "synthetic-3d", corpus], weights=[1, 1, 1], eval_clips=4)
+    options = {"action_loss_weight": 2.0, "word_loss_weight": 0.0, "view_loss_weight": 0.5, "rename": ["run=jog"]}
+    args = two_steps(tmp_path)
+    pretrain(MoFMArguments(tokenizer=tokenizer_dir, **options), data, args)
+    config = AutoConfig.from_pretrained(tmp_path)
+    assert "jog" in config.action_names and "run" not in config.action_names
+    assert config.action_names == sorted(config.action_names) and not config.id2label[0].startswith("fall")
+    state = json.loads((Path(last_checkpoint(args.output_dir)) / "trainer_state.json").read_text())
+    for logged in state["log_history"][:2]:
+        assert logged["loss"] == pytest.approx(2 * logged["action_loss"] + 0.5 * logged["view_loss"], abs=1e-3)
+
+
+def test_a_training_goes_on_with_its_own_labels_only(corpus, tokenizer_dir, tmp_path):
+    rows, path = Dataset.from_parquet(corpus).to_list(), str(tmp_path / "labelled.parquet")
+    for labels in ([0, 1], [1, 0]):
+        named = [row | {"label": labels[number % 2]} for number, row in enumerate(rows)]
+        Dataset.from_list(named, features=motion_features(["walk", "wave"])).to_parquet(path)
+        args = two_steps(tmp_path / "out")
+        args.max_steps += labels[0]
+        arguments = (
+            MoFMArguments(tokenizer=tokenizer_dir, action_loss_weight=1.0),
+            DataArguments(path, eval_clips=4),
+            args,
+        )
+        if labels[0] == 0:
+            pretrain(*arguments)
+        else:
+            with pytest.raises(ValueError, match="actions of the training in output_dir .* must be the same to go on"):
+                pretrain(*arguments)
+
+
+@pytest.mark.parametrize(("name", "value"), [("augment", False), ("streaming", True)])
+def test_actions_of_clips_without_labels_are_refused(name, value, corpus, tokenizer_dir, tmp_path):
+    data = DataArguments(dataset=["synthetic", corpus], **{name: value})
+    with pytest.raises(ValueError, match=f"{name} is {value} and action_loss_weight 1.0: such clips carry no labels"):
+        pretrain(MoFMArguments(tokenizer=tokenizer_dir, action_loss_weight=1.0), data, two_steps(tmp_path))
+    with pytest.raises(ValueError, match=r"the corpora have the actions \[\]; at least two are needed"):
+        pretrain(
+            MoFMArguments(tokenizer=tokenizer_dir, action_loss_weight=1.0),
+            DataArguments(dataset=corpus),
+            two_steps(tmp_path),
+        )
+
+
 def test_a_teacher_that_cannot_teach_is_refused(corpus, tokenizer_dir, tmp_path):
     for one in ({"teacher": "mofm"}, {"teacher_loss_weight": 1.0}):
         with pytest.raises(ValueError, match="a teacher needs a weight above 0, and a weight a teacher"):

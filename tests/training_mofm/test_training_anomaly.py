@@ -163,14 +163,17 @@ def test_a_detector_goes_on_from_other_objectives(words, predictor_layers, folde
     other = tmp_path / "other"
     objectives = {"word_loss_weight": words, "teacher_loss_weight": float(words > 0), "num_teacher_words": 20}
     objectives |= {"coordinate_loss_weight": 1.0, "view_loss_weight": 1.0, "view_size": 16}
-    objectives["predictor_layers"] = predictor_layers
+    objectives |= {"predictor_layers": predictor_layers, "action_loss_weight": 1.0, "action_names": ["a", "b"]}
     config = MoFMConfig(**GEOMETRY, **TINY_SIZES, codebook_size=32, mask_span=1, **objectives)
     MoFMForMaskedMotionModeling(config).save_pretrained(other)
     MoFMTokenizer.from_pretrained(folder).save_pretrained(other)
     options = AnomalyArguments(model=str(other), window=8 / 30, stride=4 / 30, anomaly_score="combined")
     rows = np.arange(0, 12, 2)
     model, _ = train_unsupervised(options, make_corpus(), rows, arguments(tmp_path / "watch"))
-    assert model.config.view_loss_weight == model.config.teacher_loss_weight == 0 and model.config.word_loss_weight > 0
+    assert (
+        model.config.view_loss_weight == model.config.teacher_loss_weight == 0 == model.config.action_loss_weight
+        and model.config.word_loss_weight > 0
+    )
     learnt = MoFMForMaskedMotionModeling.from_pretrained(tmp_path / "watch" / "checkpoint-3")
     assert torch.equal(model.lm_head.weight, learnt.lm_head.weight)
     if predictor_layers:
