@@ -170,10 +170,9 @@ def test_a_detector_goes_on_from_other_objectives(words, predictor_layers, folde
     options = AnomalyArguments(model=str(other), window=8 / 30, stride=4 / 30, anomaly_score="combined")
     rows = np.arange(0, 12, 2)
     model, _ = train_unsupervised(options, make_corpus(), rows, arguments(tmp_path / "watch"))
-    assert (
-        model.config.view_loss_weight == model.config.teacher_loss_weight == 0 == model.config.action_loss_weight
-        and model.config.word_loss_weight > 0
-    )
+    config = model.config
+    assert config.view_loss_weight == config.teacher_loss_weight == config.action_loss_weight == 0
+    assert config.word_loss_weight > 0
     learnt = MoFMForMaskedMotionModeling.from_pretrained(tmp_path / "watch" / "checkpoint-3")
     assert torch.equal(model.lm_head.weight, learnt.lm_head.weight)
     if predictor_layers:
