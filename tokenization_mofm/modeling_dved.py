@@ -3,10 +3,10 @@
 The encoder embeds each cube, mixes neighbours with 2D and 3D residual blocks, and gives each cube a posterior over the
 words of the MotionBook. The decoder reads the words and draws the heat-map, by default the maximum over joints.
 
-Two departures from a plain convolutional decoder answer what heat-maps are. A cube without heat is not quantised: it
-has the word `<empty>`, and exact zeros are drawn there, so that neither the vocabulary nor the decoder spends itself
-on background. And as heat is a product of a profile over rows and one over columns, the decoder draws profiles, a few
-pairs per cube, which gives sharp blobs where a dense layer gives ghosts.
+Two departures from a plain convolutional decoder suit heat-maps. A cube without heat is not quantised: it has the word
+`<empty>`, and exact zeros are drawn there, so that no capacity is spent on background. And as heat is a product of a
+profile over rows and one over columns, the decoder draws profiles, a few pairs per cube, which gives sharp blobs where
+a dense layer gives ghosts.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class DVEDEncoderOutput(ModelOutput):
     """
     Args:
         input_ids: `[N, L]` code word of each cube; `config.empty_id` where the cube holds no heat.
-        latents: `[N, L, C]` what was quantised.
+        latents: `[N, L, C]` before quantisation.
     """
 
     input_ids: Tensor | None = None
@@ -77,7 +77,7 @@ class DVEDOutput(ModelOutput):
 class DVEDResidualBlock(GradientCheckpointingLayer):
     """A bottleneck: down to half the channels, a convolution over the grid of cubes, up again, and a skip connection.
 
-    A 2D block (kernel depth 1) looks around in its time slice, a 3D block also across slices.
+    A 2D block (kernel depth 1) mixes neighbours within a time slice, a 3D block also across slices.
     """
 
     def __init__(self, config: DVEDConfig, kernel_size: tuple[int, int, int]):
@@ -90,7 +90,7 @@ class DVEDResidualBlock(GradientCheckpointingLayer):
         self.norm3, self.up = nn.LayerNorm(half, eps=eps), nn.Linear(half, D)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        """Map `[N, L, D]` to the same shape; channels stay last, as the norm and the CPU want them."""
+        """Map `[N, L, D]` to the same shape; channels stay last, which is fastest for the norm and on a CPU."""
         residual = self.down(F.silu(self.norm1(hidden_states)))
         residual = F.silu(self.norm2(residual)).unflatten(1, self.grid_size).permute(0, 4, 1, 2, 3)
         residual = self.conv(residual).permute(0, 2, 3, 4, 1).flatten(1, 3)
@@ -219,7 +219,7 @@ class DVEDModel(DVEDPreTrainedModel):
     def encode(
         self, keypoints: Tensor | None = None, scores: Tensor | None = None, heatmaps: Tensor | None = None
     ) -> DVEDEncoderOutput:
-        """Give each cube its code word; for the arguments and errors see `forward`. The word is the most probable."""
+        """Return the most probable code word of each cube; for the arguments and errors see `forward`."""
         clips = ClipInputs.check(self.config, self.dtype, keypoints, scores, heatmaps)
         active, latents = clips.active, self.encoder(clips)
         input_ids = torch.where(active, self.quantizer.nearest(latents), self.config.empty_id)
@@ -316,9 +316,9 @@ class DVEDModel(DVEDPreTrainedModel):
     def reconstruction_loss(self, cubes: Tensor, target: Tensor, active: Tensor) -> Tensor:
         """Return the loss of drawn cubes `[n, C, t, h, w]`: squared error and dissimilarity, mean over cubes.
 
-        Even in active cubes most voxels are background: a plain error is answered with faint, wide blobs, which are
-        the ghosts of moving joints. Heat counts `1 + heat_weight * heat` times in it; and the structural similarity
-        around each pixel punishes the faintest heat where there is none.
+        Even in active cubes most voxels are background: a plain squared error leads to faint, wide blobs, the ghosts
+        of moving joints. So errors are weighted by `1 + heat_weight * heat`, and the structural similarity around each
+        pixel penalises faint heat where there is none.
         """
         error = (1 + self.config.heat_weight * target) * (cubes - target).square()
         loss = masked_mean(error.flatten(1).sum(-1), active)

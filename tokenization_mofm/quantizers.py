@@ -1,7 +1,7 @@
 """Quantisers of the dVED: the latent of each active cube becomes one of T code words.
 
 All have one form: `forward(latents [n, C], active [n]) -> QuantizerOutput`, `nearest(latents) -> ids [...]` and
-`lookup(ids) -> codes [..., C]`, so that the model does not know which one it holds. Learnt code words and latents lie
+`lookup(ids) -> codes [..., C]`, so that the model works with any of them. Learnt code words and latents lie
 on the unit sphere (as in BEiT v2 and the Descript Audio Codec), where code books are used most evenly; those of
 `ResidualQuantizer` are sums of such words, those of `FiniteScalarQuantizer` the points of a grid.
 """
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 @dataclass
 class QuantizerOutput:
-    """What a quantiser makes of the latents of a batch; every mean is over active cubes.
+    """The result of quantising a batch of latents; every mean is over active cubes.
 
     Args:
         codes: `[n, C]` code word of each latent; passes gradients to the latents.
@@ -81,7 +81,7 @@ class CodeBook(nn.Module):
 
 
 class Quantizer(nn.Module):
-    """What quantisers with learnt words share: the code book, and how it is read."""
+    """Base class of quantisers with learnt words: the code book and its lookup."""
 
     def __init__(self, codebook_size: int, code_size: int, restart_threshold: float, usage_decay: float):
         super().__init__()
@@ -105,11 +105,10 @@ class Quantizer(nn.Module):
 class GumbelQuantizer(Quantizer):
     """The paper's quantiser: a categorical posterior over the words, sampled with Gumbel noise in training.
 
-    The temperature sharpens the posterior that is sampled (noise is added behind it, not before), so that training
-    ends where inference is, with the most probable word. The logits are the cosine similarities to the code words
-    times a learnt scale, so that the word which is read is the word which is written. Samples are hard
-    (straight-through): with soft ones the decoder learns to read mixtures that do not exist at inference, and the
-    code book collapses.
+    The temperature sharpens the posterior that is sampled (noise is added after it, not before), so that training
+    ends as inference works, with the most probable word. The logits are the cosine similarities to the code words
+    times a learnt scale, so that encoding and decoding use the same code vectors. Samples are hard (straight-through):
+    with soft ones the decoder learns mixtures that do not occur at inference, and the code book collapses.
     """
 
     initial_scale = 20.0
@@ -153,10 +152,10 @@ class VectorQuantizer(Quantizer):
 
 
 class ResidualQuantizer(nn.Module):
-    """Words that are said in steps (residual quantisation, Zeghidour et al. 2021, section III-C).
+    """Residual quantisation (Zeghidour et al. 2021, section III-C).
 
-    The first step names a direction on the unit sphere, each further one the direction of what is still missing, at a
-    learnt length of its own. Every combination of steps is a word: a few small code books make a large vocabulary.
+    The first step chooses a direction on the unit sphere, each further step the direction of the remaining error, with
+    a learnt length. Every combination of steps is a word: a few small code books make a large vocabulary.
 
     Args:
         levels: directions of each step; their product is T.
@@ -164,7 +163,7 @@ class ResidualQuantizer(nn.Module):
     """
 
     share: Tensor
-    shrinks = 0.5  # by what the length of a step begins, times that of the step before
+    shrinks = 0.5  # initial length of a step, relative to the step before
 
     def __init__(self, levels: Sequence[int], code_size: int, restart_threshold: float, usage_decay: float):
         super().__init__()
@@ -177,7 +176,7 @@ class ResidualQuantizer(nn.Module):
 
     def forward(self, latents: Tensor, active: Tensor) -> QuantizerOutput:
         latents = F.normalize(latents, dim=-1)
-        missing, numbers, steps = zip(*self._say(latents, active if self.training else None), strict=True)
+        missing, numbers, steps = zip(*self._steps(latents, active if self.training else None), strict=True)
         ids = id_of(torch.stack(numbers, -1), self.levels)
         if self.training:
             follow_use(self.share, count_words(ids, active, len(self.share)), self.usage_decay)
@@ -186,8 +185,8 @@ class ResidualQuantizer(nn.Module):
         return QuantizerOutput(latents + (codes - latents).detach(), ids, zero, zero, commitment)
 
     def nearest(self, latents: Tensor) -> Tensor:
-        """Return the id of the word that is said of each latent `[..., C]`: `[...]`."""
-        numbers = [number for _, number, _ in self._say(F.normalize(latents, dim=-1))]
+        """Return the id of the word of each latent `[..., C]`: `[...]`."""
+        numbers = [number for _, number, _ in self._steps(F.normalize(latents, dim=-1))]
         return id_of(torch.stack(numbers, -1), self.levels)
 
     def lookup(self, ids: Tensor) -> Tensor:
@@ -195,8 +194,8 @@ class ResidualQuantizer(nn.Module):
         numbers = numbers_of(ids, self.levels).unbind(-1)
         return torch.stack([self._step(place, number) for place, number in enumerate(numbers)]).sum(0)
 
-    def _say(self, missing: Tensor, active: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield of each step what is missing before it, its number, and what it says; `active` words are tracked."""
+    def _steps(self, missing: Tensor, active: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield for each step the remaining error before it, its number and its vector; use is tracked if `active`."""
         for place, book in enumerate(self.books):
             if active is not None:
                 book.track(F.normalize(missing.detach(), dim=-1), active)
@@ -206,18 +205,18 @@ class ResidualQuantizer(nn.Module):
             missing = missing - step.detach()
 
     def _step(self, place: int, number: Tensor) -> Tensor:
-        """Return what a number `[...]` of the step at this place says, `[..., C]`."""
+        """Return the vectors `[..., C]` of the numbers `[...]` of a step."""
         length = self.log_lengths[place].exp() * self.shrinks**place
         return F.embedding(number, self.books[place].words) * length
 
 
 class FiniteScalarQuantizer(nn.Module):
-    """Words that nobody has to learn (FSQ, Mentzer et al. 2024): a latent becomes a few numbers, each is rounded to
-    one of a few levels, and every combination of levels is a word.
+    """Finite scalar quantisation (FSQ, Mentzer et al. 2024): a latent becomes a few numbers, each is rounded to one of a
+    few levels, and every combination of levels is a word. No code book is learnt.
 
     Args:
-        levels: of each number; their product is T.
-        code_size: width C of latents and codes, from which and to which one linear map each leads.
+        levels: number of levels of each number; their product is T.
+        code_size: width C of latents and codes, which are mapped linearly to and from the numbers.
         usage_decay: decay of the moving average of the use of each word.
     """
 

@@ -40,7 +40,7 @@ def map_profiles(keypoints: Tensor, scores: Tensor, size: int, sigma: float, tru
         keypoints, scores, size: as in `render_volume`.
 
     Returns:
-        those of rows, in which the scores are, and of columns, each `[..., F, K, size]`.
+        profiles over rows, multiplied by the scores, and over columns, each `[..., F, K, size]`.
     """
     x, y = put_missing_at_origin(keypoints, scores).unbind(-1)
     pixels = torch.arange(size, device=keypoints.device, dtype=keypoints.dtype)
@@ -68,7 +68,7 @@ def render_map(keypoints: Tensor, scores: Tensor, size: int, sigma: float, trunc
     """Render the maximum over key-points without building one map each.
 
     Equal to `render_volume(...).amax(-4)`: only the pixels within reach of a key-point are computed, and put into the
-    map with a scattered maximum. Of several people `[M, F, K, 2]`, as `[K, F, M, 2]`, it is the map of each joint.
+    map with a scattered maximum. Given several people as `[K, F, M, 2]`, it renders the map of each joint.
 
     Args:
         keypoints: `[..., F, K, 2]`, as in `render_volume`.
