@@ -51,7 +51,7 @@ class MoFMConfig(ThermalCubeConfig):
             of a motion; 0 leaves it out.
         num_teacher_words: number of the teacher's words, clusters of its features of cubes.
         action_names: names of the actions that pre-training predicts.
-        hide_ratio: chance that a key-point is hidden for a span where coordinates are asked for; with a predictor
+        hide_ratio: probability that a key-point is hidden for a span if coordinates are predicted; with a predictor
             those are hidden whose cubes are all masked, by `mask_ratio`.
         coordinate_decoder_layers: layers of the decoder of coordinates.
         view_size: width in which two views are compared.
@@ -233,7 +233,7 @@ class MoFMConfig(ThermalCubeConfig):
         if self.coordinate_loss_weight and self.masking != "keypoint":
             raise ValueError(
                 f"coordinate_loss_weight is {self.coordinate_loss_weight}, which needs masking 'keypoint': "
-                f"coordinates are asked of hidden key-points; got masking {self.masking!r}"
+                f"coordinates are predicted for hidden key-points; got masking {self.masking!r}"
             )
         if not 0 < self.hide_ratio < 1:
             raise ValueError(f"hide_ratio must be in (0, 1), got {self.hide_ratio}")

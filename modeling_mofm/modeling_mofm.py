@@ -275,7 +275,7 @@ class MoFMPredictor(nn.Module):
         grid = self.config.grid_size
         tokens = tokens + sincos_positions(grid, tokens.shape[-1], tokens.device, tokens.dtype)
         tokens, cube_ids, kept = keep_cubes(tokens, active)
-        # flash attention takes one padding for those who ask and those who are asked
+        # flash attention takes one padding for queries and keys
         if asked is None or "flash" in self.config._attn_implementation:
             tokens = run_layers(self.layers, tokens, cube_ids, kept, self.config)
         else:

@@ -164,7 +164,7 @@ def load_watchers(
         NotFittedError: it was for neither.
     """
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # that a head is not there is asked here, and no news
+    logging.set_verbosity_error()  # a missing head is handled here, without a warning
     try:
         recognise = pipeline("motion-classification", model=model, device=device)
     except NotFittedError:

@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--false-alarms-per-hour", type=float, required=True, help="of one person in sight")
     parser.add_argument("--output-dir", required=True, help="folder for the detector with its threshold")
     parser.add_argument("--stride", type=float, help="seconds between windows; default: one frame")
-    parser.add_argument("--gate", type=float, help="ask about the words of suspicious windows only")
+    parser.add_argument("--gate", type=float, help="compute the likelihood of suspicious windows only")
     add_read_options(parser)
     args = parser.parse_args()
     with parser.refusals(new_folder=args.output_dir):

@@ -213,8 +213,8 @@ class ResidualQuantizer(nn.Module):
 class FiniteScalarQuantizer(nn.Module):
     """Finite scalar quantisation (FSQ, Mentzer et al. 2024).
 
-    A latent becomes a few numbers, each is rounded to one of a few levels, and every combination of levels is a word. No
-    code book is learnt.
+    A latent becomes a few numbers, each is rounded to one of a few levels, and every combination of levels is a word.
+    No code book is learnt.
 
     Args:
         levels: number of levels of each number; their product is T.

@@ -39,7 +39,7 @@ def finetune_classification(
 ) -> dict[str, float]:
     """Fine-tune on corpora, or on every fold of a protocol, and return figures of what is held out.
 
-    Without a protocol the train splits of the corpora are learnt from and the test splits asked about; the model is
+    Without a protocol, the model is trained on the train splits of the corpora and tested on the test splits; it is
     saved to `args.output_dir`. With one, each fold has a folder of its own below that, with its model and
     `figures.json`. Started again, folds that are done are only measured.
 
@@ -50,7 +50,7 @@ def finetune_classification(
         several folds.
 
     Raises:
-        ValueError: corpora that cannot be learnt from, or a protocol that is not there, before training starts.
+        ValueError: corpora that cannot be used for training, or a protocol that is not there, before training starts.
     """
     augmentation = Augmentation() if data.augment else None
     if data.streaming:

@@ -183,7 +183,7 @@ def class_names(corpus: Dataset) -> list[str]:
 
 
 def check_labels(train: Dataset, test: Dataset | None) -> None:
-    """Refuse corpora that cannot be learnt from, before any work; warn of subjects on both sides.
+    """Refuse corpora that cannot be used for training, before any work; warn of subjects in both train and test.
 
     Raises:
         ValueError: a label that is missing, a class without an example to learn from, or other classes in the test.

@@ -258,7 +258,7 @@ def save(
     model: str,
     datasets: Sequence[str],
 ) -> None:
-    """Save a detector, its tokenizer, and which rows it learnt from: these, and those of the model it started from."""
+    """Save a detector, its tokenizer, and the record of its training rows and those of the model it started from."""
     if args.process_index == 0:
         detector.save_pretrained(args.output_dir)
         tokenizer.save_pretrained(args.output_dir)

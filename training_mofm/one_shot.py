@@ -1,4 +1,4 @@
-"""One-shot recognition (DT2) on a protocol: novel classes are shown once each, and asked about with all else."""
+"""One-shot recognition (DT2) on a protocol: one example of each novel class, tested on all other recordings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def measure_one_shot(
     motion_size: int = 0,
     seed: int = 0,
 ) -> dict[str, Spread]:
-    """Fit a recogniser on the auxiliary rows, show it the exemplars, and ask about the queries.
+    """Fit a recogniser on the auxiliary rows, teach it the exemplars, and test it on the queries.
 
     Args:
         recogniser: an encoder that was taught nothing; afterwards it knows the exemplars of the last fold.

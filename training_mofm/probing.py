@@ -21,12 +21,12 @@ VALIDATION = "/validation"  # end of the names of protocols that choices may be 
 
 @dataclass
 class ProbeArguments:
-    """What the frozen encoder is asked while it is pre-trained."""
+    """How the frozen encoder is evaluated while it is pre-trained."""
 
     probe: list[str] = field(
-        default_factory=list, metadata={"help": "Corpora whose validation protocols are asked along the training."}
+        default_factory=list, metadata={"help": "Corpora on whose validation protocols it is evaluated."}
     )
-    probe_steps: int = field(default=200, metadata={"help": "Steps between two times that they are asked."})
+    probe_steps: int = field(default=200, metadata={"help": "Steps between two evaluations."})
     probe_patience: int = field(
         default=0, metadata={"help": "Stop after so many times without a better mean; 0 never stops."}
     )

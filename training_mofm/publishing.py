@@ -49,7 +49,7 @@ def publish(args: TrainingArguments, datasets: Sequence[str] = (), figures: Mapp
     """Push the parts of the model in `args.output_dir` with a card, where `args.push_to_hub` says so, in one commit.
 
     Args:
-        datasets: corpora that it learnt from.
+        datasets: corpora that it was trained on.
         figures: measured on held-out rows.
     """
     if not args.push_to_hub or args.process_index:

@@ -62,8 +62,8 @@ class ReleaseArguments:
     rename: list[str] = field(
         default_factory=list, metadata={"help": "old=new: names under which classes of several corpora are one."}
     )
-    rows_per_class: int = field(default=300, metadata={"help": "Rows of a class of a corpus that are learnt from."})
-    views: int = field(default=2, metadata={"help": "Random views of each row that are learnt from."})
+    rows_per_class: int = field(default=300, metadata={"help": "Training rows of each class of a corpus."})
+    views: int = field(default=2, metadata={"help": "Random training views of each row."})
     normal: list[str] = field(
         default_factory=lambda: list(EVERYDAY),
         metadata={"help": "Actions that are normal in everyday life."},

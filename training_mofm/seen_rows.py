@@ -20,7 +20,7 @@ from .evaluation.protocols import OneShotFold, Protocol
 from .row_digests import row_digests
 
 FILE = "training_rows.json"
-UNKNOWN = "which rows the model learnt from is unknown; it may have seen what it is asked"
+UNKNOWN = "which rows the model was trained on is unknown; it may have seen the test rows"
 
 
 def record_rows(folder: str | os.PathLike, digests: Iterable[str] | None, *models: str) -> None:
@@ -91,7 +91,7 @@ def askable(model: str | os.PathLike, protocol: Protocol) -> Protocol:
         return protocol
     asked, count = unseen(protocol, seen, row_digests(protocol.corpus))
     if count:
-        warnings.warn(f"{count} questions are left out, about rows that the model learnt from", stacklevel=2)
+        warnings.warn(f"{count} test rows are left out, on which the model was trained", stacklevel=2)
     if asked is None:
-        raise ValueError(f"protocol {protocol.name!r} asks about rows that the model learnt from, and no others")
+        raise ValueError(f"the model was trained on all test rows of protocol {protocol.name!r}")
     return asked

@@ -1,4 +1,4 @@
-"""A run goes on from its own checkpoints alone, and a model is not asked about what it learnt from."""
+"""A run goes on from its own checkpoints alone, and a model is not tested on its training rows."""
 
 import json
 

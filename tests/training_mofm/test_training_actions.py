@@ -133,12 +133,12 @@ def test_questions_that_the_backbone_learnt_from_are_left_out(model, tmp_path):
     MoFMForMaskedMotionModeling.from_pretrained(model).save_pretrained(tmp_path / "model")
     record_rows(tmp_path / "model", row_digests(corpus.select(range(8))))
     options = ClassificationArguments(model=str(tmp_path / "model"), protocol="set/actions", num_clips=1)
-    with pytest.warns(UserWarning, match="4 questions are left out, about rows that the model learnt from"):
+    with pytest.warns(UserWarning, match="4 test rows are left out, on which the model was trained"):
         finetune_classification(options, DataArguments(dataset=dataset), arguments(tmp_path / "out", max_steps=1))
     record_rows(tmp_path / "model", row_digests(corpus))
     with (
-        pytest.warns(UserWarning, match="12 questions"),
-        pytest.raises(ValueError, match="asks about rows that the model learnt from, and no others"),
+        pytest.warns(UserWarning, match="12 test rows"),
+        pytest.raises(ValueError, match="the model was trained on all test rows of protocol"),
     ):
         finetune_classification(options, DataArguments(dataset=dataset), arguments(tmp_path / "no", max_steps=1))
     scratch = ClassificationArguments(model=str(tmp_path / "model"), protocol="set/actions", from_scratch=True)
@@ -300,7 +300,7 @@ def test_fractions_keep_every_class():
     assert not np.array_equal(rows, draw_fraction(labels, 0.1, 1))
 
 
-@pytest.mark.filterwarnings("ignore:.*recordings.* are learnt from and asked about")
+@pytest.mark.filterwarnings("ignore:.*recordings.* have stretches in both train and test")
 @pytest.mark.parametrize(("of_protocol", "learnt", "asked"), [(False, 12, 10), (True, 20, 2)])
 def test_rows_without_a_label_may_be_left_out(model, tmp_path, caplog, of_protocol, learnt, asked):
     def partly(row, i):

@@ -9,7 +9,7 @@ A file has `protocols` by name, and `lists` of recordings that they name:
 A choice names columns and the values that they may have (`SELECTABLE`); "recording" may also name one of the lists,
 "anomalous" is whether any frame of the row is labelled so, and "not" turns a choice around. Anomaly protocols have
 "normal" in each fold, the choice of what is normal, or `"frames": true` beside their folds if the labels of frames
-tell (all that is learnt from is normal); one-shot ones "auxiliary", "exemplars" and "queries" instead of "learn" and
+tell (all training rows are normal); one-shot ones "auxiliary", "exemplars" and "queries" instead of "learn" and
 "ask".
 """
 
@@ -88,7 +88,7 @@ def _protocols_of(folder: Path, corpus: Dataset) -> tuple[dict[str, Protocol], d
         found |= {name: _protocol(name, spec, corpus, columns, lists) for name, spec in specs.items()}
     elif not found and not unfit:
         raise FileNotFoundError(
-            f"corpus {str(folder)!r} has no {PROTOCOLS} beside it, which says what is learnt and what asked, and is "
+            f"corpus {str(folder)!r} has no {PROTOCOLS} beside it, which names training and test rows, and is "
             "no published set whose protocols are known"
         )
     return found, {name: reason for name, reason in unfit.items() if name not in found}

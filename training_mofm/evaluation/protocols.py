@@ -1,4 +1,4 @@
-"""Evaluation protocols: a named choice of rows to learn from and to ask about, and the checks that each passes.
+"""Evaluation protocols: a named choice of training and test rows, and the checks that each passes.
 
 `protocol_files` reads them from beside a corpus; those that were published are built in (`published`).
 """
@@ -21,9 +21,9 @@ class Fold:
 
     Args:
         name: which, such as "split 1".
-        train: ids of the rows to learn from; in "anomaly" all of them are normal.
-        test: ids of the rows that are asked about.
-        anomalous: bool `[len(test)]`, in the anomaly tasks; None where frames are labelled in the corpus, and else.
+        train: ids of the training rows; in "anomaly" all of them are normal.
+        test: ids of the test rows.
+        anomalous: bool `[len(test)]` in the anomaly tasks; None if the corpus labels frames, and in other tasks.
         train_anomalous: bool `[len(train)]`, in "supervised-anomaly".
     """
 
@@ -37,7 +37,7 @@ class Fold:
 
     @property
     def asked(self) -> np.ndarray:
-        """Ids of the rows that are asked about."""
+        """Ids of the test rows."""
         return self.test
 
 
@@ -61,7 +61,7 @@ class OneShotFold:
 
     @property
     def asked(self) -> np.ndarray:
-        """Ids of the rows that are asked about."""
+        """Ids of the test rows."""
         return self.queries
 
 
@@ -74,7 +74,7 @@ class Protocol:
         task: one of `TASKS`.
         corpus: all rows, with the columns of `motion_features`.
         folds: the figure is the mean over them.
-        cross_subject: no subject may be both learnt from and asked about.
+        cross_subject: no subject may be both in train and test.
 
     Raises:
         ValueError: a leak or a hole, naming protocol, fold and rows: rows that do not exist or are used twice, a
@@ -113,7 +113,7 @@ class Protocol:
             labels = np.asarray(self.corpus["label"][:])
             missing = sorted(set(labels[fold.test].tolist()) - set(labels[fold.train].tolist()))
             if missing:
-                raise ValueError(f"{where}: classes {missing[:5]} are asked about but have no example in train")
+                raise ValueError(f"{where}: classes {missing[:5]} are in test but have no example in train")
         if self.cross_subject:
             subjects = np.asarray(self.corpus["subject"][:])
             shared = sorted(set(subjects[fold.train].tolist()) & set(subjects[fold.test].tolist()))
@@ -147,13 +147,12 @@ class Protocol:
         *learnt, asked = (set(recordings[part].tolist()) - {""} for part in parts.values())
         if shared := sorted(set().union(*learnt) & asked):
             warnings.warn(
-                f"{where}: {len(shared)} recordings, such as {shared[0]!r}, are learnt from and asked about in other "
-                "stretches",
+                f"{where}: {len(shared)} recordings, such as {shared[0]!r}, have stretches in both train and test",
                 stacklevel=2,
             )
 
     def narrowed(self) -> Protocol:
-        """Return it on a corpus of nothing but the rows that its folds name."""
+        """Return the protocol on a corpus of only the rows that its folds name."""
         rows = np.unique(np.concatenate([getattr(fold, part) for fold in self.folds for part in fold.parts]))
         folds = [
             replace(fold, **{part: np.searchsorted(rows, getattr(fold, part)) for part in fold.parts})

@@ -1,4 +1,4 @@
-"""Published protocols, as data: which rows of a user's own copy of a set are learnt from and asked about.
+"""Published protocols, as data: which rows of a user's own copy of a set are for training and for testing.
 
 | protocol | source |
 | --- | --- |

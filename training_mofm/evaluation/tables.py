@@ -27,7 +27,7 @@ class TaskFigures:
     """Figures of a frozen encoder, of raw poses with and without paths, and of the same encoder with random weights.
 
     Args:
-        name: folder or Hub id of the model, in which the rows that it learnt from are recorded.
+        name: folder or Hub id of the model, in which the rows that it was trained on are recorded.
         model: the encoder.
         num_random: how many encoders with random weights stand beside it; their mean and spread count.
         output: folder for `figures.json` and the features; None keeps nothing.
@@ -88,7 +88,7 @@ class TaskFigures:
             if self.seen:
                 asked, count = unseen(protocol, self.seen, digests)
                 if count:
-                    yield f"{protocol.name}: {count} questions are left out, about rows that the model learnt from"
+                    yield f"{protocol.name}: {count} test rows are left out, on which the model was trained"
             if "anomaly" in protocol.task and any(fold.anomalous is None for fold in protocol.folds):
                 yield f"{protocol.name}: asks about frames, which one clip of a recording cannot answer; left out"
                 continue

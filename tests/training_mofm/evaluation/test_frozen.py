@@ -183,7 +183,7 @@ def test_the_command_gives_a_table_and_json_and_asks_nothing_that_was_seen(tmp_p
 
     result = run("--output", str(tmp_path / "out"), "--random", "2")
     assert result.returncode == 0, result.stderr
-    assert "which rows the model learnt from is unknown" in result.stderr
+    assert "which rows the model was trained on is unknown" in result.stderr
     table = [line for line in result.stdout.splitlines() if line.startswith("| set/")]
     assert len(table) == 4 and result.stdout.splitlines()[0].count("|") == 8
     rows = json.loads((tmp_path / "out" / "figures.json").read_text())["rows"]
@@ -200,9 +200,7 @@ def test_the_command_gives_a_table_and_json_and_asks_nothing_that_was_seen(tmp_p
         return list(TaskFigures(str(tmp_path / "model"), tiny_model()).add(str(tmp_path / "set"), wanted))
 
     record_rows(tmp_path / "model", row_digests(corpus.select(range(12, 18))))
-    assert said("classification") == [
-        "set/classification: 6 questions are left out, about rows that the model learnt from"
-    ]
+    assert said("classification") == ["set/classification: 6 test rows are left out, on which the model was trained"]
     record_rows(tmp_path / "model", row_digests(corpus))
     assert said("set/anomaly")[-1] == "set/anomaly: nothing is left to ask"
     with pytest.raises(ValueError, match="no protocol of .* is wanted; it has set/classification, set/anomaly"):

@@ -60,7 +60,7 @@ def test_sound_protocols(corpus):
         ("classification", Fold("f", rows(0, 1), rows(10)), r"test has rows \[10\]; the corpus has 10"),
         ("classification", Fold("f", rows(-1, 1), rows(6)), r"train has rows \[-1\]"),
         ("classification", Fold("f", rows(), rows(6)), "train has no rows"),
-        ("classification", Fold("f", rows(0, 1), rows(6, 8)), r"classes \[2\] are asked about but have no example"),
+        ("classification", Fold("f", rows(0, 1), rows(6, 8)), r"classes \[2\] are in test but have no example"),
         ("classification", Fold("f", rows(0, 1, 6), rows(7, 3)), r"subjects \[3\] are in train and in test"),
         ("anomaly", Fold("f", rows(0), rows(6, 7), flags(0)), "test has 2 rows and 1 flags"),
         ("anomaly", Fold("f", rows(0), rows(6, 7), flags(0, 0)), "test is all normal"),
@@ -79,7 +79,8 @@ def test_leaks_and_holes_are_refused(corpus, task, fold, message):
 def test_recordings_on_both_sides_are_told(corpus):
     names = [f"video {number // 4}" for number in range(10)]
     cut = corpus.remove_columns("recording").add_column("recording", names).cast(corpus.features)
-    with pytest.warns(UserWarning, match="'toy', f: 1 recordings, such as 'video 0', are learnt from and asked about"):
+    expected = "'toy', f: 1 recordings, such as 'video 0', have stretches in both train and test"
+    with pytest.warns(UserWarning, match=expected):
         Protocol("toy", "classification", cut, (Fold("f", rows(0, 1, 2), rows(3, 8)),))
     with pytest.warns(UserWarning, match="'video 1'"):
         Protocol("toy", "one-shot", cut, (OneShotFold("f", rows(0, 3), rows(4, 5), rows(7, 8)),))

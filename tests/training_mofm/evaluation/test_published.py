@@ -1,4 +1,4 @@
-"""Published protocols on copies of the published layout: who is learnt from, and who is asked about."""
+"""Published protocols on copies of the published layout: who is in train and who is in test."""
 
 import json
 
