@@ -1,4 +1,4 @@
-"""The one door for motion: whatever a user has becomes recordings, by the rules of `interpret` or as a reader says."""
+"""Inputs of any kind to recordings: files by their readers, arrays by the rules of `interpret`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .recording import Recording
 from .rows import row_recording
 from .schema import KEYPOINT_COLUMNS
 
-# an answer should not depend on where a file is cut
+# predictions should not depend on where a file is cut
 WHOLE_FILES = ReadOptions(max_frames=WHOLE, min_track=1)
 # the options that pipelines and tokenizers take by name
 INPUT_OPTIONS = (
@@ -69,24 +69,24 @@ def as_recordings(
         inputs: one of
 
             - a path of a known format;
-            - an array `[(M,) F, K, 2 or 3]`: x, y; x, y, score; or x, y, z, told apart as `interpret` says; what is
-              masked is missing; or `[F, 1, 1, K, C]`, what MoveNet says of each picture;
+            - an array `[(M,) F, K, 2 or 3]`: x, y; x, y, score; or x, y, z, told apart by `interpret`; masked values
+              are missing; or `[F, 1, 1, K, C]`, the outputs of MoveNet;
             - a DataFrame of pandas or polars, or its rows or columns in a list or dict, as a table
               (`readers.tables.table_files`);
             - a list of frames, as pose models and trackers give them (`detected_frames`);
-            - what a JSON file of people in frames holds (`readers.plain.plain_data`);
+            - the content of a JSON file of people in frames (`readers.plain.plain_data`);
             - a mapping with `keypoints`, one of these arrays or lists, and any other field of `Recording`, or
-              `joint_names`, which decide what the joints of an array are;
+              `joint_names`, the names of an array's joints;
             - a row of a prepared corpus, or a whole `datasets.Dataset` of such rows;
             - a `Recording`.
-        options: what the input may not say itself.
-        scores: of an array, `[(M,) F, K]`; 0 is missing.
-        default_layout: of inputs that are no files, if it has their number of joints and nothing else says which.
+        options: facts that the input may not state itself.
+        scores: scores of an array, `[(M,) F, K]`; 0 is missing.
+        default_layout: layout of inputs that are not files, if nothing else states it and it has that many joints.
 
     Raises:
         FileNotFoundError: a path that is not there.
         ValueError: a path of no known format or one that cannot be read (`FormatError`), a field that is unknown or
-            missing, or numbers whose meaning only an option can tell.
+            missing, or numbers whose meaning only an option can decide.
     """
     if isinstance(inputs, Recording):
         return [inputs.without_unsure(options.min_score)]

@@ -1,4 +1,4 @@
-"""What a user can say about motion that a file or an array does not say itself: the same options everywhere."""
+"""Options for facts that a file or an array does not state itself: the same for files, arrays and pipelines."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ AXES = "MFKC"  # people, frames, joints, coordinates
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a source may not say itself, and how people become tracks.
+    """Facts that a source may not state itself, and how people become tracks.
 
-    What a source states is kept: an option stands in where it says nothing, or where `override` names the option.
+    What a source states is kept: an option is used only if the source does not state the fact, or if `override` names
+    the option.
 
     Args:
         layout: skeleton layout; None lets the format decide, or fail.
@@ -38,13 +39,13 @@ class ReadOptions:
         up_axis: axis of 3D coordinates that points up, one of `UP_AXES`; None takes the rule of
             `interpret.choose_up_axis`.
         min_score: joints with a lower score are missing, from 0 to 1.
-        max_score: score that means certain, such as 100 for percentages; 0 takes the rule of `interpret.as_scores`.
-        split: which of the splits of a file that states several, such as "xsub"; "" takes the only one.
-        override: names of options that win over what a source states.
+        max_score: the highest possible score, such as 100 for percentages; 0 takes the rule of `interpret.as_scores`.
+        split: name of a split, such as "xsub", of a file that states several; "" takes the only one.
+        override: names of options that take precedence over what a source states.
         max_frames: longer recordings are cut into segments of at most this many frames.
         min_track: tracks with key-points in fewer frames are dropped.
         max_gap: a track goes on after at most this many frames without a detection, which are missing.
-        poses: which models see the people in videos; None reads no videos.
+        poses: models that estimate poses in videos; None reads no videos.
 
     Raises:
         ValueError: naming the option, its value and what is allowed.
@@ -95,11 +96,11 @@ class ReadOptions:
             raise ValueError(f"override names {unknown[0]!r}; it must name options, such as 'layout'")
 
     def overrides(self, name: str) -> bool:
-        """Tell whether an option wins over what a source states."""
+        """Tell whether an option takes precedence over what a source states."""
         return name in self.override
 
     def facts(self, stated: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a source states of a recording, with the rate and the size of the picture that count.
+        """Return the fields that a source states, with the frame rate and picture size to be used.
 
         Args:
             stated: fields of `Recording`; an `fps` of 0 and a `frame_size` with a 0 are unknown, as if not stated.

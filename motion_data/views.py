@@ -1,7 +1,7 @@
-"""How a recording is looked at: which part of it, whom of its people, and from where a 3D one is seen.
+"""Views of a recording: which segment and which people, and from which camera if it is 3D.
 
-This is the one place where 3D key-points become a picture and a long recording becomes the segment of a clip;
-training, measuring, fine-tuning and the pipelines all call `view`.
+All projection of 3D key-points and all choice of segments is here; training, evaluation, fine-tuning and the pipelines
+call `view`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ PITCHES = (-10.0, 30.0)  # degrees, of random cameras
 
 @dataclass(frozen=True)
 class ViewOptions:
-    """How much of a recording is seen, and what varies where a generator is given.
+    """Which part of a recording is used, and what is random if a generator is given.
 
     Args:
         max_seconds: longest segment; None takes the whole recording. Without a generator the segment is the middle.
         min_seconds: shortest random segment of a recording that is longer than `max_seconds`.
         min_fraction: shortest random segment where there is no `max_seconds`, as a fraction of the recording.
-        random_camera: look from anywhere, instead of from the recording's own camera.
+        random_camera: use a random camera instead of the recording's own.
         max_turn: 3D bodies are turned about the vertical by a random angle of up to so many degrees.
-        one_person: show one random person who is present.
-        keep_absent: whether people without a joint in the segment stay, so that people are those of the recording.
+        one_person: use one random person who is present.
+        keep_absent: whether people without a joint in the segment are kept, so that the people are the recording's.
     """
 
     max_seconds: float | None = None
@@ -57,9 +57,9 @@ def view(
     """Return the people of a recording in 2D COCO-17 key-points.
 
     Args:
-        recording: of any layout and space.
-        generator: of everything random; None always gives the same view.
-        options: what is seen.
+        recording: in any layout and space.
+        generator: source of all random choices; None always gives the same view.
+        options: which part of the recording is used.
 
     Returns:
         The `Motion` of the people who have a joint in the segment (`keep_absent`: of all).
@@ -115,12 +115,12 @@ def picture(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
 
 
 def own_camera(recording: Recording) -> Camera | SensorCamera | None:
-    """Return the camera in which results on a recording are compared: the sensor's, else the fixed one; None in 2D."""
+    """Return the camera for evaluation: the sensor's if the space is "camera", else a fixed one; None in 2D."""
     return {"image": None, "camera": SensorCamera(), "world": fixed_camera()}[recording.space]
 
 
 def choose_segment(num_frames: int, fps: float, options: ViewOptions, generator: np.random.Generator | None) -> slice:
-    """Choose the frames that are seen; `fps` 0 is unknown."""
+    """Choose the frames of a segment; `fps` 0 is unknown."""
     rate = fps or FPS
     longest = num_frames if options.max_seconds is None else max(round(options.max_seconds * rate), MIN_FRAMES)
     if options.max_seconds is not None and num_frames <= longest:
