@@ -54,10 +54,10 @@ def read_npy(path: Path, options: ReadOptions) -> Iterator[Recording]:
 def read_npz(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Read `keypoints` as `read_npy` does (or the only array there is), and with them, if the file has them:
 
-    `scores` `[F, K]` or `[M, F, K]`, 0 is missing; `fps`; `layout`, the name; `label`, text or a number. Without
-    `keypoints`, arrays may be the columns of a table, `nose_x`, or joints by name, `[F, 2]`, or key-points by their
-    form (`unnamed_keypoints`). `frame_size`, or `width` and `height`, and the times of frames are read as well; what
-    they may be called is in `named_arrays.KINDS`.
+    `scores` `[F, K]` or `[M, F, K]`, 0 is missing; `fps`; `layout`, the name; `label`, text or a number, or one for
+    each frame. Without `keypoints`, arrays may be the columns of a table, `nose_x`, or joints by name, `[F, 2]`, or
+    key-points by their form (`unnamed_keypoints`). `frame_size`, or `width` and `height`, and the times of frames are
+    read as well; what they may be called is in `named_arrays.KINDS`.
 
     Raises:
         FormatError: see `read_npy`; or these contradict the key-points, or are something else.
