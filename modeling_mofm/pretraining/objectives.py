@@ -128,6 +128,8 @@ def coordinate_loss(places: Tensor, clips: ClipInputs, shown: ClipInputs, map_si
 def action_loss(logits: Sequence[Tensor], labels: Tensor) -> Tensor:
     """Return the mean cross-entropy of labelled clips over several looks at them; 0 if no clip has a label.
 
+    With several processes, each averages over its own labelled clips.
+
     Args:
         logits: `[N, C]` of each look.
         labels: `[N]`; negative ones are unknown.
