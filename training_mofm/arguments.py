@@ -105,6 +105,7 @@ class MotionTrainingArguments(TrainingArguments):
 
 
 NOT_FOR_USERS = {"remove_unused_columns", "ddp_find_unused_parameters"}  # other values than ours do not work
+SELDOM_CHANGED = {"adam_beta2", "save_total_limit"}
 
 
 class _DefaultsShown(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -114,7 +115,7 @@ class _DefaultsShown(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
 class TrainingParser(HfArgumentParser, CommandParser):
     """Parser of a script that trains: the fields of dataclasses are its options.
 
-    The short help leaves out those of `TrainingArguments` whose defaults are transformers'.
+    The short help leaves out fields of `TrainingArguments` whose defaults are transformers', or are seldom changed.
 
     Args:
         dataclass_types: as in `HfArgumentParser`.
@@ -140,7 +141,7 @@ class TrainingParser(HfArgumentParser, CommandParser):
 
     @cached_property
     def _inherited(self) -> set[str]:
-        own = {name for one in self.dataclass_types for name in _own_fields(one)} - NOT_FOR_USERS
+        own = {name for one in self.dataclass_types for name in _own_fields(one)} - NOT_FOR_USERS - SELDOM_CHANGED
         return {one.name for one in fields(TrainingArguments)} - own
 
 

@@ -325,9 +325,9 @@ def tokenised_clips(clips: dict[str, Tensor], dved: DVEDModel, teacher: TeacherW
     return StoredClips(clips | words)
 
 
-def tokenise(dved: DVEDModel, clips: dict[str, Tensor]) -> Tensor:
+def tokenise(dved: DVEDModel, clips: dict[str, Tensor], batch_size: int = 64) -> Tensor:
     """Return the MotionBook's words `[N, L]` of clips, a batch at a time."""
-    return in_batches(lambda **batch: dved.encode(**batch).input_ids, clips, dved.device)
+    return in_batches(lambda **batch: dved.encode(**batch).input_ids, clips, dved.device, batch_size)
 
 
 @torch.no_grad()
