@@ -1,6 +1,6 @@
 """Pre-training of MoFM: predicting the MotionBook ids of masked cubes (section 3.3), and further objectives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +12,9 @@ from transformers.utils.generic import can_return_tuple
 from tokenization_mofm.clip_inputs import ClipInputs
 
 from ..configuration_mofm import MoFMConfig
-from ..embeddings import parts_of
+from ..embeddings import MotionEmbeddings, parts_of
 from ..masking import mask_cubes, noise_shape
 from ..modeling_mofm import MoFMModel, MoFMModelOutput, MoFMPredictor, MoFMPreTrainedModel, check_per_cube
-from ..part_pooling import pool_parts
 from .objectives import (
     ActionHead,
     CoordinateDecoder,
@@ -77,7 +76,6 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         self.action_head = ActionHead(config) if config.action_loss_weight else None
         self.coordinate_decoder = CoordinateDecoder(config) if config.coordinate_loss_weight else None
         self.view_projector = ViewProjector(config) if config.view_loss_weight else None
-        self.freeze_unused()
         self.post_init()
 
     def freeze_unused(self) -> None:
@@ -132,9 +130,8 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         config = self.config
         clips = self.read_clips(keypoints, scores, heatmaps)
         other = clips if other_keypoints is None else self.read_clips(other_keypoints, other_scores)
-        hides = self.training or mask_noise is not None
-        self._check_objectives(clips, other, labels, teacher_labels, hides)
-        self._check_actions(clips, action_labels)
+        given = {"labels": labels, "teacher_labels": teacher_labels, "action_labels": action_labels}
+        self._check_objectives(clips, other, given, hides=self.training or mask_noise is not None)
         if mask_noise is None and self.training:
             shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
             mask_noise = torch.rand(clips.number, *shape, device=clips.touched.device)
@@ -154,15 +151,16 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         terms, logits, error = {}, None, None
         if self.asks_words:
             terms, logits = self._predict_words(outputs, clips, masked, labels, teacher_labels)
-        if self.action_head is not None and action_labels is not None:
-            looks = [(outputs, first)] if seen is None or seen is outputs else [(outputs, first), (seen, shown)]
-            logits_of_looks = [self.action_head(self._parts(*look)) for look in looks]
-            terms["action_loss"] = action_loss(logits_of_looks, action_labels)
+        reads_actions = self.action_head is not None and action_labels is not None
+        looks = [(outputs, first)] if seen is None or seen is outputs else [(outputs, first), (seen, shown)]
+        read = [self._embeddings(*look) for look in looks] if reads_actions or compares else []
+        if reads_actions:
+            terms["action_loss"] = action_loss([self.action_head(one.parts) for one in read], action_labels)
         if self.coordinate_decoder is not None and seen is not None:
             places = self.coordinate_decoder(seen.last_hidden_state, seen.attention_mask)
             terms["coordinate_loss"], error = coordinate_loss(places, other, shown, config.heatmap_size)
         if compares:
-            terms["view_loss"] = view_loss(self._project(outputs, first), self._project(seen, shown))
+            terms["view_loss"] = view_loss(*(self.view_projector(one.joints) for one in read))
         weighted = [getattr(config, f"{name}_weight") * term for name, term in terms.items()]
         return MoFMForMaskedMotionModelingOutput(
             loss=sum(weighted[1:], weighted[0]) if weighted else None,
@@ -175,56 +173,43 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         )
 
     def _check_objectives(
-        self,
-        clips: ClipInputs,
-        other: ClipInputs,
-        labels: Tensor | None,
-        teacher_labels: Tensor | None,
-        hides: bool,
+        self, clips: ClipInputs, other: ClipInputs, given: dict[str, Tensor | None], hides: bool
     ) -> None:
         """Refuse inputs from which an objective cannot learn.
 
         Args:
+            given: labels of each objective, by the name of their argument.
             hides: whether key-points are hidden.
         """
         config = self.config
-        check_per_cube("labels", labels, config, clips.number)
-        check_per_cube("teacher_labels", teacher_labels, config, clips.number)
+        check_per_cube("labels", given["labels"], config, clips.number)
+        check_per_cube("teacher_labels", given["teacher_labels"], config, clips.number)
+        actions = given["action_labels"]
+        if actions is not None and tuple(actions.shape) != (clips.number,):
+            raise ValueError(
+                f"action_labels must be [{clips.number}] (people folded into the batch), got {list(actions.shape)}"
+            )
         if other.number != clips.number:
             raise ValueError(
                 f"other_keypoints has {other.number} clips, keypoints {clips.number}; they must be as many"
             )
         if self.coordinate_decoder is not None and hides and other.scores is None:
             raise ValueError("heatmaps cannot be asked for hidden coordinates; give keypoints and scores")
-        several = any(
-            head is not None
-            for head in (self.teacher_head, self.action_head, self.coordinate_decoder, self.view_projector)
-        )
-        if self.training and self.lm_head is not None and labels is None and several:
-            raise ValueError(
-                f"labels are missing; word_loss_weight is {config.word_loss_weight}, which learns to predict them"
-            )
-        if self.training and self.teacher_head is not None and teacher_labels is None:
-            raise ValueError(
-                f"teacher_labels are missing; teacher_loss_weight is {config.teacher_loss_weight}, which learns to "
-                "predict them"
-            )
+        others = (self.teacher_head, self.action_head, self.coordinate_decoder, self.view_projector)
+        several = any(head is not None for head in others)
+        learnt = {
+            "labels": (self.lm_head if several else None, "word_loss_weight"),  # words alone: the logits are wanted
+            "teacher_labels": (self.teacher_head, "teacher_loss_weight"),
+            "action_labels": (self.action_head, "action_loss_weight"),
+        }
+        for name, (head, weight) in learnt.items():
+            if self.training and head is not None and given[name] is None:
+                raise ValueError(
+                    f"{name} are missing; {weight} is {getattr(config, weight)}, which learns to predict them"
+                )
         if self.training and self.view_projector is not None and other is clips:
             raise ValueError(
                 f"other_keypoints are missing; view_loss_weight is {config.view_loss_weight}, which compares two views"
-            )
-
-    def _check_actions(self, clips: ClipInputs, action_labels: Tensor | None) -> None:
-        config = self.config
-        if self.training and self.action_head is not None and action_labels is None:
-            raise ValueError(
-                f"action_labels are missing; action_loss_weight is {config.action_loss_weight}, which learns to "
-                "predict them"
-            )
-        if action_labels is not None and tuple(action_labels.shape) != (clips.number,):
-            raise ValueError(
-                f"action_labels must be [{clips.number}] (people folded into the batch), got "
-                f"{list(action_labels.shape)}"
             )
 
     def _predict_words(
@@ -235,10 +220,10 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
         labels: Tensor | None,
         teacher_labels: Tensor | None,
     ) -> tuple[dict[str, Tensor], Tensor | None]:
-        """Return the losses of the words of masked cubes that labels tell, and the logits `[N, L, T]` of all cubes.
+        """Return the losses of the words of masked cubes, and the logits `[N, L, T]` of all cubes.
 
-        A training reads the losses alone and has no logits: on the grid they are several times as large as those of
-        masked cubes.
+        Training needs the losses only and computes no logits of other cubes: on the whole grid they are several times
+        as large.
         """
         asked = {}
         if self.lm_head is not None and labels is not None:
@@ -256,15 +241,10 @@ class MoFMForMaskedMotionModeling(MoFMPreTrainedModel):
             return terms, None
         return terms, predicted.on_grid(self.lm_head(predicted.last_hidden_state), self.config.num_cubes)
 
-    def _project(self, outputs: MoFMModelOutput, clips: ClipInputs) -> Tensor:
-        """Return the projection of one view, by which views are compared."""
+    def _embeddings(self, outputs: MoFMModelOutput, clips: ClipInputs) -> MotionEmbeddings:
+        """Return the embeddings of what the encoder looked at, people folded into the batch."""
         tokens = outputs.on_grid(outputs.last_hidden_state, self.config.num_cubes)
-        return self.view_projector(parts_of(tokens, clips, self.config).joints)
-
-    def _parts(self, outputs: MoFMModelOutput, clips: ClipInputs) -> Tensor:
-        """Return the embedding of each key-point in each time slice, `[N, T, K, D]`."""
-        tokens = outputs.on_grid(outputs.last_hidden_state, self.config.num_cubes)
-        return pool_parts(tokens, clips.touched, self.config.grid_size[0])
+        return parts_of(tokens, replace(clips, people=None), self.config)
 
     def _visible(
         self, clips: ClipInputs, other: ClipInputs, masked: Tensor | None, noise: Tensor | None
