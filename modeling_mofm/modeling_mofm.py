@@ -390,6 +390,11 @@ class MoFMPreTrainedModel(WholeRepository, SafeWeights, PreTrainedModel):
         model.hub_options = MappingProxyType(options)
         return (model, info) if wants_info else model
 
+    def post_init(self) -> None:
+        """See `PreTrainedModel.post_init`."""
+        super().post_init()
+        self.freeze_unused()
+
     def freeze_unused(self) -> None:
         """Let weights that the loss does not reach expect no gradient: distributed trainings wait for all of them."""
 

@@ -70,7 +70,6 @@ class MoFMForSequenceClassification(MoFMPreTrainedModel):
             slice_size = config.classifier_slice_size
         self.classifier = nn.Linear(config.grid_size[0] * slice_size, config.num_labels)
         self.motion_reader = MotionReader(config) if config.classifier_motion_size else None
-        self.freeze_unused()
         self.post_init()
 
     def freeze_unused(self) -> None:

@@ -88,7 +88,6 @@ class MoFMForAnomalyDetection(MoFMPreTrainedModel):
         self.predictor = MoFMPredictor(config) if config.predictor_layers else None
         self.reference = self._reference(config.reference_size)
         self.anomaly_head = nn.Linear(config.num_keypoints * config.hidden_size, 1)
-        self.freeze_unused()
         self.post_init()
 
     def freeze_unused(self) -> None:
