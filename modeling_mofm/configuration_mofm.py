@@ -136,6 +136,11 @@ class MoFMConfig(ThermalCubeConfig):
     num_neighbors: int = 3
     pos_weight: float | int = 1.0
 
+    def keep_objectives_of_clips(self) -> None:
+        """Drop the objectives that need more than clips and their words: a teacher, actions, a second view."""
+        self.teacher_loss_weight = self.action_loss_weight = self.view_loss_weight = 0.0
+        self.action_names = []
+
     @property
     def embedding_size(self) -> int:
         """Numbers of a part in `get_embeddings`."""

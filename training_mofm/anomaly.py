@@ -114,8 +114,7 @@ def train_unsupervised(
     tokenizer = MoFMTokenizer.from_pretrained(options.model).to(args.device)
     torch.manual_seed(args.seed)
     config = MoFMConfig.from_pretrained(options.model)
-    # normal clips have one view, no teacher, and one class
-    config.view_loss_weight = config.teacher_loss_weight = config.action_loss_weight = 0.0
+    config.keep_objectives_of_clips()
     config.word_loss_weight = config.word_loss_weight or 1.0  # likelihoods are of words, learnt before or not
     model = MoFMForMaskedMotionModeling.from_pretrained(options.model, config=config)
     config = model.config
