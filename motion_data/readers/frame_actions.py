@@ -18,16 +18,20 @@ def with_actions(
 ) -> Iterator[Recording]:
     """Yield the recordings of a file with the label of their rows; of several each frame has its own.
 
-    Frames whose people do different things have none.
+    Frames whose people do different things have none. Without any label the recordings stay as they are.
 
     Args:
         recordings: of a file.
         places: video and frame of each row of the file.
         labels: of each row; neither a text nor a whole number is none.
     """
+    names = list(map(label_text, labels))
+    if not any(names):
+        yield from recordings
+        return
     said: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for place, label in zip(places, map(label_text, labels), strict=True):
-        said[place].add(label)
+    for place, name in zip(places, names, strict=True):
+        said[place].add(name)
     for recording in recordings:
         frames = range(recording.first_frame, recording.first_frame + recording.keypoints.shape[1])
         by_frame = [said.get((recording.name, frame), set()) for frame in frames]

@@ -122,15 +122,14 @@ def data_recordings(path: Path, content: object, options: ReadOptions) -> Iterat
     if not options.overrides("fps"):
         about["fps"] = about["fps"] or _stated_rate(path, people, found)
     recordings = estimated_recordings(path, found, LAYOUTS, options, names or titles, **about)
-    labels = [label_text(value_of(person.entry, "action")) for person in people]
+    labels = [value_of(person.entry, "action") for person in people]
     if of_frames and all(person.by_place for person in people):
         if not 0 <= (last := max(frame for _, frame in frames.values())) < len(of_frames):
             raise FormatError(path, f"has {len(of_frames)} labels, and {last + 1} frames; each must have one")
         labels = [of_frames[frames[person.frame][1]] for person in people]
-    if about["label"] or not any(labels):
-        yield from recordings
-    else:
-        yield from with_actions(recordings, [frames[person.frame] for person in people], labels)
+    if not about["label"]:
+        recordings = with_actions(recordings, [frames[person.frame] for person in people], labels)
+    yield from recordings
 
 
 def _is_array(path: Path, keypoints: object) -> bool:

@@ -77,7 +77,7 @@ def table_recordings(path: Path, rows: list[list[str]], options: ReadOptions) ->
         flat = (person._replace(joints=person.joints[:, [0, 1, 3]]) for person in found)
         recordings = estimated_recordings(path, flat, TABLE_LAYOUTS, options, known, fps=fps)
     labels = [_cell(row, columns.label) for row in rows]
-    yield from with_actions(recordings, frames, labels) if any(labels) else recordings
+    yield from with_actions(recordings, frames, labels)
 
 
 def _is_space(path: Path, found: list[Detection], columns: Columns, options: ReadOptions) -> bool:
