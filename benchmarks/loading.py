@@ -21,7 +21,7 @@ from modeling_mofm import MoFMConfig, MoFMForMaskedMotionModeling
 from modeling_mofm.masking import noise_shape
 from motion_data.corpora.load import SYNTHETIC
 from tokenization_mofm import DVEDConfig, DVEDModel, MoFMFeatureExtractor
-from training_mofm.arguments import DataArguments, MotionTrainingArguments, training_samples
+from training_mofm.arguments import DataArguments, MotionTrainingArguments, training_corpora, training_samples
 
 BATCH = 16
 MATMUL_FLOPS = 989e12  # bf16, dense, of an H200 (data sheet)
@@ -77,7 +77,7 @@ def main() -> None:
     data = DataArguments(dataset=[args.dataset], streaming=args.streaming)
     training = MotionTrainingArguments(output_dir="unused", use_cpu=True)
     shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
-    samples = training_samples(data, training, MoFMFeatureExtractor.for_config(config), shape)
+    samples = training_samples(training_corpora(data), data, training, MoFMFeatureExtractor.for_config(config), shape)
 
     step = step_rate(args.preset, next(iter(DataLoader(samples, BATCH))), args.repeats)
     print(f"{args.preset} training step, one thread: {step:.1f} clips/s")

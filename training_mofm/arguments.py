@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from datasets import Dataset, IterableDataset
 from torch import nn
 from transformers import HfArgumentParser, TrainingArguments
 
@@ -239,7 +240,13 @@ def num_samples(args: TrainingArguments) -> int:
     return args.max_steps * args.train_batch_size * args.gradient_accumulation_steps * args.world_size
 
 
+def training_corpora(data: DataArguments) -> list[Dataset] | list[IterableDataset]:
+    """Load the train split of each corpus: of generated ones it takes seconds."""
+    return [load_corpus(name, "train", data.streaming) for name in data.dataset]
+
+
 def training_samples(
+    corpora: list[Dataset] | list[IterableDataset],
     data: DataArguments,
     args: MotionTrainingArguments,
     extractor: MoFMFeatureExtractor,
@@ -250,9 +257,9 @@ def training_samples(
     """Return the samples of a whole pre-training, as many as its steps take; two views of a motion each, or one.
 
     Args:
+        corpora: of `training_corpora`.
         labels: `[rows]` of each corpus, which samples get as `action_labels`; not of streams.
     """
-    corpora = [load_corpus(name, "train", data.streaming) for name in data.dataset]
     maker = ClipMaker(extractor, Augmentation(center_prob=data.center_prob) if data.augment else None)
     if data.streaming:
         stream = mix_streams(corpora, data.weights, args.seed)

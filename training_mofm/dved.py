@@ -23,6 +23,7 @@ from .arguments import (
     check_space,
     fixed_clips,
     last_checkpoint,
+    training_corpora,
     training_samples,
 )
 from .evaluation.dved import evaluate_dved
@@ -139,7 +140,8 @@ def train_dved(model_args: DVEDArguments, data: DataArguments, args: MotionTrain
     model = DVEDModel(config)
     check_space(model, args)
     clips = fixed_clips(data, extractor, "test", data.eval_clips or None)
-    trainer = DVEDTrainer(model=model, args=args, train_dataset=training_samples(data, args, extractor), clips=clips)
+    samples = training_samples(training_corpora(data), data, args, extractor)
+    trainer = DVEDTrainer(model=model, args=args, train_dataset=samples, clips=clips)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last_checkpoint(args.output_dir))
     metrics = trainer.evaluate()
     if trainer.is_world_process_zero():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import trange
@@ -13,7 +12,6 @@ from tqdm import trange
 from modeling_mofm.configuration_mofm import MoFMConfig
 from modeling_mofm.masking import noise_shape
 from modeling_mofm.pretraining.modeling import MoFMForMaskedMotionModeling
-from motion_data.corpora.load import load_corpus
 from tokenization_mofm.configuration_cubes import SHARED_FIELDS, first_difference
 from tokenization_mofm.modeling_dved import DVEDModel
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
@@ -27,6 +25,7 @@ from .arguments import (
     check_space,
     fixed_clips,
     last_checkpoint,
+    training_corpora,
     training_samples,
 )
 from .evaluation.dved import evaluate_dved
@@ -222,19 +221,18 @@ def check_views(config: MoFMConfig, data: DataArguments) -> None:
         )
 
 
-def merge_actions(data: DataArguments, model_args: MoFMArguments) -> tuple[list[str], list[np.ndarray]]:
-    """Return the actions of the training corpora under common names, and the number of each row's, -100 without one.
+def check_actions(data: DataArguments, weight: float) -> None:
+    """Refuse to predict the actions of clips that carry no labels: of streams, and those that never change.
 
     Raises:
-        ValueError: streams or clips that never change, which carry no labels; or corpora without actions.
+        ValueError: naming both options.
     """
     if data.streaming or not data.augment:
         name, value, other = ("streaming", True, False) if data.streaming else ("augment", False, True)
         raise ValueError(
-            f"{name} is {value} and action_loss_weight {model_args.action_loss_weight}: such clips carry no labels; "
-            f"set {name} to {other}, or action_loss_weight to 0"
+            f"{name} is {value} and action_loss_weight {weight}: such clips carry no labels; set {name} to {other}, "
+            "or action_loss_weight to 0"
         )
-    return merge_labels([load_corpus(name, "train") for name in data.dataset], renamed(model_args.rename))
 
 
 def check_words(output_dir: str, tokenizer: MoFMTokenizer) -> None:
@@ -272,7 +270,11 @@ def pretrain(
     dved, extractor = tokenizer.dved, tokenizer.feature_extractor
     if model_args.center_frames is not None:  # a word is of a cube, wherever it lies
         dved.config.center_frames = extractor.center_frames = model_args.center_frames
-    names, action_labels = merge_actions(data, model_args) if model_args.action_loss_weight else ([], None)
+    corpora = training_corpora(data)
+    names, action_labels = [], None
+    if model_args.action_loss_weight:
+        check_actions(data, model_args.action_loss_weight)
+        names, action_labels = merge_labels(corpora, renamed(model_args.rename))
     config = model_args.config(dved, names)
     config.words = tokenizer.fingerprint
     check_views(config, data)
@@ -293,7 +295,7 @@ def pretrain(
     check_space(model, args)
     clips = fixed_clips(data, extractor, "test", data.eval_clips or None)
     shape = noise_shape(config.masking, config.grid_size, config.num_keypoints)
-    samples = training_samples(data, args, extractor, shape, config.view_loss_weight > 0, action_labels)
+    samples = training_samples(corpora, data, args, extractor, shape, config.view_loss_weight > 0, action_labels)
     teacher = None
     if teacher_model is not None:
         teacher = teacher_words(teacher_model.to(args.device), samples, config.num_teacher_words, args)
