@@ -14,7 +14,7 @@ import pyarrow as pa
 from .recording import Recording
 
 if TYPE_CHECKING:
-    from datasets import Features
+    from datasets import Dataset, Features
 
 KEYPOINT_COLUMNS = ("keypoints", "scores", "shape", "layout")
 VIEW_COLUMNS = [*KEYPOINT_COLUMNS, "space", "fps"]  # what `views.view` needs of a row
@@ -36,6 +36,11 @@ UNKNOWN = {
     "source": "",
     "license": "",
 }
+
+
+def label_names(corpus: Dataset) -> list[str]:
+    """Return the names of the action classes of a corpus; [] if its labels have no names."""
+    return list(getattr(corpus.features["label"], "names", ()))
 
 
 def motion_features(class_names: list[str] | None = None) -> Features:

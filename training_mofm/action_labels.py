@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from datasets import ClassLabel, Dataset
+from datasets import Dataset
+
+from motion_data.schema import label_names
 
 NO_ACTION = -100  # of rows without a label
 
@@ -35,8 +37,7 @@ def merge_labels(corpora: Sequence[Dataset], rename: Mapping[str, str]) -> tuple
     Raises:
         ValueError: fewer than two actions, or a name that no corpus has.
     """
-    features = [corpus.features["label"] for corpus in corpora]
-    titles = [feature.names if isinstance(feature, ClassLabel) else [] for feature in features]
+    titles = [label_names(corpus) for corpus in corpora]
     known = {title for own in titles for title in own}
     if unknown := sorted(set(rename) - known):
         raise ValueError(f"rename has {unknown}, which no corpus has; there are {', '.join(sorted(known)) or 'none'}")

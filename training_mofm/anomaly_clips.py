@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from datasets import ClassLabel, Dataset
+from datasets import Dataset
 from torch import Tensor
 
 from modeling_mofm.windows import MAX_GAP, sliding_windows
@@ -18,6 +18,7 @@ from motion_data.keypoints import MIN_FRAMES, Motion, NobodyVisibleError, sample
 from motion_data.notes import noted_once
 from motion_data.resampling import FPS, frames_in, known_rate, resample, source_frames
 from motion_data.rows import row_recording
+from motion_data.schema import label_names
 from motion_data.views import MEASURING, USUAL_VIEW, choose_segment, view
 from tokenization_mofm.feature_extraction_mofm import MoFMFeatureExtractor
 from tokenization_mofm.tokenization_mofm import MoFMTokenizer
@@ -32,7 +33,7 @@ def row_labels(corpus: Dataset, normal_classes: Sequence[str]) -> np.ndarray:
     Raises:
         ValueError: a class that the corpus does not have, or a corpus whose labels have no names.
     """
-    names = corpus.features["label"].names if isinstance(corpus.features["label"], ClassLabel) else []
+    names = label_names(corpus)
     unknown = [name for name in normal_classes if name not in names]
     if unknown:
         raise ValueError(f"normal_classes has {unknown}, which the corpus has not; it has {names}")

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from datasets import ClassLabel, Dataset
+from datasets import Dataset
 from tqdm import tqdm
 
 from ..keypoints import NobodyVisibleError
 from ..recording import Recording
 from ..rows import row_recording
+from ..schema import label_names
 from ..views import view
 from .load import load_splits
 
@@ -47,8 +48,7 @@ def write_annotations(corpus: str | os.PathLike, path: str | os.PathLike) -> dic
     splits, annotations, classes = {}, [], []
     names: set[str] = set()
     for split, rows in load_splits(corpus).items():
-        label = rows.features["label"]
-        classes = label.names if isinstance(label, ClassLabel) else []
+        classes = label_names(rows)
         found = list(_annotations(rows, split, names))
         splits[THEIR_NAMES.get(split, split)] = [annotation["frame_dir"] for annotation in found]
         annotations += found

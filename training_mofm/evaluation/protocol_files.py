@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import ClassLabel, Dataset
+from datasets import Dataset
 
 from motion_data.notes import note
+from motion_data.schema import label_names
 
 from .protocols import TASKS, Fold, OneShotFold, Protocol
 from .published import published_protocols
@@ -122,11 +123,9 @@ def _check_fields(where: str, entry: Any, known: Mapping[str, type]) -> None:
 
 
 def _columns(corpus: Dataset) -> dict[str, np.ndarray]:
-    label = corpus.features["label"]
-    names = np.array([*label.names, ""]) if isinstance(label, ClassLabel) else None
-    numbers = np.asarray(corpus["label"][:])
+    names, numbers = label_names(corpus), np.asarray(corpus["label"][:])
     return {
-        "label": names[numbers] if names is not None else numbers.astype(str),
+        "label": np.array([*names, ""])[numbers] if names else numbers.astype(str),
         "anomalous": np.array([any(flags) for flags in corpus["frame_labels"][:]], bool),
         **{name: np.asarray(corpus[name][:]) for name in ("subject", "recording", "camera", "split")},
     }

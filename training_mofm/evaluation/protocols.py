@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from datasets import ClassLabel, Dataset
+from datasets import Dataset
+
+from motion_data.schema import label_names
 
 TASKS = ("classification", "one-shot", "anomaly", "supervised-anomaly")
 
@@ -162,5 +164,4 @@ class Protocol:
 
     @property
     def class_names(self) -> list[str]:
-        label = self.corpus.features["label"]
-        return label.names if isinstance(label, ClassLabel) else []
+        return label_names(self.corpus)
