@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from datasets import Dataset
-from safetensors.torch import save_file
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -45,6 +44,7 @@ from .augmentation import HIPS_TO_ANKLES, KNEES_AND_ANKLES, Augmentation
 from .run_identity import read_rows
 from .samples import ClipMaker
 from .seen_rows import record_rows
+from .weight_files import write_weights
 
 WEIGHTS = "model.safetensors"
 EVERYDAY = ("walk", "sit_down", "stand_up", "wave", "pick_up", "idle")
@@ -214,8 +214,7 @@ def release(options: ReleaseArguments) -> dict[str, int]:
     config = detector.config
     config.id2label, config.label2id = actions.config.id2label, actions.config.label2id
     config.ignored_keypoints = actions.config.ignored_keypoints
-    config.view_loss_weight = config.teacher_loss_weight = config.action_loss_weight = 0.0
-    config.action_names = []
+    config.keep_objectives_of_clips()
     config.anomaly_score = options.anomaly_score
     config.embed_centered, config.shared_box = options.embed_centered, options.shared_box
     config.architectures = [type(base).__name__]
@@ -251,6 +250,4 @@ def store(tensors: Mapping[str, Tensor], path: Path) -> None:
         name: (values.half() if values.is_floating_point() else values).contiguous()
         for name, values in tensors.items()
     }
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    save_file(stored, unfinished, {"format": "pt"})
-    os.replace(unfinished, path)
+    write_weights(stored, path)

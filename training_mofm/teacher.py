@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,6 +27,7 @@ from tokenization_mofm.configuration_cubes import SHARED_FIELDS, first_differenc
 
 from .arguments import last_checkpoint
 from .samples import Sample
+from .weight_files import write_weights
 
 FILE = "teacher_words.safetensors"
 NUM_CLIPS = 1024  # clips of the training whose tokens are clustered
@@ -93,9 +94,7 @@ class TeacherWords(nn.Module):
     def save(self, folder: str | os.PathLike) -> None:
         """Save the clusters; the teacher is not saved."""
         tensors = {name: getattr(self, name).cpu().contiguous() for name in ("mean", "std", "centers")}
-        unfinished = Path(folder) / f"{FILE}.unfinished"
-        save_file(tensors, unfinished)
-        os.replace(unfinished, Path(folder) / FILE)
+        write_weights(tensors, Path(folder) / FILE)
 
     @classmethod
     def load(cls, teacher: MoFMModel, folder: str | os.PathLike) -> TeacherWords:
