@@ -26,6 +26,7 @@ from .sources import Source
 
 FOLDERS = "folders"
 FRAMES = "frames"
+STATED = ("", FRAMES)  # what sources state themselves, of all of a recording and of its frames
 
 
 def read_labels(labels: str, sources: Iterable[Source]) -> dict[str, tuple[LabelRow, ...]]:
@@ -40,7 +41,7 @@ def read_labels(labels: str, sources: Iterable[Source]) -> dict[str, tuple[Label
         ValueError: a source is in no folder, or a row of the table or a mask is wrong or about no source.
     """
     names = [source.name for source in sources]
-    if labels in ("", FRAMES):
+    if labels in STATED:
         return {}
     if labels == FOLDERS:
         loose = [name for name in names if "/" not in name]

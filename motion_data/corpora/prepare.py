@@ -28,7 +28,7 @@ from ..rows import row_recording
 from ..schema import recording_row
 from .card import CorpusStatistics
 from .label_table import LabelRow
-from .labels import FRAMES, action_rows, labelled, read_labels
+from .labels import FRAMES, STATED, action_rows, labelled, read_labels
 from .parts import VERSION, parts_folder
 from .shards import PartWriter, part_facts, read_manifest, write_manifest, write_shards
 from .sources import Source, find_sources, hash_of
@@ -148,7 +148,7 @@ def prepare_corpus(
         shutil.rmtree(written, ignore_errors=True)
         all_parts = [job.part for job in jobs]
         statistics, skipped, notes, doubted = write_shards(all_parts, written, options.test_fraction, options.license)
-        told = options.labels not in ("", FRAMES)
+        told = options.labels not in STATED
         unsaid = [source.name for source in sources if told and source.name not in labels]
         warnings = [*_unsaid(unsaid, len(sources)), *_warnings(statistics, doubted)]
         done = Preparation(statistics, len(sources), skipped, unknown, notes, warnings)
@@ -212,8 +212,8 @@ def _key(source: Source, labels: tuple[LabelRow, ...], options: PrepareOptions) 
     read = asdict(options.read)
     if options.read.poses:
         read["poses"] = options.read.poses.identity
-    said = [source.name, source.size, source.modified, [asdict(row) for row in labels]]
-    said.append(options.labels == FRAMES)
+    rows = [asdict(row) for row in labels]
+    said = [source.name, source.size, source.modified, rows, options.labels == FRAMES]
     return hash_of(json.dumps([VERSION, options.format, read, options.license, said], sort_keys=True))
 
 
