@@ -83,9 +83,10 @@ def label_text(label: object, classes: Sequence[str] = ()) -> str:
     Args:
         classes: names of labels that are numbers, where a data set has them; other numbers (-1: none) are no label.
     """
+    if hasattr(label, "item") and getattr(label, "ndim", None) == 0:  # of NumPy, or a tensor
+        label = label.item()
     if classes and isinstance(label, int):
         return classes[label] if 0 <= label < len(classes) else ""
-    label = label.item() if isinstance(label, np.generic) else label
     if isinstance(label, bytes):
         label = label.decode(errors="replace")
     if isinstance(label, str):

@@ -512,8 +512,10 @@ def test_labels_of_a_dataset_have_the_names_of_their_classes():
     features = Features({"keypoints": List(List(List(Value("float32")))), "label": ClassLabel(names=["run", "walk"])})
     rows = [{"keypoints": np.full((12, 17, 2), 50.0 + label).tolist(), "label": label} for label in (1, 0, -1)]
     rows.append(rows[0] | {"label": None})
-    recordings = as_recordings(Dataset.from_list(rows, features=features))
-    assert [one.label for one in recordings] == ["walk", "run", "", ""]
+    dataset = Dataset.from_list(rows, features=features)
+    assert [one.label for one in as_recordings(dataset)] == ["walk", "run", "", ""]
+    for kind in ("numpy", "torch"):
+        assert [one.label for one in as_recordings(dataset.select(range(3)).with_format(kind))] == ["walk", "run", ""]
 
 
 @pytest.mark.parametrize("kind", [np.asarray, torch.tensor, np.ndarray.tolist])
